@@ -1,0 +1,40 @@
+# Tidemark: `make dev DIR=/some/tree` runs it, `make test` proves it.
+DIR ?= .
+
+.PHONY: dev build test ci bench fmt clean help
+
+help:
+	@echo "make dev [DIR=/some/tree]  install what is missing, build, catalogue DIR and follow its changes"
+	@echo "make test                  install what is missing, run every test"
+	@echo "make build                 target/debug/tidemark"
+	@echo "make ci                    format, lints, tests, documentation"
+	@echo "make bench                 benchmarks, each beside its raw engine"
+	@echo "make clean                 remove what was built"
+
+dev: build
+	target/debug/tidemark dev $(DIR)
+
+build:
+	@scripts/setup
+	cargo build --locked --package tidemark
+
+test:
+	@scripts/setup --test
+	cargo nextest run --locked --workspace --no-fail-fast
+
+ci:
+	@scripts/setup --test
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	$(MAKE) --no-print-directory test
+
+bench:
+	@scripts/setup
+	cargo run --locked --release --package bench -- $(BENCH_ARGS)
+
+fmt:
+	cargo fmt --all
+
+clean:
+	cargo clean

@@ -1,0 +1,24 @@
+//! How changes flow: the journal decides, the bus only wakes.
+//!
+//! ```text
+//! journal ──▶ Publisher ──▶ Bus (inline │ Redis) ──signal──▶ Consumer ──▶ Sink
+//!    ▲                                                          │
+//!    └────────────────── read (after, limit) ◀──────────────────┘
+//! ```
+//!
+//! A consumer reads the journal after its checkpoint and applies batches
+//! to a [`Sink`], which commits effects and checkpoint in one transaction. It is right with the
+//! bus switched off; a signal only makes it look sooner than its timer.
+//!
+//! Deliberately not here: SQLite and DuckDB (a sink brings its own store), and the journal's own
+//! store. Only this crate names Redis.
+//!
+//! Start with [`Sink`].
+
+mod dead_letter;
+mod sink;
+mod status;
+
+pub use dead_letter::DeadLetter;
+pub use sink::{Batch, Checkpoint, Item, SharedReader, Sink, SinkError};
+pub use status::{BusState, ConsumerState, ConsumerStatus};

@@ -1,0 +1,524 @@
+//! The event catalogue: every type that a journal entry can have, and its data.
+//!
+//! Fields and their JSON names follow AppHub's filestore events; what is ours on top is optional
+//! on input, so that an entry that AppHub could have written decodes too. Text borrows from the
+//! entry, metadata stays raw JSON.
+
+use crate::{JournalId, Time};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vmeta])* #[serde(rename = $text)] $variant,)+ }
+
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The word in JSON and SQL.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The value of this word.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
+        }
+    };
+}
+
+words! {
+    /// What a node is. A symlink is a file whose target nobody follows.
+    NodeKind {
+        /// A regular file, a symlink, or a special file.
+        File = "file",
+        /// A directory.
+        Directory = "directory",
+    }
+}
+words! {
+    /// Where a node is in its life.
+    NodeState {
+        /// It is there and agrees with the disk.
+        Active = "active",
+        /// It was seen to differ from the disk and is not reconciled yet.
+        Inconsistent = "inconsistent",
+        /// The disk no longer has it, and nobody deleted it by a command.
+        Missing = "missing",
+        /// It was deleted.
+        Deleted = "deleted",
+    }
+}
+words! {
+    /// What the last comparison with the disk said.
+    ConsistencyState {
+        /// Node and disk agree.
+        Active = "active",
+        /// They differ.
+        Inconsistent = "inconsistent",
+        /// The disk does not have it.
+        Missing = "missing",
+    }
+}
+words! {
+    /// Why a node was compared with the disk.
+    ReconcileReason {
+        /// It was seen to differ.
+        Drift = "drift",
+        /// A periodic comparison.
+        Audit = "audit",
+        /// A person asked.
+        Manual = "manual",
+    }
+}
+words! {
+    /// Where a reconciliation job is.
+    JobStatus {
+        /// Waiting.
+        Queued = "queued",
+        /// Under way.
+        Running = "running",
+        /// Done.
+        Succeeded = "succeeded",
+        /// Ended by an error.
+        Failed = "failed",
+        /// Nothing to do.
+        Skipped = "skipped",
+        /// Stopped before its end.
+        Cancelled = "cancelled",
+    }
+}
+
+macro_rules! event_types {
+    ($($(#[$meta:meta])* $variant:ident = $text:literal,)+) => {
+        /// The type of an entry. Types this version does not know are kept, digested and skipped.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub enum EventType {
+            $($(#[$meta])* $variant,)+
+            /// A type of a later version.
+            Other(Box<str>),
+        }
+
+        impl EventType {
+            /// Every type of the catalogue.
+            pub const CATALOGUE: &[&'static str] = &[$($text,)+];
+
+            /// The type as it travels.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self { $(Self::$variant => $text,)+ Self::Other(text) => text }
+            }
+        }
+
+        impl From<&str> for EventType {
+            fn from(text: &str) -> Self {
+                match text { $($text => Self::$variant,)+ _ => Self::Other(text.into()) }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// A node came to be: a directory was created, or a scan found a node.
+    NodeCreated = "filestore.node.created",
+    /// A file's contents were uploaded.
+    NodeUploaded = "filestore.node.uploaded",
+    /// A node's contents or metadata changed.
+    NodeUpdated = "filestore.node.updated",
+    /// A node has another path, itself moved or with an ancestor.
+    NodeMoved = "filestore.node.moved",
+    /// A node came to be as a copy.
+    NodeCopied = "filestore.node.copied",
+    /// A node was deleted.
+    NodeDeleted = "filestore.node.deleted",
+    /// A node was compared with the disk and set right.
+    NodeReconciled = "filestore.node.reconciled",
+    /// The disk no longer has the node.
+    NodeMissing = "filestore.node.missing",
+    /// A command is complete.
+    CommandCompleted = "filestore.command.completed",
+    /// A node was seen to differ from the disk.
+    DriftDetected = "filestore.drift.detected",
+    /// A reconciliation job waits.
+    JobQueued = "filestore.reconciliation.job.queued",
+    /// A reconciliation job began.
+    JobStarted = "filestore.reconciliation.job.started",
+    /// A reconciliation job ended well.
+    JobCompleted = "filestore.reconciliation.job.completed",
+    /// A reconciliation job ended by an error.
+    JobFailed = "filestore.reconciliation.job.failed",
+    /// A reconciliation job was stopped.
+    JobCancelled = "filestore.reconciliation.job.cancelled",
+    /// A file's contents were handed out.
+    NodeDownloaded = "filestore.node.downloaded",
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Text that borrows from the entry where its JSON has no escapes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+}
+
+// `Cow` alone borrows only as a direct field; this one borrows inside an `Option` too.
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// `filestore.node.created | uploaded | updated | moved | copied | deleted`: the node's whole
+/// state after the change. Sizes are in bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the node's own, named in the contract"
+)]
+pub struct NodeEvent<'a> {
+    pub backend_mount_id: i64,
+    pub node_id: i64,
+    #[serde(borrow)]
+    pub path: Text<'a>,
+    pub kind: NodeKind,
+    pub state: NodeState,
+    pub parent_id: Option<i64>,
+    pub version: i64,
+    pub size_bytes: Option<i64>,
+    #[serde(borrow)]
+    pub checksum: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub content_hash: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub metadata: &'a RawValue,
+    pub journal_id: JournalId,
+    #[serde(borrow)]
+    pub command: Text<'a>,
+    #[serde(borrow)]
+    pub idempotency_key: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub principal: Option<Text<'a>>,
+    pub observed_at: Time,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub previous_path: Option<Text<'a>>,
+    #[serde(default)]
+    pub previous_size_bytes: Option<i64>,
+    #[serde(default)]
+    pub size_delta: i64,
+    #[serde(default)]
+    pub last_modified_at: Option<Time>,
+}
+
+/// `filestore.node.reconciled | missing`: the node's whole state after it was compared with the
+/// disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the node's own, named in the contract"
+)]
+pub struct NodeReconciled<'a> {
+    pub backend_mount_id: i64,
+    pub node_id: i64,
+    #[serde(borrow)]
+    pub path: Text<'a>,
+    pub kind: NodeKind,
+    pub state: NodeState,
+    pub parent_id: Option<i64>,
+    pub version: i64,
+    pub size_bytes: Option<i64>,
+    #[serde(borrow)]
+    pub checksum: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub content_hash: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub metadata: &'a RawValue,
+    pub consistency_state: ConsistencyState,
+    pub consistency_checked_at: Time,
+    pub last_reconciled_at: Option<Time>,
+    #[serde(borrow)]
+    pub previous_state: Option<Text<'a>>,
+    pub reason: ReconcileReason,
+    pub observed_at: Time,
+    #[serde(default)]
+    pub journal_id: JournalId,
+    #[serde(borrow, default)]
+    pub previous_path: Option<Text<'a>>,
+    #[serde(default)]
+    pub previous_size_bytes: Option<i64>,
+    #[serde(default)]
+    pub size_delta: i64,
+    #[serde(default)]
+    pub last_modified_at: Option<Time>,
+}
+
+/// `filestore.command.completed`: the last entry of every command. `duration_ms` counts from the
+/// command's acceptance to its commit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are named in the contract")]
+pub struct CommandCompleted<'a> {
+    pub journal_id: JournalId,
+    #[serde(borrow)]
+    pub command: Text<'a>,
+    pub backend_mount_id: i64,
+    pub node_id: Option<i64>,
+    #[serde(borrow)]
+    pub path: Text<'a>,
+    #[serde(borrow)]
+    pub idempotency_key: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub principal: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub result: &'a RawValue,
+    pub observed_at: Time,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<Text<'a>>,
+    #[serde(default)]
+    pub duration_ms: i64,
+    #[serde(default)]
+    pub nodes_changed: i64,
+}
+
+/// `filestore.drift.detected`: a node was seen to differ from the disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are named in the contract")]
+pub struct DriftDetected<'a> {
+    pub backend_mount_id: i64,
+    pub node_id: Option<i64>,
+    #[serde(borrow)]
+    pub path: Text<'a>,
+    pub detected_at: Time,
+    #[serde(borrow)]
+    pub reason: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub reporter: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<&'a RawValue>,
+    #[serde(default)]
+    pub journal_id: JournalId,
+}
+
+/// `filestore.reconciliation.job.*`: a reconciliation job's state after the change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are named in the contract")]
+pub struct ReconciliationJob<'a> {
+    pub id: i64,
+    #[serde(borrow)]
+    pub job_key: Text<'a>,
+    pub backend_mount_id: i64,
+    pub node_id: Option<i64>,
+    #[serde(borrow)]
+    pub path: Text<'a>,
+    pub reason: ReconcileReason,
+    pub status: JobStatus,
+    pub detect_children: bool,
+    pub requested_hash: bool,
+    pub attempt: i64,
+    #[serde(borrow)]
+    pub result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub error: Option<&'a RawValue>,
+    pub enqueued_at: Time,
+    pub started_at: Option<Time>,
+    pub completed_at: Option<Time>,
+    pub duration_ms: Option<i64>,
+    pub updated_at: Time,
+    #[serde(default)]
+    pub journal_id: JournalId,
+}
+
+/// `filestore.node.downloaded`: a file's contents were handed out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are named in the contract")]
+pub struct NodeDownloaded<'a> {
+    pub backend_mount_id: i64,
+    pub node_id: i64,
+    #[serde(borrow)]
+    pub path: Text<'a>,
+    pub size_bytes: Option<i64>,
+    #[serde(borrow)]
+    pub checksum: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub content_hash: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub principal: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub mode: Text<'a>,
+    #[serde(borrow)]
+    pub range: Option<Text<'a>>,
+    pub observed_at: Time,
+    #[serde(default)]
+    pub journal_id: JournalId,
+}
+
+/// A live node as a snapshot or a book tells it, one JSON object a line, in the order of node
+/// ids. `journal_id` is the last entry that changed the node: whoever compares two books skips
+/// the nodes that changed after the other book's checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the node's own, named in the contract"
+)]
+pub struct SnapshotNode {
+    pub node_id: i64,
+    pub backend_mount_id: i64,
+    pub path: String,
+    pub kind: NodeKind,
+    pub state: NodeState,
+    pub parent_id: Option<i64>,
+    pub version: i64,
+    pub size_bytes: Option<i64>,
+    pub journal_id: JournalId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_hash: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency_state: Option<ConsistencyState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<Time>,
+}
+
+/// A decoded entry.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant is its struct's documentation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every entry is one of the large ones"
+)]
+pub enum Event<'a> {
+    Node(NodeEvent<'a>),
+    Reconciled(NodeReconciled<'a>),
+    Command(CommandCompleted<'a>),
+    Drift(DriftDetected<'a>),
+    Job(ReconciliationJob<'a>),
+    Downloaded(NodeDownloaded<'a>),
+    /// A type this version does not know: skipped without an error.
+    Other,
+}
+
+/// The data of a known type lacks what the catalogue promises: a poison entry.
+#[derive(Debug, thiserror::Error)]
+#[error("the data of {event_type} is not as the catalogue promises")]
+pub struct DecodeError {
+    /// The type.
+    pub event_type: String,
+    #[source]
+    source: serde_json::Error,
+}
+
+impl<'a> Event<'a> {
+    /// The typed event of this data.
+    ///
+    /// # Errors
+    /// The type is known, and the data lacks what the catalogue promises for it.
+    pub fn decode(event_type: &EventType, data: &'a RawValue) -> Result<Self, DecodeError> {
+        let text = data.get();
+        match event_type {
+            EventType::NodeCreated
+            | EventType::NodeUploaded
+            | EventType::NodeUpdated
+            | EventType::NodeMoved
+            | EventType::NodeCopied
+            | EventType::NodeDeleted => serde_json::from_str(text).map(Self::Node),
+            EventType::NodeReconciled | EventType::NodeMissing => {
+                serde_json::from_str(text).map(Self::Reconciled)
+            }
+            EventType::CommandCompleted => serde_json::from_str(text).map(Self::Command),
+            EventType::DriftDetected => serde_json::from_str(text).map(Self::Drift),
+            EventType::JobQueued
+            | EventType::JobStarted
+            | EventType::JobCompleted
+            | EventType::JobFailed
+            | EventType::JobCancelled => serde_json::from_str(text).map(Self::Job),
+            EventType::NodeDownloaded => serde_json::from_str(text).map(Self::Downloaded),
+            EventType::Other(_) => Ok(Self::Other),
+        }
+        .map_err(|source| DecodeError {
+            event_type: event_type.as_str().to_owned(),
+            source,
+        })
+    }
+
+    /// When the fact was observed, for everything but [`Event::Other`].
+    #[must_use]
+    pub fn observed_at(&self) -> Option<Time> {
+        match self {
+            Self::Node(event) => Some(event.observed_at),
+            Self::Reconciled(event) => Some(event.observed_at),
+            Self::Command(event) => Some(event.observed_at),
+            Self::Drift(event) => Some(event.detected_at),
+            Self::Job(event) => Some(event.updated_at),
+            Self::Downloaded(event) => Some(event.observed_at),
+            Self::Other => None,
+        }
+    }
+}

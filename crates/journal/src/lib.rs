@@ -1,0 +1,35 @@
+//! What flows: journal ids, envelopes, the typed event catalogue, and the contract by which a
+//! journal is read.
+//!
+//! The journal is filestore's append-only log. One [`Entry`] is one fact about one node (or one
+//! completed command, one drift, one reconciliation job). Its `data` travels as raw JSON from the
+//! transaction that wrote it to the sink that applies it; [`Event::decode`] gives it types without
+//! copying what it can borrow.
+//!
+//! Two things make alignment provable. Journal ids are dense and increasing from 1, so a gap is an
+//! error and never a guess. Every entry carries a chained [`Digest`], so equal ids with unequal
+//! digests are two histories ([`chain`]).
+//!
+//! Deliberately not here: async runtimes, databases, HTTP. The [`JournalReader`] contract blocks;
+//! `filestore` implements it in process, `feed` over HTTP, and both pass [`conformance`].
+//!
+//! Start with [`Entry`] and [`JournalReader`].
+
+pub mod chain;
+pub mod conformance;
+mod entry;
+mod event;
+mod id;
+mod reader;
+mod time;
+
+pub use chain::{ChainError, Digest};
+pub use entry::{Entry, Envelope, EnvelopeEvent};
+pub use event::{
+    CommandCompleted, ConsistencyState, DecodeError, DriftDetected, Event, EventType, JobStatus,
+    NodeDownloaded, NodeEvent, NodeKind, NodeReconciled, NodeState, ReconcileReason,
+    ReconciliationJob, SnapshotNode, Text,
+};
+pub use id::{Epoch, JournalId};
+pub use reader::{JournalReader, Page, Position, ReadError, Snapshot};
+pub use time::{Clock, SystemClock, Time};
