@@ -1,0 +1,166 @@
+//! The routes that every service has: is it alive, is it ready, how is it doing, what can it do.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::State;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::{Json, Problem, Result};
+
+/// Answers why the service is not ready, if it is not.
+pub(crate) type ReadyCheck = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
+
+/// Seconds after which a caller may ask again whether the service is ready.
+const NOT_READY_RETRY_SECONDS: u32 = 1;
+
+pub(crate) struct Ops {
+    pub(crate) service: &'static str,
+    pub(crate) ready: Option<ReadyCheck>,
+    pub(crate) metrics: Option<PrometheusHandle>,
+    /// Set once the routes, and with them the document, are complete.
+    pub(crate) pages: OnceLock<Pages>,
+}
+
+/// What is rendered once, at the start.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    pub(crate) openapi: Bytes,
+    pub(crate) docs: Bytes,
+}
+
+impl fmt::Debug for Ops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ops")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn router(ops: Arc<Ops>) -> OpenApiRouter {
+    OpenApiRouter::default()
+        .routes(routes!(healthz))
+        .routes(routes!(health))
+        .routes(routes!(readyz))
+        .routes(routes!(ready))
+        .routes(routes!(metrics))
+        .routes(routes!(openapi))
+        .routes(routes!(docs))
+        .with_state(ops)
+}
+
+/// The answer of a service that is alive.
+#[derive(Debug, Serialize, ToSchema)]
+struct Liveness {
+    /// Always `ok`: a service that is not does not answer.
+    #[schema(example = "ok")]
+    status: &'static str,
+    service: &'static str,
+    version: &'static str,
+}
+
+fn alive(ops: &Ops) -> Json<Liveness> {
+    let version = env!("CARGO_PKG_VERSION");
+    Json(Liveness {
+        status: "ok",
+        service: ops.service,
+        version,
+    })
+}
+
+fn readiness(ops: &Ops) -> Result<Json<Liveness>> {
+    let Some(check) = &ops.ready else {
+        return Ok(alive(ops));
+    };
+    check().map(|()| alive(ops)).map_err(|reason| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reason)
+            .retry_after(NOT_READY_RETRY_SECONDS)
+    })
+}
+
+/// Is the process alive?
+#[utoipa::path(get, path = "/healthz", tag = "operations", security(()),
+    responses((status = 200, description = "Alive", body = Liveness)))]
+async fn healthz(State(ops): State<Arc<Ops>>) -> Json<Liveness> {
+    alive(&ops)
+}
+
+/// Is the process alive? The same as /healthz.
+#[utoipa::path(get, path = "/health", tag = "operations", security(()),
+    responses((status = 200, description = "Alive", body = Liveness)))]
+async fn health(State(ops): State<Arc<Ops>>) -> Json<Liveness> {
+    alive(&ops)
+}
+
+/// Can the service do its work?
+#[utoipa::path(get, path = "/readyz", tag = "operations", security(()), responses(
+    (status = 200, description = "Ready", body = Liveness),
+    (status = 503, description = "Not ready, and why", body = Problem,
+        content_type = "application/problem+json")))]
+async fn readyz(State(ops): State<Arc<Ops>>) -> Result<Json<Liveness>> {
+    readiness(&ops)
+}
+
+/// Can the service do its work? The same as /readyz.
+#[utoipa::path(get, path = "/ready", tag = "operations", security(()), responses(
+    (status = 200, description = "Ready", body = Liveness),
+    (status = 503, description = "Not ready, and why", body = Problem,
+        content_type = "application/problem+json")))]
+async fn ready(State(ops): State<Arc<Ops>>) -> Result<Json<Liveness>> {
+    readiness(&ops)
+}
+
+/// Metrics in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
+async fn metrics(State(ops): State<Arc<Ops>>) -> Result<Response> {
+    let handle = ops
+        .metrics
+        .as_ref()
+        .ok_or_else(|| Problem::not_found("no metrics are recorded in this process"))?;
+    Ok((
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        handle.render(),
+    )
+        .into_response())
+}
+
+/// The OpenAPI document of this service.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", security(()),
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+async fn openapi(State(ops): State<Arc<Ops>>) -> Response {
+    let document = ops
+        .pages
+        .get()
+        .map(|pages| pages.openapi.clone())
+        .unwrap_or_default();
+    ([(CONTENT_TYPE, "application/json")], document).into_response()
+}
+
+/// The same as a page for people.
+#[utoipa::path(get, path = "/docs", tag = "operations", security(()),
+    responses((status = 200, description = "This page", body = String, content_type = "text/html")))]
+async fn docs(State(ops): State<Arc<Ops>>) -> Response {
+    let page = ops
+        .pages
+        .get()
+        .map(|pages| pages.docs.clone())
+        .unwrap_or_default();
+    let headers: [(HeaderName, &str); 2] = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        // The page brings its style and needs nothing else: no scripts, nothing from outside.
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'",
+        ),
+    ];
+    (headers, page).into_response()
+}
