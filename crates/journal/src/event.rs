@@ -450,10 +450,6 @@ pub struct SnapshotNode {
 /// A decoded entry.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant is its struct's documentation")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every entry is one of the large ones"
-)]
 pub enum Event<'a> {
     Node(NodeEvent<'a>),
     Reconciled(NodeReconciled<'a>),

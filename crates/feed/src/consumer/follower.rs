@@ -1,0 +1,491 @@
+//! One step along the journal, and every check it makes.
+
+use crate::{Batch, Checkpoint, DeadLetter, Item, SharedReader, Sink, SinkError};
+use journal::{
+    ChainError, Clock, Digest, Entry, Epoch, Event, JournalId, Page, Position, ReadError, Time,
+    chain,
+};
+use std::sync::Arc;
+
+/// How much a follower takes at once, and what it bears.
+#[derive(Clone, Debug)]
+pub struct FollowerOptions {
+    /// Most entries in one batch. When idle a batch is what is there, a single entry at once.
+    pub batch_max_entries: usize,
+    /// Most dead letters parked at a time. When they are full the follower pauses rather than
+    /// drops.
+    pub dead_letters_max: u64,
+}
+
+impl Default for FollowerOptions {
+    fn default() -> Self {
+        Self {
+            batch_max_entries: 10_000,
+            dead_letters_max: 10_000,
+        }
+    }
+}
+
+/// What one step did.
+#[derive(Debug)]
+pub enum Step {
+    /// The checkpoint is the head: nothing to do.
+    AtHead,
+    /// Entries were applied or parked.
+    Applied {
+        /// How many entries the checkpoint moved by.
+        entries: u64,
+        /// The last entry's type and the time its fact was observed.
+        last: Option<(String, Option<Time>)>,
+    },
+    /// A snapshot was loaded, because the journal is trimmed past the checkpoint.
+    LoadedSnapshot,
+    /// Nothing happened; the same step may succeed later.
+    Retry(String),
+    /// Nothing happened, and trying again will not help.
+    Halted(Halt),
+}
+
+/// Why a follower stops. Each message says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// The journal is another one than the book follows.
+    #[error(
+        "this book follows journal {followed}, and the journal there is {found}: it was made anew \
+         or belongs to another filestore; point the consumer at its own journal, or rebuild the book"
+    )]
+    OtherJournal {
+        /// The epoch in the checkpoint.
+        followed: Epoch,
+        /// The epoch of the journal.
+        found: Epoch,
+    },
+    /// The book is ahead of the journal.
+    #[error(
+        "this book has applied entry {checkpoint}, and the journal ends at {head}: the journal was \
+         restored to an earlier state; restore the newer journal, or rebuild the book"
+    )]
+    Ahead {
+        /// The book's checkpoint.
+        checkpoint: JournalId,
+        /// The journal's head.
+        head: JournalId,
+    },
+    /// The book is behind, and its digest is not the journal's at that id.
+    #[error(
+        "this book's history differs from the journal's at entry {checkpoint} (digest mismatch) \
+         and the journal goes on to {head}: the journal was restored and written on; restore the \
+         right journal, or rebuild the book"
+    )]
+    BehindOtherDigest {
+        /// The book's checkpoint.
+        checkpoint: JournalId,
+        /// The journal's head.
+        head: JournalId,
+    },
+    /// The book is at the head, with another digest.
+    #[error(
+        "this book and the journal both end at entry {checkpoint} with different histories (digest \
+         mismatch); restore the right journal, or rebuild the book"
+    )]
+    EqualOtherDigest {
+        /// The book's checkpoint, equal to the head.
+        checkpoint: JournalId,
+    },
+    /// The journal's entries do not form one history.
+    #[error("{0}; the journal is damaged: restore it from a backup")]
+    Chain(#[from] ChainError),
+    /// The journal's server or file says what no journal may say.
+    #[error("{0}")]
+    JournalDamaged(String),
+    /// The book's store is damaged.
+    #[error("{0}; restore the store from a backup, or rebuild the book")]
+    StoreDamaged(String),
+}
+
+/// Follows the journal with one sink, a step at a time.
+pub struct Follower<S> {
+    sink: S,
+    reader: SharedReader,
+    clock: Arc<dyn Clock>,
+    options: FollowerOptions,
+    checkpoint: Option<Checkpoint>,
+    position: Option<Position>,
+    dead_letters: Option<u64>,
+}
+
+impl<S> std::fmt::Debug for Follower<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower")
+            .field("checkpoint", &self.checkpoint)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a step ended early.
+enum Stop {
+    Retry(String),
+    Halt(Halt),
+}
+
+impl From<SinkError> for Stop {
+    fn from(error: SinkError) -> Self {
+        match error {
+            SinkError::Damaged(..) => Self::Halt(Halt::StoreDamaged(with_sources(&error))),
+            other => Self::Retry(with_sources(&other)),
+        }
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged(_) => Self::Halt(Halt::JournalDamaged(with_sources(&error))),
+            other => Self::Retry(with_sources(&other)),
+        }
+    }
+}
+
+impl<S: Sink> Follower<S> {
+    /// A follower that has looked at nothing yet.
+    #[must_use]
+    pub fn new(
+        sink: S,
+        reader: SharedReader,
+        clock: Arc<dyn Clock>,
+        options: FollowerOptions,
+    ) -> Self {
+        Self {
+            sink,
+            reader,
+            clock,
+            options,
+            checkpoint: None,
+            position: None,
+            dead_letters: None,
+        }
+    }
+
+    /// The checkpoint as the sink last stored it; `None` before the first step.
+    #[must_use]
+    pub const fn checkpoint(&self) -> Option<Checkpoint> {
+        self.checkpoint
+    }
+
+    /// Where the journal was when it was last read.
+    #[must_use]
+    pub const fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// The sink.
+    pub const fn sink(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// How many dead letters are parked.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn dead_letter_count(&mut self) -> Result<u64, SinkError> {
+        if let Some(count) = self.dead_letters {
+            return Ok(count);
+        }
+        let count = self.sink.dead_letter_count()?;
+        self.dead_letters = Some(count);
+        Ok(count)
+    }
+
+    /// Reads after the checkpoint, checks and applies. After [`Step::Retry`] and
+    /// [`Step::Halted`] nothing has changed.
+    pub fn step(&mut self) -> Step {
+        match self.try_step() {
+            Ok(step) => step,
+            Err(stop) => {
+                // What the store holds is read again, in case a commit was reported as failed
+                // and yet took place.
+                self.checkpoint = None;
+                self.dead_letters = None;
+                match stop {
+                    Stop::Retry(reason) => Step::Retry(reason),
+                    Stop::Halt(halt) => Step::Halted(halt),
+                }
+            }
+        }
+    }
+
+    fn try_step(&mut self) -> Result<Step, Stop> {
+        let checkpoint = match self.checkpoint {
+            Some(checkpoint) => checkpoint,
+            None => self.load_checkpoint()?,
+        };
+        let page = match self
+            .reader
+            .read(checkpoint.journal_id, self.options.batch_max_entries)
+        {
+            Ok(page) => page,
+            Err(ReadError::Trimmed { .. }) => return self.load_snapshot(checkpoint),
+            Err(error) => return Err(error.into()),
+        };
+        self.position = Some(page.position);
+        check_history(checkpoint, &page)?;
+        if page.entries.is_empty() {
+            if page.position.head > checkpoint.journal_id {
+                let reason = format!(
+                    "the journal ends at entry {} and gave nothing after {}",
+                    page.position.head, checkpoint.journal_id
+                );
+                return Err(Stop::Retry(reason));
+            }
+            return Ok(Step::AtHead);
+        }
+        let digest = chain::verify(checkpoint.journal_id, checkpoint.digest, &page.entries)
+            .map_err(|error| Stop::Halt(error.into()))?;
+        self.apply(checkpoint, &page.entries, digest)
+    }
+
+    fn load_checkpoint(&mut self) -> Result<Checkpoint, Stop> {
+        let stored = self.sink.checkpoint()?;
+        let checkpoint = match stored {
+            Some(checkpoint) => checkpoint,
+            // An empty book follows the journal that is there, from its beginning.
+            None => {
+                let position = self.reader.position()?;
+                self.position = Some(position);
+                Checkpoint {
+                    epoch: position.epoch,
+                    journal_id: JournalId::ZERO,
+                    digest: Digest::genesis(position.epoch),
+                }
+            }
+        };
+        self.checkpoint = Some(checkpoint);
+        Ok(checkpoint)
+    }
+
+    fn load_snapshot(&mut self, checkpoint: Checkpoint) -> Result<Step, Stop> {
+        let reader = Arc::clone(&self.reader);
+        let snapshot = reader.snapshot()?;
+        if snapshot.epoch != checkpoint.epoch {
+            let (followed, found) = (checkpoint.epoch, snapshot.epoch);
+            return Err(Stop::Halt(Halt::OtherJournal { followed, found }));
+        }
+        let loaded = Checkpoint {
+            epoch: snapshot.epoch,
+            journal_id: snapshot.journal_id,
+            digest: snapshot.digest,
+        };
+        self.sink.load_snapshot(snapshot)?;
+        self.checkpoint = Some(loaded);
+        Ok(Step::LoadedSnapshot)
+    }
+
+    fn apply(&mut self, from: Checkpoint, entries: &[Entry], digest: Digest) -> Result<Step, Stop> {
+        let Some(last) = entries.last() else {
+            return Ok(Step::AtHead);
+        };
+        let checkpoint = Checkpoint {
+            epoch: from.epoch,
+            journal_id: last.id,
+            digest,
+        };
+        let mut parked = Vec::new();
+        let mut events: Vec<(&Entry, Event<'_>)> = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry.event() {
+                Ok(event) => events.push((entry, event)),
+                Err(error) => parked.push(self.letter(entry, with_sources(&error))),
+            }
+        }
+        loop {
+            self.check_park(parked.len())?;
+            let items: Vec<_> = events
+                .iter()
+                .map(|(entry, event)| Item { entry, event })
+                .collect();
+            let batch = Batch {
+                items: &items,
+                parked: &parked,
+                resolved: &[],
+                checkpoint,
+            };
+            match self.sink.apply(&batch) {
+                Ok(()) => break,
+                Err(SinkError::Poison { journal_id, reason }) => {
+                    let Some(at) = events.iter().position(|(entry, _)| entry.id == journal_id)
+                    else {
+                        let reason = format!(
+                            "the sink refused entry {journal_id}, which the batch does not hold: {reason}"
+                        );
+                        return Err(Stop::Retry(reason));
+                    };
+                    let (entry, _) = events.remove(at);
+                    parked.push(self.letter(entry, reason));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !parked.is_empty() {
+            self.dead_letters = None;
+            for letter in &parked {
+                tracing::warn!(
+                    sink = self.sink.name(),
+                    journal_id = letter.journal_id.get(),
+                    event_type = letter.event_type,
+                    reason = letter.reason,
+                    "entry parked as a dead letter"
+                );
+            }
+        }
+        self.checkpoint = Some(checkpoint);
+        let observed_at = events.last().and_then(|(_, event)| event.observed_at());
+        Ok(Step::Applied {
+            entries: checkpoint.journal_id.entries_since(from.journal_id),
+            last: Some((last.event_type.as_str().to_owned(), observed_at)),
+        })
+    }
+
+    /// Pauses when the park is full: nothing is dropped, nothing more is taken.
+    fn check_park(&mut self, more: usize) -> Result<(), Stop> {
+        if more == 0 {
+            return Ok(());
+        }
+        let (count, max) = (self.dead_letter_count()?, self.options.dead_letters_max);
+        if count.saturating_add(more as u64) > max {
+            return Err(Stop::Retry(format!(
+                "{count} of at most {max} dead letters are parked and {more} more would be: \
+                 paused until some are retried or discarded"
+            )));
+        }
+        Ok(())
+    }
+
+    fn letter(&self, entry: &Entry, reason: String) -> DeadLetter {
+        DeadLetter {
+            journal_id: entry.id,
+            event_type: entry.event_type.as_str().to_owned(),
+            data: entry.data.get().to_owned(),
+            reason,
+            parked_at: self.clock.now(),
+            attempts: 1,
+        }
+    }
+
+    /// Applies a dead letter again and removes it, in one transaction. Newer states of its node
+    /// stay as they are.
+    ///
+    /// # Errors
+    /// Why it still cannot be applied; it then stays parked.
+    pub fn retry_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), String> {
+        let checkpoint = self.current_checkpoint()?;
+        let data = serde_json::value::RawValue::from_string(letter.data.clone())
+            .map_err(|error| format!("its data is not JSON: {error}"))?;
+        let mut entry = Entry {
+            id: letter.journal_id,
+            node_id: None,
+            event_type: letter.event_type.as_str().into(),
+            size_delta: 0,
+            data,
+            digest: checkpoint.digest,
+        };
+        let (node_id, size_delta) = match entry.event().map_err(|error| with_sources(&error))? {
+            Event::Node(event) => (Some(event.node_id), event.size_delta),
+            Event::Reconciled(event) => (Some(event.node_id), event.size_delta),
+            Event::Downloaded(event) => (Some(event.node_id), 0),
+            Event::Drift(event) => (event.node_id, 0),
+            Event::Command(event) => (event.node_id, 0),
+            Event::Job(event) => (event.node_id, 0),
+            Event::Other => (None, 0),
+        };
+        (entry.node_id, entry.size_delta) = (node_id, size_delta);
+        let event = entry.event().map_err(|error| with_sources(&error))?;
+        let items = [Item {
+            entry: &entry,
+            event: &event,
+        }];
+        self.settle(&Batch {
+            items: &items,
+            parked: &[],
+            resolved: &[letter.journal_id],
+            checkpoint,
+        })
+    }
+
+    /// Removes a dead letter without applying it.
+    ///
+    /// # Errors
+    /// Why the store cannot be written.
+    pub fn discard_dead_letter(&mut self, journal_id: JournalId) -> Result<(), String> {
+        let checkpoint = self.current_checkpoint()?;
+        self.settle(&Batch {
+            items: &[],
+            parked: &[],
+            resolved: &[journal_id],
+            checkpoint,
+        })
+    }
+
+    fn settle(&mut self, batch: &Batch<'_>) -> Result<(), String> {
+        self.dead_letters = None;
+        self.sink.apply(batch).map_err(|error| with_sources(&error))
+    }
+
+    fn current_checkpoint(&mut self) -> Result<Checkpoint, String> {
+        match self.sink.checkpoint() {
+            Ok(Some(checkpoint)) => Ok(checkpoint),
+            Ok(None) => Err("the book follows no journal yet".to_owned()),
+            Err(error) => Err(with_sources(&error)),
+        }
+    }
+}
+
+/// Checks that the page comes from the journal, and the history, that the checkpoint is of.
+fn check_history(checkpoint: Checkpoint, page: &Page) -> Result<(), Stop> {
+    let Position { epoch, head, .. } = page.position;
+    let Checkpoint {
+        epoch: followed,
+        journal_id,
+        digest,
+    } = checkpoint;
+    if epoch != followed {
+        return Err(Stop::Halt(Halt::OtherJournal {
+            followed,
+            found: epoch,
+        }));
+    }
+    if journal_id > head {
+        return Err(Stop::Halt(Halt::Ahead {
+            checkpoint: journal_id,
+            head,
+        }));
+    }
+    if page.after_digest == Some(digest) {
+        return Ok(());
+    }
+    Err(Stop::Halt(if journal_id == head {
+        Halt::EqualOtherDigest {
+            checkpoint: journal_id,
+        }
+    } else {
+        Halt::BehindOtherDigest {
+            checkpoint: journal_id,
+            head,
+        }
+    }))
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,322 @@
+//! What the rest of the process holds of a consumer: its status, waiting for an entry, dead
+//! letters, waking and stopping.
+
+use super::run::Rest;
+use crate::{BusState, ConsumerState, ConsumerStatus, DeadLetter};
+use journal::{Clock, JournalId, Time};
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
+
+/// Requests that people make of a consumer wait here while a batch is under way. More than this
+/// many at once are refused.
+const REQUESTS_MAX: usize = 256;
+
+/// Why a dead letter could not be listed, retried or discarded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DeadLetterError {
+    /// There is none of this id.
+    #[error("there is no dead letter {0}")]
+    NotFound(JournalId),
+    /// It cannot be applied, now as before.
+    #[error("dead letter {0} still cannot be applied: {1}")]
+    StillPoison(JournalId, String),
+    /// The store or the consumer cannot answer now.
+    #[error("the consumer cannot answer now: {0}")]
+    Unavailable(String),
+}
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, DeadLetterError>>;
+
+pub(super) enum Request {
+    List {
+        after: JournalId,
+        limit: usize,
+        reply: Reply<Vec<DeadLetter>>,
+    },
+    Retry {
+        journal_id: JournalId,
+        reply: Reply<()>,
+    },
+    Discard {
+        journal_id: JournalId,
+        reply: Reply<()>,
+    },
+}
+
+#[derive(Default)]
+struct Inbox {
+    is_signalled: bool,
+    is_stopping: bool,
+    has_ended: bool,
+    requests: VecDeque<Request>,
+}
+
+pub(super) struct Shared {
+    inbox: Mutex<Inbox>,
+    woken: Condvar,
+    pub(super) status: Mutex<Progress>,
+    pub(super) checkpoint: watch::Sender<JournalId>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The consumer's status and the monotonic times that its lag is computed from.
+pub(super) struct Progress {
+    pub(super) status: ConsumerStatus,
+    /// When the checkpoint was last seen to equal the head.
+    pub(super) current_at: Instant,
+    /// When the checkpoint last moved or was last seen to equal the head.
+    pub(super) moved_at: Instant,
+}
+
+/// A handle on a running consumer; clones are handles on the same one.
+#[derive(Clone)]
+pub struct ConsumerHandle {
+    pub(super) shared: Arc<Shared>,
+    name: &'static str,
+}
+
+impl fmt::Debug for ConsumerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerHandle")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ConsumerHandle {
+    pub(super) fn new(name: &'static str, clock: Arc<dyn Clock>) -> Self {
+        let status = ConsumerStatus {
+            state: ConsumerState::Starting,
+            checkpoint: JournalId::ZERO,
+            head: JournalId::ZERO,
+            digest: None,
+            epoch: None,
+            lag_entries: 0,
+            lag_seconds: 0.0,
+            current_at: None,
+            last_event_type: None,
+            last_event_observed_at: None,
+            last_event_received_at: None,
+            applied: 0,
+            dead_letters: 0,
+            connect_retries: 0,
+            processing_retries: 0,
+            last_error: None,
+            bus_mode: "inline",
+            bus: BusState::Lost,
+            last_heartbeat_at: None,
+        };
+        let now = Instant::now();
+        let progress = Progress {
+            status,
+            current_at: now,
+            moved_at: now,
+        };
+        let shared = Shared {
+            inbox: Mutex::default(),
+            woken: Condvar::new(),
+            status: Mutex::new(progress),
+            checkpoint: watch::Sender::new(JournalId::ZERO),
+            clock,
+        };
+        Self {
+            shared: Arc::new(shared),
+            name,
+        }
+    }
+
+    /// The sink's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What the consumer says of itself now.
+    #[must_use]
+    pub fn status(&self) -> ConsumerStatus {
+        let progress = self.shared.status.lock();
+        let mut status = progress.status.clone();
+        status.lag_entries = status.head.entries_since(status.checkpoint);
+        status.lag_seconds = if status.lag_entries == 0 && status.state == ConsumerState::Following
+        {
+            0.0
+        } else {
+            progress.current_at.elapsed().as_secs_f64()
+        };
+        status
+    }
+
+    /// Publishes the status as metrics. Call it where metrics are rendered, so that a consumer
+    /// that stands still shows a growing lag.
+    pub fn record_metrics(&self) {
+        crate::metric::record(self.name, &self.status());
+    }
+
+    /// For how long the checkpoint has neither moved nor been seen to equal the head. It grows
+    /// while the journal cannot be read, too: what is not known to be current is not green.
+    #[must_use]
+    pub fn stood_still_for(&self) -> Duration {
+        self.shared.status.lock().moved_at.elapsed()
+    }
+
+    /// Makes the consumer look at the journal now. Signals that come together count as one.
+    pub fn signal(&self) {
+        self.shared.inbox.lock().is_signalled = true;
+        self.shared.woken.notify_one();
+    }
+
+    /// Finishes the batch in hand and stops; [`ConsumerHandle::stopped`] waits for the end.
+    pub fn stop(&self) {
+        self.shared.inbox.lock().is_stopping = true;
+        self.shared.woken.notify_all();
+    }
+
+    /// Blocks until the consumer has ended, at most `timeout`; whether it has.
+    #[must_use]
+    pub fn stopped(&self, timeout: Duration) -> bool {
+        let mut inbox = self.shared.inbox.lock();
+        let deadline = Instant::now() + timeout;
+        while !inbox.has_ended {
+            if self
+                .shared
+                .woken
+                .wait_until(&mut inbox, deadline)
+                .timed_out()
+            {
+                return inbox.has_ended;
+            }
+        }
+        true
+    }
+
+    /// Waits until the entry is applied or parked, at most `timeout`; the checkpoint reached.
+    pub async fn wait_for(&self, journal_id: JournalId, timeout: Duration) -> JournalId {
+        let mut checkpoint = self.shared.checkpoint.subscribe();
+        let reached = checkpoint.wait_for(|reached| *reached >= journal_id);
+        // Both a timeout and the consumer's end leave the checkpoint where it is.
+        let _ = tokio::time::timeout(timeout, reached).await;
+        *self.shared.checkpoint.borrow()
+    }
+
+    /// The dead letters after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// The store cannot be read now.
+    pub async fn dead_letters(
+        &self,
+        after: JournalId,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, DeadLetterError> {
+        self.ask(|reply| Request::List {
+            after,
+            limit,
+            reply,
+        })
+        .await
+    }
+
+    /// Applies a dead letter again.
+    ///
+    /// # Errors
+    /// There is none of this id, it still cannot be applied, or the store cannot be written now.
+    pub async fn retry(&self, journal_id: JournalId) -> Result<(), DeadLetterError> {
+        self.ask(|reply| Request::Retry { journal_id, reply }).await
+    }
+
+    /// Removes a dead letter for good.
+    ///
+    /// # Errors
+    /// There is none of this id, or the store cannot be written now.
+    pub async fn discard(&self, journal_id: JournalId) -> Result<(), DeadLetterError> {
+        self.ask(|reply| Request::Discard { journal_id, reply })
+            .await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T, DeadLetterError> {
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut inbox = self.shared.inbox.lock();
+            if inbox.has_ended || inbox.requests.len() >= REQUESTS_MAX {
+                let reason = if inbox.has_ended {
+                    "it has stopped"
+                } else {
+                    "it is busy"
+                };
+                return Err(DeadLetterError::Unavailable(reason.to_owned()));
+            }
+            inbox.requests.push_back(request(reply));
+        }
+        self.shared.woken.notify_one();
+        answer.await.unwrap_or_else(|_| {
+            Err(DeadLetterError::Unavailable(
+                "the consumer has stopped".to_owned(),
+            ))
+        })
+    }
+
+    /// What the bus's session says of itself.
+    pub fn set_bus(&self, mode: &'static str, state: BusState) {
+        let mut progress = self.shared.status.lock();
+        progress.status.bus_mode = mode;
+        progress.status.bus = state;
+    }
+
+    /// A heartbeat came back through the bus.
+    pub fn heartbeat(&self) {
+        let now = self.shared.clock.now();
+        self.shared.status.lock().status.last_heartbeat_at = Some(now);
+    }
+
+    /// The bus's session is tried again.
+    pub fn count_connect_retry(&self) {
+        let mut progress = self.shared.status.lock();
+        progress.status.connect_retries = progress.status.connect_retries.saturating_add(1);
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    /// Waits for what the rest says, a request or the end. `None`: stop now.
+    pub(super) fn wait(&self, rest: Rest) -> Option<Vec<Request>> {
+        let mut inbox = self.shared.inbox.lock();
+        let deadline = Instant::now() + rest.at_most;
+        loop {
+            if inbox.is_stopping {
+                return None;
+            }
+            if (inbox.is_signalled && rest.heeds_signals) || !inbox.requests.is_empty() {
+                inbox.is_signalled = false;
+                return Some(inbox.requests.drain(..).collect());
+            }
+            if self
+                .shared
+                .woken
+                .wait_until(&mut inbox, deadline)
+                .timed_out()
+            {
+                return if inbox.is_stopping {
+                    None
+                } else {
+                    Some(inbox.requests.drain(..).collect())
+                };
+            }
+        }
+    }
+
+    pub(super) fn end(&self) {
+        let mut inbox = self.shared.inbox.lock();
+        inbox.has_ended = true;
+        // Dropping the requests answers those who wait for them.
+        inbox.requests.clear();
+        drop(inbox);
+        self.shared.woken.notify_all();
+    }
+}

@@ -1,0 +1,296 @@
+//! The thread that steps, waits and backs off.
+
+use super::follower::with_sources;
+use super::handle::{ConsumerHandle, DeadLetterError, Progress, Request};
+use super::{Backoff, Follower, FollowerOptions, Step};
+use crate::{BusState, ConsumerState, DeadLetter, SharedReader, Sink};
+use journal::{Clock, JournalId};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a consumer follows.
+#[derive(Clone, Debug)]
+pub struct ConsumerOptions {
+    /// Most entries in one batch (`FEED_BATCH_MAX_ENTRIES`).
+    pub batch_max_entries: usize,
+    /// Most dead letters parked at a time.
+    pub dead_letters_max: u64,
+    /// How often the journal is looked at while the bus is not live (`FEED_POLL_INTERVAL`).
+    pub poll_interval: Duration,
+    /// How often it is looked at while the bus is live, in case a signal was lost.
+    pub idle_interval: Duration,
+    /// The first delay before trying again (`TIMESTORE_FILESTORE_RETRY_MS`).
+    pub retry_first: Duration,
+    /// The longest delay before trying again.
+    pub retry_longest: Duration,
+}
+
+impl Default for ConsumerOptions {
+    fn default() -> Self {
+        Self {
+            batch_max_entries: 10_000,
+            dead_letters_max: 10_000,
+            poll_interval: Duration::from_secs(1),
+            idle_interval: Duration::from_secs(5),
+            retry_first: Duration::from_millis(100),
+            retry_longest: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Starts a consumer on a thread of its own. It goes on until [`ConsumerHandle::stop`].
+///
+/// # Errors
+/// The thread cannot be started.
+pub fn spawn<S: Sink>(
+    sink: S,
+    reader: SharedReader,
+    clock: Arc<dyn Clock>,
+    options: ConsumerOptions,
+) -> std::io::Result<ConsumerHandle> {
+    crate::metric::describe();
+    let mut consumer = Consumer::new(sink, reader, clock, options);
+    let handle = consumer.handle().clone();
+    std::thread::Builder::new()
+        .name(format!("consume-{}", handle.name()))
+        .spawn(move || {
+            // The end is told even if the loop panics, so that nobody waits for ever.
+            let _end = EndGuard(consumer.handle.clone());
+            consumer.run();
+        })?;
+    Ok(handle)
+}
+
+struct EndGuard(ConsumerHandle);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.shared.status.lock().status.state = if std::thread::panicking() {
+            ConsumerState::Halted
+        } else {
+            ConsumerState::Stopped
+        };
+        self.0.end();
+    }
+}
+
+/// A follower with the life around it, a turn at a time. [`spawn`] gives it a thread; the model
+/// test gives it a schedule.
+#[derive(Debug)]
+pub struct Consumer<S> {
+    handle: ConsumerHandle,
+    follower: Follower<S>,
+    backoff: Backoff,
+    options: ConsumerOptions,
+}
+
+/// What a consumer waits for after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The next turn comes after this time at the latest.
+    pub at_most: Duration,
+    /// A signal makes it come at once. Not while the consumer backs off.
+    pub heeds_signals: bool,
+}
+
+impl<S: Sink> Consumer<S> {
+    /// A consumer that has not begun.
+    #[must_use]
+    pub fn new(
+        sink: S,
+        reader: SharedReader,
+        clock: Arc<dyn Clock>,
+        options: ConsumerOptions,
+    ) -> Self {
+        let handle = ConsumerHandle::new(sink.name(), Arc::clone(&clock));
+        let follower_options = FollowerOptions {
+            batch_max_entries: options.batch_max_entries,
+            dead_letters_max: options.dead_letters_max,
+        };
+        Self {
+            handle,
+            follower: Follower::new(sink, reader, clock, follower_options),
+            backoff: Backoff::new(options.retry_first, options.retry_longest),
+            options,
+        }
+    }
+
+    /// The handle on it.
+    pub const fn handle(&self) -> &ConsumerHandle {
+        &self.handle
+    }
+
+    /// The follower inside.
+    pub const fn follower(&mut self) -> &mut Follower<S> {
+        &mut self.follower
+    }
+
+    fn run(&mut self) {
+        let mut rest = Rest {
+            at_most: Duration::ZERO,
+            heeds_signals: true,
+        };
+        while let Some(requests) = self.handle.wait(rest) {
+            for request in requests {
+                self.answer(request);
+            }
+            rest = self.turn();
+        }
+        tracing::info!(
+            sink = self.handle.name(),
+            checkpoint = self.handle.status().checkpoint.get(),
+            "consumer stopped after the batch in hand"
+        );
+    }
+
+    /// One step of the follower; what to wait for before the next.
+    pub fn turn(&mut self) -> Rest {
+        let step = self.follower.step();
+        let dead_letters = self.follower.dead_letter_count().ok();
+        let mut progress = self.handle.shared.status.lock();
+        let was = progress.status.state;
+        let bus = progress.status.bus;
+        self.note(&mut progress, &step, dead_letters);
+        let is = progress.status.state;
+        let checkpoint = progress.status.checkpoint;
+        drop(progress);
+        self.handle.shared.checkpoint.send_if_modified(|reached| {
+            let has_moved = *reached != checkpoint;
+            *reached = checkpoint;
+            has_moved
+        });
+        self.log(was, &step);
+        Rest {
+            at_most: self.delay(&step, bus),
+            heeds_signals: is == ConsumerState::Following,
+        }
+    }
+
+    /// Writes what the step did into the status.
+    fn note(&self, progress: &mut Progress, step: &Step, dead_letters: Option<u64>) {
+        let status = &mut progress.status;
+        if let Some(checkpoint) = self.follower.checkpoint() {
+            status.checkpoint = checkpoint.journal_id;
+            status.digest = Some(checkpoint.digest);
+            status.epoch = Some(checkpoint.epoch);
+        }
+        if let Some(position) = self.follower.position() {
+            status.head = position.head.max(status.checkpoint);
+        }
+        if let Some(count) = dead_letters {
+            status.dead_letters = count;
+        }
+        match step {
+            Step::Retry(reason) => {
+                status.state = ConsumerState::Retrying;
+                status.processing_retries = status.processing_retries.saturating_add(1);
+                status.last_error = Some(reason.clone());
+            }
+            Step::Halted(halt) => {
+                status.state = ConsumerState::Halted;
+                status.last_error = Some(halt.to_string());
+            }
+            Step::AtHead | Step::Applied { .. } | Step::LoadedSnapshot => {
+                let now = self.handle.now();
+                status.state = ConsumerState::Following;
+                status.last_error = None;
+                if let Step::Applied { entries, last } = step {
+                    status.applied = status.applied.saturating_add(*entries);
+                    if let Some((event_type, observed_at)) = last {
+                        status.last_event_type = Some(event_type.clone());
+                        status.last_event_observed_at = *observed_at;
+                        status.last_event_received_at = Some(now);
+                    }
+                }
+                progress.moved_at = Instant::now();
+                if status.checkpoint == status.head {
+                    progress.current_at = progress.moved_at;
+                    status.current_at = Some(now);
+                }
+            }
+        }
+    }
+
+    fn delay(&mut self, step: &Step, bus: BusState) -> Duration {
+        match step {
+            Step::Retry(_) => return self.backoff.next_delay(),
+            Step::Halted(_) => return self.options.retry_longest,
+            _ => self.backoff.reset(),
+        }
+        match (step, bus) {
+            (Step::AtHead, BusState::Live) => self.options.idle_interval,
+            (Step::AtHead, _) => self.options.poll_interval,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Logs what changed, once.
+    fn log(&self, was: ConsumerState, step: &Step) {
+        let sink = self.handle.name();
+        match step {
+            Step::Halted(halt) if was != ConsumerState::Halted => {
+                tracing::error!(sink, error = %halt, "consumer halted");
+            }
+            Step::Retry(error) if was != ConsumerState::Retrying => {
+                tracing::warn!(sink, error, "consumer tries again");
+            }
+            Step::LoadedSnapshot => {
+                tracing::warn!(
+                    sink,
+                    "journal was trimmed past the checkpoint, snapshot loaded"
+                );
+            }
+            Step::AtHead | Step::Applied { .. }
+                if matches!(was, ConsumerState::Retrying | ConsumerState::Halted) =>
+            {
+                tracing::info!(sink, "consumer follows the journal again");
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, request: Request) {
+        // A receiver that is gone no longer wants its answer.
+        match request {
+            Request::List {
+                after,
+                limit,
+                reply,
+            } => {
+                let letters = self.follower.sink().dead_letters(after, limit);
+                let _ = reply.send(letters.map_err(|error| unavailable(&error)));
+            }
+            Request::Retry { journal_id, reply } => {
+                let outcome = self.letter(journal_id).and_then(|letter| {
+                    self.follower
+                        .retry_dead_letter(&letter)
+                        .map_err(|reason| DeadLetterError::StillPoison(journal_id, reason))
+                });
+                let _ = reply.send(outcome);
+            }
+            Request::Discard { journal_id, reply } => {
+                let outcome = self.letter(journal_id).and_then(|_| {
+                    self.follower
+                        .discard_dead_letter(journal_id)
+                        .map_err(DeadLetterError::Unavailable)
+                });
+                let _ = reply.send(outcome);
+            }
+        }
+    }
+
+    fn letter(&mut self, journal_id: JournalId) -> Result<DeadLetter, DeadLetterError> {
+        let before = JournalId::new(journal_id.get().saturating_sub(1));
+        self.follower
+            .sink()
+            .dead_letters(before, 1)
+            .map_err(|error| unavailable(&error))?
+            .into_iter()
+            .find(|letter| letter.journal_id == journal_id)
+            .ok_or(DeadLetterError::NotFound(journal_id))
+    }
+}
+
+fn unavailable(error: &dyn std::error::Error) -> DeadLetterError {
+    DeadLetterError::Unavailable(with_sources(error))
+}

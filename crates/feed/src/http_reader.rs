@@ -1,0 +1,256 @@
+//! The journal read over HTTP, for consumers that run apart from filestore.
+
+use bytes::{Buf, Bytes, BytesMut};
+use journal::{
+    Digest, Entry, Envelope, Epoch, JournalId, JournalReader, Page, Position, ReadError, Snapshot,
+    SnapshotNode,
+};
+use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
+use std::str::FromStr;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// How long the server may take to answer, beyond what it was asked to wait.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Reads `GET /v1/journal` and `GET /v1/snapshot` of a filestore. Its blocking methods run the
+/// requests on the runtime it was made with, so they must not be called from that runtime's own
+/// tasks.
+#[derive(Clone, Debug)]
+pub struct HttpJournalReader {
+    base: String,
+    token: Option<String>,
+    client: reqwest::Client,
+    runtime: Handle,
+}
+
+impl HttpJournalReader {
+    /// A reader of the filestore at `base`, for example `http://127.0.0.1:4200`, with a bearer
+    /// token if it wants one.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn new(base: &str, token: Option<String>, runtime: Handle) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build()?;
+        Ok(Self {
+            base: base.trim_end_matches('/').to_owned(),
+            token,
+            client,
+            runtime,
+        })
+    }
+
+    async fn get(
+        &self,
+        path: &str,
+        query: &[(&str, u64)],
+        timeout: Option<Duration>,
+    ) -> Result<Response, ReadError> {
+        let mut request = self.client.get(format!("{}{path}", self.base)).query(query);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(timeout) = timeout {
+            request = request.timeout(timeout);
+        }
+        request.send().await.map_err(unavailable)
+    }
+
+    async fn journal(
+        &self,
+        after: JournalId,
+        limit: usize,
+        wait: Duration,
+    ) -> Result<(HeaderMap, Bytes), ReadError> {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let query = [
+            ("after", after.get()),
+            ("limit", limit as u64),
+            ("waitMs", wait_ms),
+        ];
+        let response = self
+            .get("/v1/journal", &query, Some(wait + TIMEOUT))
+            .await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status == StatusCode::GONE {
+            let trimmed = header(&headers, "tidemark-trimmed")?;
+            return Err(ReadError::Trimmed { after, trimmed });
+        }
+        let body = response.bytes().await.map_err(unavailable)?;
+        if !status.is_success() {
+            let text = String::from_utf8_lossy(&body)
+                .chars()
+                .take(500)
+                .collect::<String>();
+            return Err(ReadError::Unavailable(
+                format!("{} answered {status}: {text}", self.base).into(),
+            ));
+        }
+        Ok((headers, body))
+    }
+
+    fn position_of(headers: &HeaderMap) -> Result<Position, ReadError> {
+        Ok(Position {
+            epoch: header(headers, "tidemark-epoch")?,
+            head: header(headers, "tidemark-head")?,
+            trimmed: header(headers, "tidemark-trimmed")?,
+        })
+    }
+}
+
+impl JournalReader for HttpJournalReader {
+    fn position(&self) -> Result<Position, ReadError> {
+        let read = self.journal(JournalId::ZERO, 0, Duration::ZERO);
+        let (headers, _) = self.runtime.block_on(read)?;
+        Self::position_of(&headers)
+    }
+
+    fn read(&self, after: JournalId, limit: usize) -> Result<Page, ReadError> {
+        let (headers, body) = self
+            .runtime
+            .block_on(self.journal(after, limit, Duration::ZERO))?;
+        let position = Self::position_of(&headers)?;
+        let after_digest = match headers.contains_key("tidemark-after-digest") {
+            true => Some(header::<Digest>(&headers, "tidemark-after-digest")?),
+            false => None,
+        };
+        let mut entries = Vec::with_capacity(limit.min(10_000));
+        for line in body
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            entries.push(entry(line, position.epoch)?);
+        }
+        Ok(Page {
+            position,
+            after_digest,
+            entries,
+        })
+    }
+
+    fn wait(&self, after: JournalId, timeout: Duration) -> Result<Position, ReadError> {
+        let (headers, _) = self.runtime.block_on(self.journal(after, 0, timeout))?;
+        Self::position_of(&headers)
+    }
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
+        let response = self.runtime.block_on(self.get("/v1/snapshot", &[], None))?;
+        if !response.status().is_success() {
+            let status = response.status();
+            return Err(ReadError::Unavailable(
+                format!("{} answered {status}", self.base).into(),
+            ));
+        }
+        let headers = response.headers();
+        Ok(Snapshot {
+            epoch: header::<Epoch>(headers, "tidemark-epoch")?,
+            journal_id: header(headers, "tidemark-journal-id")?,
+            digest: header(headers, "tidemark-digest")?,
+            nodes: Box::new(Lines {
+                response,
+                runtime: self.runtime.clone(),
+                buffer: BytesMut::new(),
+                has_ended: false,
+            }),
+        })
+    }
+}
+
+/// The nodes of a snapshot's body, a line at a time; the body is never in memory as a whole.
+struct Lines {
+    response: Response,
+    runtime: Handle,
+    buffer: BytesMut,
+    has_ended: bool,
+}
+
+impl Lines {
+    fn next_line(&mut self) -> Result<Option<Bytes>, ReadError> {
+        loop {
+            if let Some(at) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(at).freeze();
+                self.buffer.advance(1);
+                if !line.is_empty() {
+                    return Ok(Some(line));
+                }
+                continue;
+            }
+            if self.has_ended {
+                // A body that was cut short has no newline at its end.
+                return if self.buffer.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(ReadError::Unavailable(
+                        "the snapshot ended within a line".into(),
+                    ))
+                };
+            }
+            match self
+                .runtime
+                .block_on(self.response.chunk())
+                .map_err(unavailable)?
+            {
+                Some(chunk) => self.buffer.extend_from_slice(&chunk),
+                None => self.has_ended = true,
+            }
+        }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<SnapshotNode, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = match self.next_line() {
+            Ok(line) => line?,
+            Err(error) => {
+                (self.has_ended, self.buffer) = (true, BytesMut::new());
+                return Some(Err(error));
+            }
+        };
+        Some(serde_json::from_slice(&line).map_err(|error| {
+            ReadError::Damaged(format!("a line of the snapshot is not a node: {error}"))
+        }))
+    }
+}
+
+fn entry(line: &[u8], epoch: Epoch) -> Result<Entry, ReadError> {
+    let envelope: Envelope<'_> = serde_json::from_slice(line).map_err(|error| {
+        // A line that was cut short on its way is whole when it is read again.
+        if error.is_eof() {
+            ReadError::Unavailable(Box::new(error))
+        } else {
+            ReadError::Damaged(format!("a line is not an envelope: {error}"))
+        }
+    })?;
+    let (id, found) = (envelope.journal_id, envelope.epoch);
+    if found != epoch {
+        return Err(ReadError::Damaged(format!(
+            "entry {id} is of journal {found}, not {epoch}"
+        )));
+    }
+    envelope
+        .into_entry()
+        .ok_or_else(|| ReadError::Damaged(format!("entry {id} has no digest")))
+}
+
+fn header<T: FromStr>(headers: &HeaderMap, name: &str) -> Result<T, ReadError> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| {
+            let text =
+                format!("the server's answer has no valid {name} header; is it a filestore?");
+            ReadError::Unavailable(text.into())
+        })
+}
+
+fn unavailable(error: reqwest::Error) -> ReadError {
+    ReadError::Unavailable(Box::new(error))
+}

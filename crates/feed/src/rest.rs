@@ -1,0 +1,447 @@
+//! What every consumer shows over HTTP, once for both services: its health, its dead letters, and
+//! how complete an answer is.
+
+use crate::consumer::{ConsumerHandle, DeadLetterError};
+use crate::{BusState, ConsumerState, ConsumerStatus, DeadLetter};
+use axum::Extension;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use httpkit::{Caller, Json, Path, Problem, Query};
+use journal::JournalId;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// How long `minJournalId` waits where `waitMs` does not say.
+const WAIT_MS_DEFAULT: u64 = 2_000;
+/// The longest that it waits.
+const WAIT_MS_MAX: u64 = 60_000;
+
+/// What the routes and the layer need to know of the consumer beside them.
+#[derive(Clone, Debug)]
+pub struct ConsumerView {
+    /// The consumer; `None` where the sync is disabled.
+    pub consumer: Option<ConsumerHandle>,
+    /// `metastore` or `timestore`: whose `admin` scope settles dead letters.
+    pub service: &'static str,
+    /// Whether the bus is inline.
+    pub is_inline: bool,
+    /// After how long without progress the consumer is stalled
+    /// (`METASTORE_FILESTORE_STALL_THRESHOLD_SECONDS`).
+    pub stall_threshold: Duration,
+}
+
+/// `GET /filestore/health`
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// How it is doing.
+    pub status: HealthStatus,
+    /// Whether the sync is enabled.
+    pub enabled: bool,
+    /// Whether the bus is live.
+    pub connected: bool,
+    /// Whether the bus is inline.
+    pub inline: bool,
+    /// The state of the consumer's loop.
+    pub state: Option<ConsumerState>,
+    /// After how many seconds without progress it is stalled.
+    pub threshold_seconds: f64,
+    /// For how many seconds the checkpoint has been below the head.
+    pub lag_seconds: f64,
+    /// `head − checkpoint`.
+    pub lag_entries: u64,
+    /// The last entry applied.
+    pub last_event: Option<LastEvent>,
+    /// What was tried again since the process started.
+    pub retries: Retries,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// The last entry applied.
+    pub checkpoint: u64,
+    /// The journal's last entry, as last seen.
+    pub head: u64,
+    /// The chained digest at the checkpoint.
+    pub digest: Option<String>,
+    /// The journal it follows.
+    pub epoch: Option<String>,
+    /// Parked entries.
+    pub dead_letters: u64,
+    /// Entries applied since the process started.
+    pub applied: u64,
+    /// The bus.
+    pub bus: BusHealth,
+}
+
+/// A consumer's health in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// The sync is switched off.
+    Disabled,
+    /// It follows the journal.
+    Ok,
+    /// No progress for longer than the threshold.
+    Stalled,
+    /// It stopped and needs an operator.
+    Error,
+}
+
+/// The last entry applied.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastEvent {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// When its fact was observed.
+    pub observed_at: Option<String>,
+    /// When it was applied.
+    pub received_at: Option<String>,
+}
+
+/// What was tried again since the process started.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Retries {
+    /// Connections of the bus.
+    pub connect: u64,
+    /// Reads and batches.
+    pub processing: u64,
+    /// Both.
+    pub total: u64,
+}
+
+/// How the bus is doing.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BusHealth {
+    /// `inline`, `redis` or `poll`.
+    pub mode: &'static str,
+    /// As its heartbeat shows.
+    pub state: BusState,
+    /// When a heartbeat last came back.
+    pub last_heartbeat_at: Option<String>,
+}
+
+impl ConsumerView {
+    fn consumer(&self) -> Result<&ConsumerHandle, Problem> {
+        self.consumer.as_ref().ok_or_else(|| {
+            Problem::not_found(
+                "the filestore sync of this service is disabled by its configuration",
+            )
+        })
+    }
+
+    /// The consumer's health now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let threshold_seconds = self.stall_threshold.as_secs_f64();
+        let Some(consumer) = &self.consumer else {
+            return disabled(self.is_inline, threshold_seconds);
+        };
+        let s = consumer.status();
+        let status = match s.state {
+            ConsumerState::Halted | ConsumerState::Stopped => HealthStatus::Error,
+            _ if consumer.stood_still_for() > self.stall_threshold => HealthStatus::Stalled,
+            _ => HealthStatus::Ok,
+        };
+        Health {
+            status,
+            enabled: true,
+            connected: s.bus == BusState::Live,
+            inline: self.is_inline,
+            state: Some(s.state),
+            threshold_seconds,
+            lag_seconds: s.lag_seconds,
+            lag_entries: s.lag_entries,
+            last_event: s.last_event_type.as_ref().map(|event_type| LastEvent {
+                event_type: event_type.clone(),
+                observed_at: s.last_event_observed_at.map(|time| time.to_string()),
+                received_at: s.last_event_received_at.map(|time| time.to_string()),
+            }),
+            retries: Retries {
+                connect: s.connect_retries,
+                processing: s.processing_retries,
+                total: s.connect_retries.saturating_add(s.processing_retries),
+            },
+            last_error: s.last_error.clone(),
+            checkpoint: s.checkpoint.get(),
+            head: s.head.get(),
+            digest: s.digest.map(|digest| digest.to_string()),
+            epoch: s.epoch.map(|epoch| epoch.to_string()),
+            dead_letters: s.dead_letters,
+            applied: s.applied,
+            bus: BusHealth {
+                mode: s.bus_mode,
+                state: s.bus,
+                last_heartbeat_at: s.last_heartbeat_at.map(|time| time.to_string()),
+            },
+        }
+    }
+}
+
+fn disabled(inline: bool, threshold_seconds: f64) -> Health {
+    Health {
+        status: HealthStatus::Disabled,
+        enabled: false,
+        connected: false,
+        inline,
+        state: None,
+        threshold_seconds,
+        lag_seconds: 0.0,
+        lag_entries: 0,
+        last_event: None,
+        retries: Retries {
+            connect: 0,
+            processing: 0,
+            total: 0,
+        },
+        last_error: None,
+        checkpoint: 0,
+        head: 0,
+        digest: None,
+        epoch: None,
+        dead_letters: 0,
+        applied: 0,
+        bus: BusHealth {
+            mode: "inline",
+            state: BusState::Lost,
+            last_heartbeat_at: None,
+        },
+    }
+}
+
+/// The routes `/filestore/health` and `/filestore/dead-letters…`.
+pub fn router(view: ConsumerView) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(dead_letters))
+        .routes(routes!(retry_dead_letter))
+        .routes(routes!(discard_dead_letter))
+        .layer(Extension(view))
+}
+
+/// Whether this book follows the journal
+///
+/// 503 while it is stalled or has stopped.
+#[utoipa::path(get, path = "/filestore/health", tag = "filestore sync",
+    responses((status = 200, body = Health), (status = 503, body = Health)))]
+async fn health(Extension(view): Extension<ConsumerView>) -> Response {
+    let health = view.health();
+    let status = match health.status {
+        HealthStatus::Ok | HealthStatus::Disabled => StatusCode::OK,
+        HealthStatus::Stalled | HealthStatus::Error => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(health)).into_response()
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+struct ListQuery {
+    /// List dead letters with journal ids after this one.
+    #[serde(default)]
+    after: u64,
+    /// At most this many, 100 unless told, at most 1,000.
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct DeadLetters {
+    dead_letters: Vec<DeadLetter>,
+    /// Ask for more with `after` set to this; null at the end.
+    next_after: Option<u64>,
+}
+
+/// List parked entries
+#[utoipa::path(get, path = "/filestore/dead-letters", tag = "filestore sync", params(ListQuery),
+    responses((status = 200, body = DeadLetters)))]
+async fn dead_letters(
+    Extension(view): Extension<ConsumerView>,
+    Query(query): Query<ListQuery>,
+) -> httpkit::Result<Json<DeadLetters>> {
+    let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
+    let letters = view
+        .consumer()?
+        .dead_letters(JournalId::new(query.after), limit)
+        .await?;
+    let next_after = letters
+        .last()
+        .filter(|_| letters.len() == limit)
+        .map(|last| last.journal_id.get());
+    Ok(Json(DeadLetters {
+        dead_letters: letters,
+        next_after,
+    }))
+}
+
+/// Apply a parked entry again
+///
+/// Newer states of its node are not undone.
+#[utoipa::path(post, path = "/filestore/dead-letters/{journalId}/retry", tag = "filestore sync",
+    params(("journalId" = u64, Path, description = "The entry")),
+    responses((status = 204, description = "Applied and no longer parked"), (status = 409), (status = 404)))]
+async fn retry_dead_letter(
+    Extension(view): Extension<ConsumerView>,
+    caller: Caller,
+    Path(journal_id): Path<u64>,
+) -> httpkit::Result<StatusCode> {
+    caller.require(&format!("{}:admin", view.service))?;
+    view.consumer()?.retry(JournalId::new(journal_id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Discard a parked entry for good
+#[utoipa::path(delete, path = "/filestore/dead-letters/{journalId}", tag = "filestore sync",
+    params(("journalId" = u64, Path, description = "The entry")),
+    responses((status = 204, description = "Discarded"), (status = 404)))]
+async fn discard_dead_letter(
+    Extension(view): Extension<ConsumerView>,
+    caller: Caller,
+    Path(journal_id): Path<u64>,
+) -> httpkit::Result<StatusCode> {
+    caller.require(&format!("{}:admin", view.service))?;
+    view.consumer()?.discard(JournalId::new(journal_id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<DeadLetterError> for Problem {
+    fn from(error: DeadLetterError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DeadLetterError::NotFound(_) => Self::not_found(detail),
+            DeadLetterError::StillPoison(..) => Self::conflict("dead_letter_refused", detail),
+            DeadLetterError::Unavailable(_) => Self::unavailable(detail),
+        }
+    }
+}
+
+/// A layer for the reads that reflect the journal: waits for `minJournalId`, and says in headers
+/// how complete the answer is. Put it on with
+/// `axum::middleware::from_fn(move |request, next| completeness(view.clone(), request, next))`.
+///
+/// The headers are taken before the answer is made, so the answer reflects at least that much.
+pub async fn completeness(view: ConsumerView, request: Request, next: Next) -> Response {
+    let Some(consumer) = view.consumer.clone() else {
+        return next.run(request).await;
+    };
+    match wanted(request.uri().query(), request.headers()) {
+        Err(problem) => return problem.into_response(),
+        Ok(None) => {}
+        Ok(Some((journal_id, wait))) => {
+            let reached = consumer.wait_for(journal_id, wait).await;
+            if reached < journal_id {
+                let mut response = Problem::new(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "journal_not_reached",
+                    format!(
+                        "entry {journal_id} was not applied within {} ms; reached entry {reached}",
+                        wait.as_millis()
+                    ),
+                )
+                .into_response();
+                complete(response.headers_mut(), &consumer.status());
+                return response;
+            }
+        }
+    }
+    let status = consumer.status();
+    let mut response = next.run(request).await;
+    // A route that read the checkpoint with its data knows better.
+    if !response.headers().contains_key(JOURNAL_ID) {
+        complete(response.headers_mut(), &status);
+    }
+    response
+}
+
+const JOURNAL_ID: HeaderName = HeaderName::from_static("tidemark-journal-id");
+
+fn complete(headers: &mut HeaderMap, status: &ConsumerStatus) {
+    headers.insert(JOURNAL_ID, HeaderValue::from(status.checkpoint.get()));
+    headers.insert(
+        "tidemark-lag-entries",
+        HeaderValue::from(status.lag_entries),
+    );
+    headers.insert(
+        "tidemark-dead-letters",
+        HeaderValue::from(status.dead_letters),
+    );
+    if let Ok(seconds) = HeaderValue::from_str(&format!("{:.3}", status.lag_seconds)) {
+        headers.insert("tidemark-lag-seconds", seconds);
+    }
+}
+
+/// The journal id that the caller wants to see, and how long to wait for it.
+fn wanted(
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Option<(JournalId, Duration)>, Problem> {
+    let mut journal_id = headers
+        .get("tidemark-min-journal-id")
+        .map(|value| {
+            number(
+                "Tidemark-Min-Journal-Id",
+                value.to_str().unwrap_or_default(),
+            )
+        })
+        .transpose()?;
+    let mut wait_ms = WAIT_MS_DEFAULT;
+    for (name, value) in form_urlencoded(query.unwrap_or_default()) {
+        match name {
+            "minJournalId" => journal_id = Some(number("minJournalId", value)?),
+            "waitMs" => wait_ms = number("waitMs", value)?,
+            _ => {}
+        }
+    }
+    let wait = Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
+    Ok(journal_id.map(|id| (JournalId::new(id), wait)))
+}
+
+/// The pairs of a query; both of our parameters are plain numbers, which nobody escapes.
+fn form_urlencoded(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter_map(|pair| pair.split_once('='))
+}
+
+fn number(name: &str, text: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| {
+        Problem::invalid(
+            &format!("/{name}"),
+            format!("{name} must be a whole number, not '{text}'"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wanted_entry_comes_from_the_query_or_the_header() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(wanted(None, &headers).unwrap(), None);
+        let ten = JournalId::new(10);
+        assert_eq!(
+            wanted(Some("a=b&minJournalId=10&waitMs=5"), &headers).unwrap(),
+            Some((ten, Duration::from_millis(5)))
+        );
+        headers.insert("tidemark-min-journal-id", HeaderValue::from_static("10"));
+        assert_eq!(
+            wanted(None, &headers).unwrap(),
+            Some((ten, Duration::from_secs(2)))
+        );
+        assert_eq!(
+            wanted(Some("waitMs=99999999"), &headers).unwrap(),
+            Some((ten, Duration::from_secs(60)))
+        );
+        let problem = wanted(Some("minJournalId=x"), &headers).unwrap_err();
+        assert!(
+            problem.detail().contains("minJournalId"),
+            "{}",
+            problem.detail()
+        );
+    }
+}

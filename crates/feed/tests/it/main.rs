@@ -1,0 +1,5 @@
+//! The feed's tests: one binary.
+
+mod follower;
+mod memory;
+mod model;
