@@ -53,7 +53,11 @@ fn memory_journal_keeps_the_read_contract() {
 #[test]
 fn applies_what_is_there_in_batches_and_then_rests() {
     let (reader, sink) = (MemoryReader::new(), MemorySink::default());
-    reader.with(|journal| (0..25).for_each(|node| drop(journal.put(node, "a", node))));
+    reader.with(|journal| {
+        for node in 0..25 {
+            journal.put(node, "a", node);
+        }
+    });
     let options = FollowerOptions {
         batch_max_entries: 10,
         ..FollowerOptions::default()
@@ -199,7 +203,11 @@ fn a_full_park_pauses_and_drops_nothing() {
 #[test]
 fn tells_the_kinds_of_mismatch_apart_and_changes_nothing() {
     let (reader, sink) = (MemoryReader::new(), MemorySink::default());
-    reader.with(|journal| (0..6).for_each(|node| drop(journal.put(node, "a", 1))));
+    reader.with(|journal| {
+        for node in 0..6 {
+            journal.put(node, "a", 1);
+        }
+    });
     catch_up(&mut follower(&reader, &sink));
     let before = sink.committed();
     let original = reader.with(|journal| journal.clone());
@@ -252,7 +260,11 @@ fn tells_the_kinds_of_mismatch_apart_and_changes_nothing() {
 #[test]
 fn refuses_gaps_and_forged_entries() {
     let (reader, sink) = (MemoryReader::new(), MemorySink::default());
-    reader.with(|journal| (0..4).for_each(|node| drop(journal.put(node, "a", 1))));
+    reader.with(|journal| {
+        for node in 0..4 {
+            journal.put(node, "a", 1);
+        }
+    });
     let whole = reader.with(|journal| journal.clone());
 
     reader.with(|journal| drop(journal.entries.remove(1)));
@@ -270,10 +282,16 @@ fn refuses_gaps_and_forged_entries() {
 #[test]
 fn a_consumer_behind_the_retention_starts_from_a_snapshot() {
     let (reader, sink) = (MemoryReader::new(), MemorySink::default());
-    reader.with(|journal| (0..4).for_each(|node| drop(journal.put(node % 2, "a", node))));
+    reader.with(|journal| {
+        for node in 0..4 {
+            journal.put(node % 2, "a", node);
+        }
+    });
     catch_up(&mut follower(&reader, &sink));
     reader.with(|journal| {
-        (0..9).for_each(|node| drop(journal.put(node % 3, "b", node)));
+        for node in 0..9 {
+            journal.put(node % 3, "b", node);
+        }
         journal.trimmed = 8;
     });
     let mut late = follower(&reader, &sink);
