@@ -1,0 +1,224 @@
+//! The catalogue: nodes, mounts and the journal, in one SQLite file.
+//!
+//! - One thread writes ([`writer`]). Whoever wants to write submits a job, a closure over a
+//!   [`WriteTx`]; jobs that come together share a commit. `synchronous = FULL`: what was answered
+//!   is durable.
+//! - A node changes through [`WriteTx::change`] only, which writes the row, its journal entry and
+//!   its part of the rollups. So no path writes one without the other.
+//! - Journal ids are given out inside the one write transaction: dense, and never visible out of
+//!   order. Their digests chain from the epoch.
+//! - Readers have connections of their own ([`readers`]) and see the last commit; WAL lets them
+//!   read while the writer writes.
+//! - One process holds the data directory ([`lock`]).
+//!
+//! On open, the end of the journal is compared with what was committed and its last digests are
+//! computed again: a truncated or edited journal is refused, and not continued.
+
+pub(crate) mod change;
+mod error;
+mod head;
+pub(crate) mod journal;
+mod lock;
+pub(crate) mod mount;
+pub(crate) mod node;
+mod readers;
+pub(crate) mod rollup;
+mod schema;
+mod tx;
+mod writer;
+
+pub(crate) use change::{Cause, Verb};
+pub use error::{OpenError, StoreError};
+pub use head::Head;
+pub(crate) use node::{Metadata, Node};
+pub(crate) use tx::WriteTx;
+
+use ::journal::{Clock, Epoch, JournalId};
+use head::HeadSignal;
+use parking_lot::Mutex;
+use readers::Readers;
+use rusqlite::Connection;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use writer::{Job, Submitted, Writer};
+
+/// The catalogue.
+pub(crate) struct Store {
+    jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    readers: Arc<Readers>,
+    head: Arc<HeadSignal>,
+    node_ids: Arc<AtomicI64>,
+    epoch: Epoch,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the catalogue at `database` (made if there is none) and locks `directory`.
+    pub(crate) fn open(
+        directory: &Path,
+        database: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let lock = lock::DirectoryLock::acquire(directory)?;
+        let (connection, meta) = schema::open(database, &*clock)?;
+        let head = Arc::new(HeadSignal::new(meta.head));
+        let node_ids = Arc::new(AtomicI64::new(meta.next_node_id));
+        let (jobs, receiver) = mpsc::channel(writer::QUEUE_JOBS);
+        let writer = Writer {
+            connection,
+            jobs: receiver,
+            node_ids: Arc::clone(&node_ids),
+            head: Arc::clone(&head),
+            clock: Arc::clone(&clock),
+            lock,
+        };
+        let thread = std::thread::Builder::new()
+            .name("filestore-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(OpenError::Thread)?;
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            thread: Mutex::new(Some(thread)),
+            readers: Arc::new(Readers::new(database)),
+            head,
+            node_ids,
+            epoch: meta.epoch,
+            clock,
+        })
+    }
+
+    /// Runs a job in the writer's next group and waits until it is durable. The job runs even if
+    /// nobody waits any more. Not to be called from a task: it blocks.
+    ///
+    /// # Errors
+    /// The job's own, in which case nothing of it has taken effect; or the store's.
+    pub(crate) fn write_blocking<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (job, reply) = submitted(job);
+        self.jobs()?
+            .blocking_send(job)
+            .map_err(|_| StoreError::Closed)?;
+        reply.blocking_recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// [`Store::write_blocking`] for tasks.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn write<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (job, reply) = submitted(job);
+        let jobs = self.jobs()?;
+        jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        drop(jobs);
+        reply.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Reads on a pooled connection, all within one transaction. Blocks.
+    ///
+    /// # Errors
+    /// The closure's own, or the store's.
+    pub(crate) fn read<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.readers.read(read)
+    }
+
+    /// A read-only connection of the caller's own, for those who read for a long time.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub(crate) fn open_reader(&self) -> Result<Connection, StoreError> {
+        self.readers.open()
+    }
+
+    /// Ids for nodes that are to be inserted with ids of the caller's choice. Ids that nobody uses
+    /// are lost, which does no harm.
+    pub(crate) fn allocate_node_ids(&self, count: usize) -> Range<i64> {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let first = self.node_ids.fetch_add(count, Ordering::Relaxed);
+        first..first.saturating_add(count)
+    }
+
+    /// The last committed entry.
+    pub(crate) fn head(&self) -> Head {
+        self.head.current()
+    }
+
+    /// Tells every new head.
+    pub(crate) fn head_watch(&self) -> watch::Receiver<Head> {
+        self.head.subscribe()
+    }
+
+    /// Blocks until the head lies past `after`, at most `timeout`.
+    pub(crate) fn wait_for_head(&self, after: JournalId, timeout: Duration) {
+        self.head.wait(after, timeout);
+    }
+
+    /// The journal's identity.
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Where "now" comes from.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Finishes the jobs that wait, checkpoints the WAL and lets go of the data directory. Jobs
+    /// submitted later are refused. Blocks.
+    pub(crate) fn close(&self) {
+        drop(self.jobs.lock().take());
+        self.readers.close();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer's thread panicked");
+        }
+    }
+
+    fn jobs(&self) -> Result<mpsc::Sender<Box<dyn Job>>, StoreError> {
+        self.jobs.lock().clone().ok_or(StoreError::Closed)
+    }
+}
+
+fn submitted<T, E, F>(job: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
+where
+    F: FnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let (reply, receiver) = oneshot::channel();
+    (
+        Box::new(Submitted {
+            job: Some(job),
+            outcome: None,
+            reply,
+        }),
+        receiver,
+    )
+}

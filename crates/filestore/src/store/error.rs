@@ -1,0 +1,92 @@
+//! What can go wrong with the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why the store could not be opened. Every message names what to do about it or where to look.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds the data directory.
+    #[error("data directory {} is in use by another process{}", directory.display(),
+        pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    InUse {
+        /// The directory.
+        directory: PathBuf,
+        /// The process that holds it, if it says so.
+        pid: Option<String>,
+    },
+    /// The data directory or a file in it cannot be made or opened.
+    #[error("data directory {} cannot be used", directory.display())]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database cannot be opened.
+    #[error("database {} cannot be opened", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The database was written by a later version.
+    #[error(
+        "database {} has schema version {found}, this program knows versions up to {known}: use \
+         the program that wrote it, or a newer one", path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The last version known here.
+        known: i64,
+    },
+    /// The journal is not what it was when it was written.
+    #[error(
+        "the journal in {} is damaged: {reason}; restore the data directory from a backup",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A thread could not be started.
+    #[error("the writer's thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// What an earlier run left half done could not be looked at.
+    #[error("commands that an earlier run left half done could not be finished")]
+    Recovery(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why a job of the store, or a read, failed. Nothing of it has then taken effect.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A statement failed.
+    #[error("the catalogue cannot be read or written")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The job went well, and the transaction that it was part of could not be committed.
+    #[error("the catalogue could not commit")]
+    Commit(#[source] Arc<rusqlite::Error>),
+    /// The node is not as the change supposes; look again.
+    #[error("node {0} has changed meanwhile")]
+    Stale(i64),
+    /// An event or a stored answer is no JSON.
+    #[error("the catalogue holds, or was given, what is no JSON")]
+    Json(#[from] serde_json::Error),
+    /// A row holds what no row may hold.
+    #[error("the catalogue is damaged: {0}")]
+    Damaged(String),
+    /// The job panicked.
+    #[error("a job of the catalogue's writer panicked")]
+    Panicked,
+    /// The store was closed.
+    #[error("the catalogue is closed")]
+    Closed,
+}

@@ -1,0 +1,268 @@
+//! The journal's own store, read: pages, waiting, snapshots; and retention.
+
+use super::{Head, Store, StoreError, node, schema};
+use ::journal::{
+    ConsistencyState, Digest, Entry, EventType, JournalId, JournalReader, NodeKind, NodeState,
+    Page, Position, ReadError, Snapshot, SnapshotNode, Time,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// The data of one page, in bytes: at least one entry comes whatever its size.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Nodes of a snapshot read at once.
+const SNAPSHOT_NODES: i64 = 1_000;
+
+/// Entries removed in one job.
+const TRIM_ENTRIES: u64 = 10_000;
+
+/// The digest of an entry that may be the last one trimmed; `None` if it is unknown here.
+pub(super) fn digest_at(
+    connection: &Connection,
+    meta: &schema::Meta,
+    id: JournalId,
+) -> Result<Option<Digest>, StoreError> {
+    for known in [meta.trimmed, meta.head] {
+        if known.id == id {
+            return Ok(Some(known.digest));
+        }
+    }
+    let mut statement =
+        connection.prepare_cached("SELECT digest FROM journal WHERE journal_id = ?1")?;
+    let digest: Option<Vec<u8>> = statement
+        .query_row([id.as_i64()], |row| row.get(0))
+        .optional()?;
+    digest.map(|digest| digest_of(id, &digest)).transpose()
+}
+
+fn digest_of(id: JournalId, digest: &[u8]) -> Result<Digest, StoreError> {
+    Digest::from_slice(digest)
+        .ok_or_else(|| StoreError::Damaged(format!("the digest of entry {id} is no digest")))
+}
+
+/// Entries after `after`, at most `limit`, bounded by bytes too.
+pub(super) fn entries(
+    connection: &Connection,
+    after: JournalId,
+    limit: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut statement = connection.prepare_cached(include_str!("sql/read_journal.sql"))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![after.as_i64(), limit])?;
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let entry = entry(row)?;
+        bytes += entry.data.get().len();
+        entries.push(entry);
+        if bytes > PAGE_BYTES {
+            break;
+        }
+    }
+    Ok(entries)
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
+    let id = JournalId::from_i64(row.get(0)?);
+    Ok(Entry {
+        id,
+        node_id: row.get(1)?,
+        event_type: EventType::from(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
+        size_delta: row.get(3)?,
+        data: RawValue::from_string(row.get(4)?)?,
+        digest: digest_of(
+            id,
+            row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?,
+        )?,
+    })
+}
+
+fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
+    let metadata: Option<String> = row.get(11)?;
+    let metadata = metadata.as_deref().map(serde_json::from_str).transpose();
+    Ok(SnapshotNode {
+        node_id: row.get(0)?,
+        backend_mount_id: row.get(1)?,
+        path: row.get(2)?,
+        kind: node::word(row, 3, NodeKind::from_word)?,
+        state: node::word(row, 4, NodeState::from_word)?,
+        parent_id: row.get(5)?,
+        version: row.get(6)?,
+        size_bytes: Some(row.get(7)?),
+        journal_id: JournalId::from_i64(row.get(8)?),
+        checksum: row.get(9)?,
+        content_hash: row.get(10)?,
+        metadata: metadata.map_err(|error| node::conversion(11, Box::new(error)))?,
+        consistency_state: Some(node::word(row, 12, ConsistencyState::from_word)?),
+        last_modified_at: row
+            .get::<_, Option<i64>>(13)?
+            .map(|ns| Time::from_millis(ns.div_euclid(1_000_000))),
+        observed_at: Some(Time::from_millis(row.get(14)?)),
+    })
+}
+
+/// A read transaction of its own, paged through by node id.
+struct SnapshotNodes {
+    connection: Connection,
+    page: std::vec::IntoIter<SnapshotNode>,
+    after: i64,
+    is_over: bool,
+}
+
+impl SnapshotNodes {
+    fn fetch(&mut self) -> Result<(), StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(include_str!("sql/snapshot.sql"))?;
+        let rows = statement.query_map([self.after, SNAPSHOT_NODES], snapshot_node)?;
+        let page = rows.collect::<Result<Vec<_>, _>>()?;
+        match page.last() {
+            Some(last) => self.after = last.node_id,
+            None => self.is_over = true,
+        }
+        self.page = page.into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for SnapshotNodes {
+    type Item = Result<SnapshotNode, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(node) = self.page.next() {
+            return Some(Ok(node));
+        }
+        if self.is_over {
+            return None;
+        }
+        if let Err(error) = self.fetch() {
+            self.is_over = true;
+            return Some(Err(read_error(error)));
+        }
+        self.page.next().map(Ok)
+    }
+}
+
+fn read_error(error: StoreError) -> ReadError {
+    match error {
+        StoreError::Damaged(reason) => ReadError::Damaged(reason),
+        StoreError::Json(error) => ReadError::Damaged(error.to_string()),
+        error => ReadError::Unavailable(Box::new(error)),
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        read_error(error)
+    }
+}
+
+fn position(meta: &schema::Meta) -> Position {
+    Position {
+        epoch: meta.epoch,
+        head: meta.head.id,
+        trimmed: meta.trimmed.id,
+    }
+}
+
+impl JournalReader for Store {
+    fn position(&self) -> Result<Position, ReadError> {
+        self.read(|connection| Ok(position(&schema::meta(connection)?)))
+    }
+
+    fn read(&self, after: JournalId, limit: usize) -> Result<Page, ReadError> {
+        Store::read(self, |connection| {
+            let meta = schema::meta(connection)?;
+            if after < meta.trimmed.id && limit > 0 {
+                return Err(ReadError::Trimmed {
+                    after,
+                    trimmed: meta.trimmed.id,
+                });
+            }
+            Ok(Page {
+                position: position(&meta),
+                after_digest: digest_at(connection, &meta, after)?,
+                entries: if limit == 0 {
+                    Vec::new()
+                } else {
+                    entries(connection, after, limit)?
+                },
+            })
+        })
+    }
+
+    fn wait(&self, after: JournalId, timeout: Duration) -> Result<Position, ReadError> {
+        self.wait_for_head(after, timeout);
+        self.position()
+    }
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
+        // A connection of its own, since its read transaction lasts as long as the reader likes.
+        let connection = self.open_reader()?;
+        connection
+            .execute_batch("BEGIN")
+            .map_err(StoreError::from)?;
+        let meta = schema::meta(&connection)?;
+        let page = Vec::new().into_iter();
+        let nodes = SnapshotNodes {
+            connection,
+            page,
+            after: 0,
+            is_over: false,
+        };
+        Ok(Snapshot {
+            epoch: meta.epoch,
+            journal_id: meta.head.id,
+            digest: meta.head.digest,
+            nodes: Box::new(nodes),
+        })
+    }
+}
+
+impl Store {
+    /// Removes the entries up to and with `up_to` (at most up to the head) and remembers the digest
+    /// of the last of them, so that what follows still chains. Blocks; in jobs of bounded size, so
+    /// commands go on in between. Gives the trimmed id.
+    ///
+    /// # Errors
+    /// The store cannot be written. What was removed until then stays removed.
+    pub(crate) fn trim_journal(&self, up_to: JournalId) -> Result<JournalId, StoreError> {
+        loop {
+            let trimmed = self.write_blocking(move |tx| {
+                let connection = tx.connection();
+                let meta = schema::meta(connection)?;
+                let to = up_to.min(tx.head().id).min(JournalId::new(
+                    meta.trimmed.id.get().saturating_add(TRIM_ENTRIES),
+                ));
+                if to <= meta.trimmed.id {
+                    return Ok((meta.trimmed.id, true));
+                }
+                let digest = if to == tx.head().id {
+                    Some(tx.head().digest)
+                } else {
+                    digest_at(connection, &meta, to)?
+                };
+                let digest =
+                    digest.ok_or_else(|| StoreError::Damaged(format!("entry {to} is missing")))?;
+                set_trimmed(connection, Head { id: to, digest })?;
+                Ok::<_, StoreError>((to, to == up_to))
+            })?;
+            if trimmed.1 {
+                return Ok(trimmed.0);
+            }
+        }
+    }
+}
+
+fn set_trimmed(connection: &Connection, trimmed: Head) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM journal WHERE journal_id <= ?1")?
+        .execute([trimmed.id.as_i64()])?;
+    const META: &str = "UPDATE journal_meta SET trimmed_id = ?1, trimmed_digest = ?2";
+    connection
+        .prepare_cached(META)?
+        .execute(params![trimmed.id.as_i64(), trimmed.digest.as_bytes()])?;
+    Ok(())
+}

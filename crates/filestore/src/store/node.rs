@@ -1,0 +1,268 @@
+//! The node's row, and the ways to find one.
+
+use super::StoreError;
+use crate::walk::{Facts, Identity};
+use journal::{ConsistencyState, JournalId, NodeKind, NodeState, Time};
+use rusqlite::types::Type;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
+use serde_json::value::RawValue;
+use std::sync::LazyLock;
+
+/// A node, whole, as its row has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// 0 for a node that is not inserted yet and has no id allocated.
+    pub(crate) id: i64,
+    pub(crate) mount_id: i64,
+    /// `None` for a mount's root.
+    pub(crate) parent_id: Option<i64>,
+    /// Relative to the mount, `""` for its root. The name is its last part.
+    pub(crate) path: String,
+    pub(crate) facts: Facts,
+    pub(crate) checksum: Option<String>,
+    pub(crate) content_hash: Option<String>,
+    pub(crate) metadata: Metadata,
+    pub(crate) state: NodeState,
+    pub(crate) version: i64,
+    pub(crate) last_seen_at: Option<Time>,
+    pub(crate) consistency_state: ConsistencyState,
+    pub(crate) consistency_checked_at: Option<Time>,
+    pub(crate) last_reconciled_at: Option<Time>,
+    pub(crate) last_drift_detected_at: Option<Time>,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+    pub(crate) deleted_at: Option<Time>,
+    pub(crate) journal_id: JournalId,
+}
+
+impl Node {
+    /// An active node that is not in the store yet.
+    pub(crate) fn new(mount_id: i64, parent_id: Option<i64>, path: String, facts: Facts) -> Self {
+        Self {
+            id: 0,
+            mount_id,
+            parent_id,
+            path,
+            facts,
+            checksum: None,
+            content_hash: None,
+            metadata: Metadata::default(),
+            state: NodeState::Active,
+            version: 0,
+            last_seen_at: None,
+            consistency_state: ConsistencyState::Active,
+            consistency_checked_at: None,
+            last_reconciled_at: None,
+            last_drift_detected_at: None,
+            created_at: Time::default(),
+            updated_at: Time::default(),
+            deleted_at: None,
+            journal_id: JournalId::ZERO,
+        }
+    }
+
+    /// The last part of the path; empty for a mount's root.
+    pub(crate) fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// How many names the path has.
+    pub(crate) fn depth(&self) -> i64 {
+        if self.path.is_empty() {
+            return 0;
+        }
+        let slashes = self.path.bytes().filter(|byte| *byte == b'/').count();
+        i64::try_from(slashes).unwrap_or(i64::MAX).saturating_add(1)
+    }
+
+    pub(crate) fn is_directory(&self) -> bool {
+        self.facts.is_directory()
+    }
+
+    /// Whether the node holds its path: neither deleted nor missing.
+    pub(crate) const fn is_on_disk(&self) -> bool {
+        super::rollup::is_on_disk(self.state)
+    }
+
+    /// When its contents last changed.
+    pub(crate) fn last_modified_at(&self) -> Option<Time> {
+        self.facts
+            .modified_ns
+            .map(|ns| Time::from_millis(ns.div_euclid(1_000_000)))
+    }
+
+    /// The node of a row that `node_columns.sql` selected.
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let time = |index| {
+            row.get(index)
+                .map(|ms: Option<i64>| ms.map(Time::from_millis))
+        };
+        Ok(Self {
+            id: row.get(0)?,
+            mount_id: row.get(1)?,
+            parent_id: row.get(2)?,
+            path: row.get(3)?,
+            facts: Facts {
+                kind: word(row, 4, NodeKind::from_word)?,
+                is_symlink: row.get(5)?,
+                size_bytes: row.get(6)?,
+                modified_ns: row.get(7)?,
+                identity: Identity {
+                    dev: row.get(8)?,
+                    ino: row.get(9)?,
+                    born_ns: row.get(10)?,
+                },
+            },
+            checksum: row.get(11)?,
+            content_hash: row.get(12)?,
+            metadata: Metadata::from_column(row.get(13)?)
+                .map_err(|error| conversion(13, Box::new(error)))?,
+            state: word(row, 14, NodeState::from_word)?,
+            version: row.get(15)?,
+            last_seen_at: time(16)?,
+            consistency_state: word(row, 17, ConsistencyState::from_word)?,
+            consistency_checked_at: time(18)?,
+            last_reconciled_at: time(19)?,
+            last_drift_detected_at: time(20)?,
+            created_at: time(21)?.unwrap_or_default(),
+            updated_at: time(22)?.unwrap_or_default(),
+            deleted_at: time(23)?,
+            journal_id: JournalId::from_i64(row.get(24)?),
+        })
+    }
+}
+
+/// The value behind a column of one of the contract's words.
+pub(crate) fn word<T>(
+    row: &Row<'_>,
+    index: usize,
+    from_word: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    let text = row.get_ref(index)?.as_str()?;
+    from_word(text).ok_or_else(|| conversion(index, format!("unknown word {text:?}").into()))
+}
+
+pub(crate) fn conversion(
+    index: usize,
+    error: Box<dyn std::error::Error + Send + Sync>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(index, Type::Text, error)
+}
+
+/// What people wrote on a node: a JSON object, kept as text. Most nodes have none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metadata(Option<Box<RawValue>>);
+
+static EMPTY_OBJECT: LazyLock<Box<RawValue>> =
+    LazyLock::new(|| serde_json::value::to_raw_value(&serde_json::Map::new()).unwrap_or_default());
+
+impl Metadata {
+    /// The metadata of this object.
+    pub(crate) fn from_object(
+        object: &serde_json::Map<String, serde_json::Value>,
+    ) -> serde_json::Result<Self> {
+        if object.is_empty() {
+            return Ok(Self(None));
+        }
+        serde_json::value::to_raw_value(object).map(|raw| Self(Some(raw)))
+    }
+
+    /// The object again.
+    pub(crate) fn to_object(
+        &self,
+    ) -> serde_json::Result<serde_json::Map<String, serde_json::Value>> {
+        serde_json::from_str(self.as_raw().get())
+    }
+
+    /// The JSON text.
+    pub(crate) fn as_raw(&self) -> &RawValue {
+        self.0.as_deref().unwrap_or(&EMPTY_OBJECT)
+    }
+
+    fn from_column(text: Option<String>) -> serde_json::Result<Self> {
+        text.map(RawValue::from_string).transpose().map(Self)
+    }
+
+    pub(super) fn column(&self) -> Option<&str> {
+        self.0.as_deref().map(RawValue::get)
+    }
+}
+
+macro_rules! select_nodes {
+    ($rest:literal) => {
+        concat!(include_str!("sql/node_columns.sql"), $rest)
+    };
+}
+
+/// The node of this id, whatever its state.
+pub(crate) fn by_id(connection: &Connection, id: i64) -> Result<Option<Node>, StoreError> {
+    one(
+        connection.prepare_cached(select_nodes!("WHERE n.id = ?1"))?,
+        [id],
+    )
+}
+
+/// The node that holds this path: active or inconsistent.
+pub(crate) fn at(
+    connection: &Connection,
+    mount_id: i64,
+    path: &str,
+) -> Result<Option<Node>, StoreError> {
+    const SQL: &str = select_nodes!(
+        "WHERE n.mount_id = ?1 AND n.path = ?2 AND n.vacated = 0 AND n.state <> 'deleted'"
+    );
+    one(connection.prepare_cached(SQL)?, params![mount_id, path])
+}
+
+/// The node of this kind that went missing at this path, the latest of them if there are several:
+/// what appears there again is that node.
+pub(crate) fn missing_at(
+    connection: &Connection,
+    mount_id: i64,
+    path: &str,
+    kind: NodeKind,
+) -> Result<Option<Node>, StoreError> {
+    const SQL: &str = select_nodes!(
+        "WHERE n.mount_id = ?1 AND n.path = ?2 AND n.vacated > 0 AND n.state <> 'deleted'
+            AND n.kind = ?3
+         ORDER BY n.last_journal_id DESC LIMIT 1"
+    );
+    one(
+        connection.prepare_cached(SQL)?,
+        params![mount_id, path, kind.as_str()],
+    )
+}
+
+/// Nodes with this parent that are not deleted, by name and then id, after `after`.
+pub(crate) fn children(
+    connection: &Connection,
+    parent_id: i64,
+    after: Option<&(String, i64)>,
+    limit: usize,
+) -> Result<Vec<Node>, StoreError> {
+    const SQL: &str = select_nodes!(
+        "WHERE n.parent_id = ?1 AND (n.name, n.id) > (?2, ?3) AND n.state <> 'deleted'
+         ORDER BY n.name, n.id LIMIT ?4"
+    );
+    let mut statement = connection.prepare_cached(SQL)?;
+    let (name, id) = after.map_or(("", 0), |(name, id)| (name.as_str(), *id));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let nodes = statement.query_map(params![parent_id, name, id, limit], Node::from_row)?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
+/// A mount's root.
+pub(crate) fn root(connection: &Connection, mount_id: i64) -> Result<Node, StoreError> {
+    let root = match at(connection, mount_id, "")? {
+        Some(root) => Some(root),
+        None => missing_at(connection, mount_id, "", NodeKind::Directory)?,
+    };
+    root.ok_or_else(|| StoreError::Damaged(format!("mount {mount_id} has no root node")))
+}
+
+fn one(
+    mut statement: CachedStatement<'_>,
+    params: impl Params,
+) -> Result<Option<Node>, StoreError> {
+    Ok(statement.query_row(params, Node::from_row).optional()?)
+}

@@ -1,0 +1,162 @@
+//! The database file: opened, brought to this version's schema, and looked over.
+
+use super::{Head, OpenError, StoreError, journal};
+use ::journal::{Clock, Digest, Epoch, JournalId, chain};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::path::Path;
+
+/// One script a version: the first brings an empty file to version 1.
+const MIGRATIONS: &[&str] = &[include_str!("sql/schema_1.sql")];
+
+/// How many entries before the head are computed again on open.
+const CHECKED_ENTRIES: u64 = 1_000;
+
+/// What the journal is and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meta {
+    pub(super) epoch: Epoch,
+    pub(super) head: Head,
+    pub(super) trimmed: Head,
+    pub(super) next_node_id: i64,
+}
+
+/// Opens the writer's connection.
+pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Meta), OpenError> {
+    let failed = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection
+        .execute_batch(include_str!("sql/writer.sql"))
+        .map_err(failed)?;
+    let found = migrate(&mut connection, clock).map_err(failed)?;
+    let known = known_version();
+    if found > known {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    let damaged = |reason: String| OpenError::Damaged {
+        path: path.to_owned(),
+        reason,
+    };
+    let meta = meta(&connection).map_err(|error| damaged(with_source(&error)))?;
+    check(&connection, &meta).map_err(damaged)?;
+    Ok((connection, meta))
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// Applies what is missing, and gives the version found.
+fn migrate(connection: &mut Connection, clock: &dyn Clock) -> rusqlite::Result<i64> {
+    let tx = connection.transaction()?;
+    let found: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let applied = usize::try_from(found).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(applied) {
+        tx.execute_batch(migration)?;
+    }
+    if found == 0 {
+        let epoch = Epoch::generate();
+        tx.execute(
+            include_str!("sql/insert_meta.sql"),
+            params![
+                epoch.as_bytes(),
+                Digest::genesis(epoch).as_bytes(),
+                clock.now().as_millis()
+            ],
+        )?;
+    }
+    if found < known_version() {
+        tx.pragma_update(None, "user_version", known_version())?;
+    }
+    tx.commit()?;
+    Ok(found)
+}
+
+/// The one row of the journal's meta table.
+pub(super) fn meta(connection: &Connection) -> Result<Meta, StoreError> {
+    let mut statement = connection.prepare_cached(include_str!("sql/meta.sql"))?;
+    let row = statement.query_row([], |row| {
+        Ok((
+            row.get::<_, [u8; 16]>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, Vec<u8>>(2)?,
+            row.get::<_, i64>(3)?,
+            row.get::<_, Vec<u8>>(4)?,
+            row.get(5)?,
+        ))
+    });
+    let (epoch, head, head_digest, trimmed, trimmed_digest, next_node_id) = row?;
+    let at = |id: i64, digest: &[u8]| {
+        let digest = Digest::from_slice(digest)
+            .ok_or_else(|| StoreError::Damaged(format!("the digest of entry {id} is no digest")))?;
+        Ok::<_, StoreError>(Head {
+            id: JournalId::from_i64(id),
+            digest,
+        })
+    };
+    Ok(Meta {
+        epoch: Epoch::from(uuid::Uuid::from_bytes(epoch)),
+        head: at(head, &head_digest)?,
+        trimmed: at(trimmed, &trimmed_digest)?,
+        next_node_id,
+    })
+}
+
+/// The journal's end is where the meta row says, without a gap, and its digests chain.
+fn check(connection: &Connection, meta: &Meta) -> Result<(), String> {
+    let message = |error: &dyn std::error::Error| with_source(error);
+    let last: Option<i64> = connection
+        .query_row("SELECT max(journal_id) FROM journal", [], |row| row.get(0))
+        .optional()
+        .map_err(|error| message(&error))?
+        .flatten();
+    let last = last.map_or(meta.trimmed.id, JournalId::from_i64);
+    if last != meta.head.id {
+        return Err(format!(
+            "its last entry is {last}, and {} was committed",
+            meta.head.id
+        ));
+    }
+    let first = meta
+        .head
+        .id
+        .get()
+        .saturating_sub(CHECKED_ENTRIES)
+        .max(meta.trimmed.id.get());
+    let after = JournalId::new(first);
+    let before = journal::digest_at(connection, meta, after).map_err(|error| message(&error))?;
+    let Some(before) = before else {
+        return Err(format!("entry {after} is missing"));
+    };
+    let mut last = (after, before);
+    while last.0 < meta.head.id {
+        let entries =
+            journal::entries(connection, last.0, 1_000).map_err(|error| message(&error))?;
+        let digest = chain::verify(last.0, last.1, &entries).map_err(|error| error.to_string())?;
+        let Some(entry) = entries.last() else {
+            return Err(format!("entry {} is missing", last.0.next()));
+        };
+        last = (entry.id, digest);
+    }
+    if last.1 != meta.head.digest {
+        return Err(format!(
+            "entry {} has another digest than was committed",
+            meta.head.id
+        ));
+    }
+    Ok(())
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,6 @@
+SELECT id, mount_id, path, kind, state, parent_id, version, size_bytes, last_journal_id, checksum,
+    content_hash, metadata, consistency_state, modified_ns, updated_at
+FROM nodes
+WHERE id > ?1 AND state <> 'deleted'
+ORDER BY id
+LIMIT ?2

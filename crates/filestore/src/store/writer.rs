@@ -1,0 +1,181 @@
+//! The one thread that writes.
+//!
+//! Jobs come through a bounded channel. The thread takes what waits, bounded by number and time,
+//! and runs it in one transaction, each job within its own savepoint; then it commits, tells the
+//! head, and answers all of them. So a hundred commands that come together cost one sync of the
+//! disk (group commit), a job that fails takes back only what is its own, journal ids and
+//! rollups included, and nobody is answered before what it did is durable.
+
+use super::head::HeadSignal;
+use super::lock::DirectoryLock;
+use super::tx::WriteTx;
+use super::{Head, StoreError};
+use journal::Clock;
+use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Jobs in one transaction.
+const GROUP_JOBS: usize = 512;
+
+/// After this long a group takes no further job, so that those in it are answered.
+const GROUP_TIME: Duration = Duration::from_millis(10);
+
+/// Jobs that wait: the next submitter waits for a place.
+pub(super) const QUEUE_JOBS: usize = 1024;
+
+/// How the group that a job was part of ended.
+type Commit = Result<(), Arc<rusqlite::Error>>;
+
+pub(super) trait Job: Send {
+    /// Runs it; whether it went well. Called once.
+    fn run(&mut self, tx: &mut WriteTx<'_>) -> bool;
+    /// Gives the submitter its answer.
+    fn answer(self: Box<Self>, commit: &Commit);
+}
+
+/// A closure and whoever waits for what it gives.
+pub(super) struct Submitted<F, T, E> {
+    pub(super) job: Option<F>,
+    pub(super) outcome: Option<Result<T, E>>,
+    pub(super) reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Job for Submitted<F, T, E>
+where
+    F: FnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, tx: &mut WriteTx<'_>) -> bool {
+        let outcome = match self.job.take() {
+            Some(job) => catch_unwind(AssertUnwindSafe(|| job(tx)))
+                .unwrap_or_else(|_| Err(StoreError::Panicked.into())),
+            None => Err(StoreError::Panicked.into()),
+        };
+        let is_ok = outcome.is_ok();
+        self.outcome = Some(outcome);
+        is_ok
+    }
+
+    fn answer(self: Box<Self>, commit: &Commit) {
+        let outcome = match (self.outcome, commit) {
+            (Some(Ok(_)) | None, Err(error)) => Err(StoreError::Commit(Arc::clone(error)).into()),
+            (Some(outcome), _) => outcome,
+            (None, Ok(())) => Err(StoreError::Panicked.into()),
+        };
+        // Whoever asked may have gone; what was done stays done.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) jobs: mpsc::Receiver<Box<dyn Job>>,
+    pub(super) node_ids: Arc<AtomicI64>,
+    pub(super) head: Arc<HeadSignal>,
+    pub(super) clock: Arc<dyn Clock>,
+    #[expect(dead_code, reason = "held until the last job is done")]
+    pub(super) lock: DirectoryLock,
+}
+
+impl Writer {
+    /// Runs until the store is closed and all jobs are done.
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.jobs.blocking_recv() {
+            self.run_group(first);
+        }
+        let truncate = |_: &rusqlite::Row<'_>| Ok(());
+        let checkpoint = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], truncate);
+        if let Err(error) = checkpoint {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "wal checkpoint failed"
+            );
+        }
+    }
+
+    fn run_group(&mut self, first: Box<dyn Job>) {
+        let mut done = Vec::new();
+        let commit = self.write_group(first, &mut done).map_err(Arc::new);
+        match &commit {
+            Ok(head) if *head != self.head.current() => self.head.publish(*head),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(error = &**error as &dyn std::error::Error, "commit failed");
+                self.roll_back();
+            }
+        }
+        let commit = commit.map(|_| ());
+        for job in done {
+            job.answer(&commit);
+        }
+    }
+
+    fn write_group(
+        &mut self,
+        first: Box<dyn Job>,
+        done: &mut Vec<Box<dyn Job>>,
+    ) -> rusqlite::Result<Head> {
+        let started = Instant::now();
+        let before = self.head.current();
+        let mut tx = WriteTx::new(&self.connection, &self.node_ids, before, self.clock.now());
+        let mut next = Some(first);
+        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
+        while let Some(mut job) = next.take() {
+            let ran = begun
+                .is_ok()
+                .then(|| run_job(&self.connection, &mut tx, &mut *job, &*self.clock));
+            done.push(job);
+            match ran {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Err(error),
+                None => break,
+            }
+            if done.len() < GROUP_JOBS && started.elapsed() < GROUP_TIME {
+                next = self.jobs.try_recv().ok();
+            }
+        }
+        begun?;
+        let head = tx.finish(before)?;
+        self.connection.execute_batch("COMMIT")?;
+        metrics::histogram!("filestore_commit_jobs")
+            .record(f64::from(u32::try_from(done.len()).unwrap_or(u32::MAX)));
+        metrics::histogram!("filestore_commit_seconds").record(started.elapsed().as_secs_f64());
+        Ok(head)
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "rollback failed");
+        }
+    }
+}
+
+/// Runs a job within a savepoint. An error means that the whole transaction is lost.
+fn run_job(
+    connection: &Connection,
+    tx: &mut WriteTx<'_>,
+    job: &mut dyn Job,
+    clock: &dyn Clock,
+) -> rusqlite::Result<()> {
+    connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+    tx.begin_job(clock.now());
+    if job.run(tx) {
+        tx.keep_job();
+    } else {
+        tx.undo_job();
+        // SQLite takes the whole transaction back for some errors, a full disk for one. There is
+        // no savepoint any more then, and this fails as it should.
+        connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+    }
+    connection.prepare_cached("RELEASE job")?.execute([])?;
+    Ok(())
+}

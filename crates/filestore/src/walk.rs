@@ -1,0 +1,256 @@
+//! A parallel walk over a tree that other programs may be changing.
+//!
+//! The walk goes over directory handles and not over paths: every directory is opened from the
+//! root's handle, beneath it and without following a symlink, and its names are asked about
+//! relative to that handle. A path-based walk (the `ignore` crate's, or `std::fs::read_dir`) follows
+//! a directory that is swapped for a symlink between the listing of its parent and its own, and
+//! fails where a path grows past `PATH_MAX`; this one does neither, and needs no care for names
+//! that are not UTF-8.
+//!
+//! What meets it on the way:
+//!
+//! - A directory that is gone, or is another one than its parent's listing told, when its turn
+//!   comes: [`Failure::Gone`]. The next walk sees it as it then is.
+//! - A directory that may not be read: [`Failure::Unreadable`].
+//! - A name whose facts may not be seen (a directory that may be read but not searched): an entry
+//!   without facts.
+//! - A name that vanishes between listing and asking: left out, as if it had vanished before.
+//! - Symlinks, sockets, pipes and devices: entries like any other, never opened.
+//! - Another filesystem: its mount point is an entry, and is told as an empty directory unless the
+//!   options say that it is to be entered. A bind mount of the same filesystem cannot be told from
+//!   a directory and is walked like one.
+//! - Tidemark's own staging files (`.tidemark-*.part`): not there.
+//!
+//! Each thread has its own [`Visitor`]; a directory is told to one of them before any of its
+//! subdirectories is to any. Between listing and visiting, one whole directory is held in memory
+//! a thread; what waits is described in [`queue`].
+
+mod facts;
+mod queue;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use facts::{Facts, Identity};
+use queue::{Pending, Queue};
+use rustix::fs::RawDir;
+use rustix::io::Errno;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Mutex;
+pub(crate) use tree::Tree;
+
+use crate::name;
+
+/// The bytes of one read of a directory.
+const LISTING_BYTES: usize = 64 * 1024;
+
+/// One name in a directory.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// The name, spelled as a node's name.
+    pub(crate) name: String,
+    /// What the disk says of it, or why it would not.
+    pub(crate) facts: Result<Facts, Errno>,
+}
+
+/// Why a directory could not be walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It is not there any more, or another one is.
+    Gone,
+    /// It cannot be read.
+    Unreadable(Errno),
+}
+
+/// Where the walk goes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Enter other filesystems that are mounted in the tree.
+    pub(crate) crosses_filesystems: bool,
+    /// Directories that are treated as if they were not there, by device and inode number.
+    pub(crate) hidden: Vec<(i64, i64)>,
+}
+
+/// What is told of the directories, on one thread.
+pub(crate) trait Visitor: Send {
+    /// What the walk carries from a directory to its subdirectories.
+    type Context: Send;
+    /// Why the visitor wants the walk to stop.
+    type Error: Send;
+
+    /// The directory at `path` was listed; `entries` are all its names, in ascending order.
+    /// Subdirectories that are to be walked are added to `descend`, by their index in `entries`.
+    fn listed(
+        &mut self,
+        path: &str,
+        context: Self::Context,
+        entries: &[Entry],
+        descend: &mut Vec<(usize, Self::Context)>,
+    ) -> Result<(), Self::Error>;
+
+    /// The directory at `path` could not be listed; its contents are unknown.
+    fn failed(
+        &mut self,
+        path: &str,
+        context: Self::Context,
+        failure: Failure,
+    ) -> Result<(), Self::Error>;
+}
+
+/// Walks the tree with one thread a visitor, and gives the visitors back.
+///
+/// # Errors
+/// The first error that a visitor returned.
+pub(crate) fn walk<V: Visitor>(
+    tree: &Tree,
+    options: &Options,
+    root: V::Context,
+    mut visitors: Vec<V>,
+) -> Result<Vec<V>, V::Error> {
+    let identity = Identity { dev: 0, ino: 0, born_ns: None };
+    let queue = Queue::new(Pending { name: String::new(), identity, context: root });
+    let error = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for visitor in &mut visitors {
+            scope.spawn(|| {
+                let mut walker = Walker { tree, options, queue: &queue, visitor };
+                if let Err(stopped) = walker.run() {
+                    queue.stop();
+                    error.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(stopped);
+                }
+            });
+        }
+    });
+    match error.into_inner().unwrap_or_else(|e| e.into_inner()) {
+        Some(error) => Err(error),
+        None => Ok(visitors),
+    }
+}
+
+struct Walker<'w, V: Visitor> {
+    tree: &'w Tree,
+    options: &'w Options,
+    queue: &'w Queue<V::Context>,
+    visitor: &'w mut V,
+}
+
+/// Lets the others end when this thread's visitor is done, and also when it panics.
+struct Busy<'q, C>(&'q Queue<C>);
+
+impl<C> Drop for Busy<'_, C> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+        self.0.done();
+    }
+}
+
+impl<V: Visitor> Walker<'_, V> {
+    fn run(&mut self) -> Result<(), V::Error> {
+        let mut buffer = Vec::with_capacity(LISTING_BYTES);
+        while let Some(work) = self.queue.pop() {
+            let _busy = Busy(self.queue);
+            let Pending { name, identity, context } = work.pending;
+            let path = join(&work.parent, &name);
+            match self.list(&path, identity, &mut buffer) {
+                Ok(entries) => self.visit(&path, context, entries)?,
+                Err(failure) => self.visitor.failed(&path, context, failure)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(
+        &mut self,
+        path: &str,
+        context: V::Context,
+        mut entries: Vec<Entry>,
+    ) -> Result<(), V::Error> {
+        let mut descend = Vec::new();
+        self.visitor.listed(path, context, &entries, &mut descend)?;
+        let mut children = Vec::with_capacity(descend.len());
+        for (index, context) in descend {
+            let Some(entry) = entries.get_mut(index) else { continue };
+            let Ok(facts) = entry.facts else { continue };
+            if !facts.is_directory() {
+                continue;
+            }
+            let name = std::mem::take(&mut entry.name);
+            if facts.identity.dev == 0 || self.options.crosses_filesystems {
+                children.push(Pending { name, identity: facts.identity, context });
+            } else {
+                self.visitor.listed(&join(path, &name), context, &[], &mut Vec::new())?;
+            }
+        }
+        self.queue.push(path, children);
+        Ok(())
+    }
+
+    fn list(
+        &self,
+        path: &str,
+        expected: Identity,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Vec<Entry>, Failure> {
+        let directory = self.tree.directory(path).map_err(failure)?;
+        if !path.is_empty() {
+            let found = self.tree.facts_of(directory.as_fd()).map_err(failure)?;
+            if found.identity != expected {
+                return Err(Failure::Gone);
+            }
+        }
+        let mut entries = self.read(directory.as_fd(), buffer).map_err(failure)?;
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        // A name that is renamed while a large directory is read can come twice.
+        entries.dedup_by(|a, b| a.name == b.name);
+        Ok(entries)
+    }
+
+    fn read(&self, directory: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<Vec<Entry>, Errno> {
+        let mut entries = Vec::new();
+        let mut names = RawDir::new(directory, buffer.spare_capacity_mut());
+        while let Some(found) = names.next() {
+            let found = found?;
+            let bytes = found.file_name().to_bytes();
+            if matches!(bytes, b"." | b"..") || is_staging(bytes) {
+                continue;
+            }
+            let facts = match self.tree.facts_in(directory, found.file_name()) {
+                Err(Errno::NOENT) => continue,
+                facts => facts,
+            };
+            if facts.is_ok_and(|facts| self.is_hidden(&facts)) {
+                continue;
+            }
+            entries.push(Entry { name: name::from_bytes(bytes), facts });
+        }
+        Ok(entries)
+    }
+
+    fn is_hidden(&self, facts: &Facts) -> bool {
+        facts.is_directory()
+            && self.options.hidden.contains(&(facts.identity.dev, facts.identity.ino))
+    }
+}
+
+/// The path of `name` in the directory at `parent`.
+pub(crate) fn join(parent: &str, name: &str) -> String {
+    if parent.is_empty() {
+        return name.to_owned();
+    }
+    let mut path = String::with_capacity(parent.len() + 1 + name.len());
+    path.push_str(parent);
+    path.push('/');
+    path.push_str(name);
+    path
+}
+
+fn is_staging(name: &[u8]) -> bool {
+    name.starts_with(b".tidemark-") && name.ends_with(b".part")
+}
+
+fn failure(error: Errno) -> Failure {
+    if tree::is_absence(error) { Failure::Gone } else { Failure::Unreadable(error) }
+}
