@@ -192,6 +192,8 @@ pub(crate) struct Committed {
     pub(crate) book: Book,
     /// How often each entry took effect.
     pub(crate) effects: BTreeMap<JournalId, u32>,
+    /// Entries that took effect more than once.
+    pub(crate) doubled: Vec<JournalId>,
     pub(crate) parked: BTreeMap<JournalId, DeadLetter>,
 }
 
@@ -227,6 +229,51 @@ impl MemorySink {
     }
 }
 
+impl Store {
+    fn refuse_poison(&self, batch: &Batch<'_>) -> Result<(), SinkError> {
+        for item in batch.items {
+            let (Event::Node(event), Some(poison)) = (item.event, &self.poison) else {
+                continue;
+            };
+            if event.path.contains(poison) {
+                let reason = format!("path {} is poison", &*event.path);
+                return Err(SinkError::Poison {
+                    journal_id: item.entry.id,
+                    reason,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Committed {
+    fn commit(&mut self, batch: &Batch<'_>) {
+        for item in batch.items {
+            let id = item.entry.id;
+            if let Event::Node(event) = item.event {
+                let newest = self.book.get(&event.node_id).map(|(_, _, newest)| *newest);
+                if newest.is_none_or(|newest| newest < id) {
+                    let state = (event.path.to_string(), event.size_bytes.unwrap(), id);
+                    self.book.insert(event.node_id, state);
+                }
+            }
+            let count = self.effects.entry(id).or_default();
+            *count += 1;
+            if *count > 1 {
+                self.doubled.push(id);
+            }
+        }
+        for letter in batch.parked {
+            self.parked.insert(letter.journal_id, letter.clone());
+        }
+        for id in batch.resolved {
+            self.parked.remove(id);
+        }
+        self.checkpoint = Some(batch.checkpoint);
+    }
+}
+
 impl Sink for MemorySink {
     fn name(&self) -> &'static str {
         "memory"
@@ -238,46 +285,17 @@ impl Sink for MemorySink {
 
     fn apply(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
         self.with(|store| {
-            let mut next = store.committed.clone();
-            for item in batch.items {
-                let id = item.entry.id;
-                if let Event::Node(event) = item.event {
-                    if store
-                        .poison
-                        .as_ref()
-                        .is_some_and(|poison| event.path.contains(poison))
-                    {
-                        let reason = format!("path {} is poison", &*event.path);
-                        return Err(SinkError::Poison {
-                            journal_id: id,
-                            reason,
-                        });
-                    }
-                    let newest = next.book.get(&event.node_id).map(|(_, _, newest)| *newest);
-                    if newest.is_none_or(|newest| newest < id) {
-                        let state = (event.path.to_string(), event.size_bytes.unwrap(), id);
-                        next.book.insert(event.node_id, state);
-                    }
-                }
-                *next.effects.entry(id).or_default() += 1;
-            }
-            for letter in batch.parked {
-                next.parked.insert(letter.journal_id, letter.clone());
-            }
-            for id in batch.resolved {
-                next.parked.remove(id);
-            }
-            next.checkpoint = Some(batch.checkpoint);
+            store.refuse_poison(batch)?;
             let unavailable = |text: &str| Err(SinkError::Unavailable(text.to_owned(), None));
-            match store.fault.take() {
-                Some(Fault::RollBack) => return unavailable("the disk is full"),
-                Some(Fault::CommitUnanswered) => {
-                    store.committed = next;
-                    return unavailable("the answer was lost");
-                }
-                None => store.committed = next,
+            let fault = store.fault.take();
+            if fault == Some(Fault::RollBack) {
+                return unavailable("the disk is full");
             }
+            store.committed.commit(batch);
             store.commits += 1;
+            if fault == Some(Fault::CommitUnanswered) {
+                return unavailable("the answer was lost");
+            }
             Ok(())
         })
     }

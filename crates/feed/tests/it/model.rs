@@ -7,9 +7,9 @@
 //! bounded time.
 //!
 //! Time is simulated: a turn comes when the consumer's own [`Rest`] or a signal says so. A failing
-//! seed is printed; `MODEL_SEED=<seed>` is not needed to replay it: add it to [`FIXED_SEEDS`].
+//! seed is printed; put it into [`FIXED_SEEDS`] to replay it, and leave it there.
 
-use crate::memory::{Book, Fault, MemoryJournal, MemoryReader, MemorySink};
+use crate::memory::{Book, Committed, Fault, MemoryJournal, MemoryReader, MemorySink};
 use feed::BusState;
 use feed::consumer::{Consumer, ConsumerOptions, Rest};
 use journal::{Event, JournalId, SystemClock};
@@ -88,6 +88,7 @@ struct Model {
     expected: Book,
     /// Entries that came with a snapshot rather than by themselves.
     by_snapshot: JournalId,
+    parked: BTreeSet<JournalId>,
     discarded: BTreeSet<JournalId>,
     counts: Counts,
 }
@@ -118,6 +119,7 @@ impl Model {
             checked: JournalId::ZERO,
             expected: Book::new(),
             by_snapshot: JournalId::ZERO,
+            parked: BTreeSet::new(),
             discarded: BTreeSet::new(),
             counts: Counts::new(),
         };
@@ -268,39 +270,32 @@ impl Model {
     }
 
     fn settle_dead_letter(&mut self) {
-        let parked = self.sink.committed().parked;
-        let Some(letter) = parked.values().next().cloned() else {
-            return;
-        };
-        let is_away = self.reader.with(|journal| journal.is_away);
-        let Some(consumer) = self.consumer.as_mut().filter(|_| !is_away) else {
+        let letter = self
+            .sink
+            .with(|store| store.committed.parked.values().next().cloned());
+        let (Some(letter), Some(consumer)) = (letter, self.consumer.as_mut()) else {
             return;
         };
         if self.random.chance(50) {
             self.sink.with(|store| store.poison = None);
-            let applied = consumer.follower().retry_dead_letter(&letter).is_ok();
+            // Whether it could be applied is seen in what is parked afterwards.
+            let _ = consumer.follower().retry_dead_letter(&letter);
             self.sink
                 .with(|store| store.poison = Some("poison".to_owned()));
             self.count("retry");
-            if applied {
-                self.refold();
+        } else {
+            let _ = consumer.follower().discard_dead_letter(letter.journal_id);
+            if !self
+                .sink
+                .with(|store| store.committed.parked.contains_key(&letter.journal_id))
+            {
+                self.discarded.insert(letter.journal_id);
             }
-        } else if consumer
-            .follower()
-            .discard_dead_letter(letter.journal_id)
-            .is_ok()
-        {
-            self.discarded.insert(letter.journal_id);
             self.count("discard");
-        } else if !self
-            .sink
-            .committed()
-            .parked
-            .contains_key(&letter.journal_id)
-        {
-            // The answer was lost, the discarding was not.
-            self.discarded.insert(letter.journal_id);
         }
+        self.parked = self
+            .sink
+            .with(|store| store.committed.parked.keys().copied().collect());
         self.refold();
     }
 
@@ -314,7 +309,7 @@ impl Model {
 
     /// For a while the consumer meets a journal that is not the one it follows.
     fn restore_another_journal(&mut self) {
-        let checkpoint = self.sink.committed().checkpoint;
+        let checkpoint = self.sink.with(|store| store.committed.checkpoint);
         let Some(checkpoint) = checkpoint.filter(|c| c.journal_id > JournalId::ZERO) else {
             return;
         };
@@ -398,26 +393,46 @@ impl Model {
 
     /// What the fold excludes: entries that are parked or discarded, unless a snapshot brought
     /// their state.
-    fn excluded(&self) -> Vec<JournalId> {
-        let committed = self.sink.committed();
-        committed
-            .parked
-            .keys()
-            .chain(&self.discarded)
+    fn excluded(&self) -> BTreeSet<JournalId> {
+        let outside = self.parked.iter().chain(&self.discarded);
+        outside
             .filter(|id| **id > self.by_snapshot)
             .copied()
             .collect()
     }
 
+    /// Folds from the beginning: what is parked or discarded has changed.
     fn refold(&mut self) {
+        self.expected.clear();
+        self.fold(JournalId::ZERO);
+    }
+
+    /// Folds the entries after `after` up to the checkpoint.
+    fn fold(&mut self, after: JournalId) {
         let excluded = self.excluded();
-        self.expected = self
-            .reader
-            .with(|journal| journal.fold(self.checked, &excluded));
+        let from = usize::try_from(after.get()).unwrap();
+        let to = usize::try_from(self.checked.get()).unwrap();
+        let reader = self.reader.clone();
+        reader.with(|journal| {
+            for entry in &journal.entries[from..to] {
+                if excluded.contains(&entry.id) {
+                    continue;
+                }
+                if let Ok(Event::Node(event)) = entry.event() {
+                    let state = (event.path.to_string(), event.size_bytes.unwrap(), entry.id);
+                    self.expected.insert(event.node_id, state);
+                }
+            }
+        });
     }
 
     fn check(&mut self) {
-        let committed = self.sink.committed();
+        let sink = self.sink.clone();
+        sink.with(|store| self.check_committed(&store.committed));
+    }
+
+    fn check_committed(&mut self, committed: &Committed) {
+        self.parked = committed.parked.keys().copied().collect();
         let Some(checkpoint) = committed.checkpoint else {
             assert!(committed.book.is_empty(), "effects without a checkpoint");
             return;
@@ -426,7 +441,8 @@ impl Model {
             checkpoint.journal_id,
             self.reader.with(|journal| journal.head()),
         );
-        assert!(reached >= self.checked, "the checkpoint went back");
+        let before = self.checked;
+        assert!(reached >= before, "the checkpoint went back");
         assert!(reached <= head, "the checkpoint lies past the head");
         let digest = self.reader.with(|journal| journal.digest_at(reached));
         assert_eq!(
@@ -434,69 +450,38 @@ impl Model {
             digest,
             "the checkpoint's digest is the journal's"
         );
-        let untouched: Vec<_> = (self.checked.get() + 1..=reached.get())
+        let untouched: Vec<_> = (before.get() + 1..=reached.get())
             .map(JournalId::new)
             .filter(|id| !committed.effects.contains_key(id) && !committed.parked.contains_key(id))
             .collect();
-        if !untouched.is_empty() {
-            let trimmed = self.reader.with(|journal| journal.trimmed as u64);
-            assert!(
-                trimmed > self.checked.get(),
-                "entries {untouched:?} were skipped"
-            );
-            self.count("snapshot");
-            self.by_snapshot = *untouched.last().unwrap();
-        }
         self.checked = reached;
-        if !untouched.is_empty() || !committed.parked.is_empty() || !self.discarded.is_empty() {
+        if let Some(last) = untouched.last() {
+            let trimmed = self.reader.with(|journal| journal.trimmed as u64);
+            assert!(trimmed > before.get(), "entries {untouched:?} were skipped");
+            self.count("snapshot");
+            self.by_snapshot = *last;
             self.refold();
         } else {
-            self.fold_on();
+            self.fold(before);
         }
         assert_eq!(
             committed.book, self.expected,
             "the book is the fold of entries 1…{reached}"
         );
-        let doubled: Vec<_> = committed
-            .effects
-            .iter()
-            .filter(|(_, count)| **count != 1)
-            .collect();
         assert!(
-            doubled.is_empty(),
-            "entries took effect more than once: {doubled:?}"
+            committed.doubled.is_empty(),
+            "took effect twice: {:?}",
+            committed.doubled
         );
-        let both: Vec<_> = committed
+        let both: Vec<_> = self
             .parked
-            .keys()
+            .iter()
             .filter(|id| committed.effects.contains_key(id))
             .collect();
         assert!(
             both.is_empty(),
             "entries took effect and are parked: {both:?}"
         );
-    }
-
-    /// Folds the entries between what the expected book has and the checkpoint.
-    fn fold_on(&mut self) {
-        let excluded = self.excluded();
-        debug_assert!(excluded.is_empty());
-        self.reader.with(|journal| {
-            let newest = self
-                .expected
-                .values()
-                .map(|(_, _, id)| id.get())
-                .max()
-                .unwrap_or(0);
-            let from = usize::try_from(newest).unwrap();
-            let to = usize::try_from(self.checked.get()).unwrap();
-            for entry in journal.entries.get(from..to).unwrap_or_default() {
-                if let Ok(Event::Node(event)) = entry.event() {
-                    let state = (event.path.to_string(), event.size_bytes.unwrap(), entry.id);
-                    self.expected.insert(event.node_id, state);
-                }
-            }
-        });
     }
 
     /// Everything heals; the head must be reached in bounded turns and bounded time.
