@@ -1,5 +1,7 @@
 //! The feed's tests: one binary.
 
+#![cfg(test)]
+
 mod consumer;
 mod follower;
 mod memory;

@@ -44,7 +44,8 @@ impl Deployment {
         };
         let shared = Arc::new(reader.clone());
         let clock = Arc::new(SystemClock);
-        let consumer = consumer::spawn(sink.clone(), shared.clone(), clock, options).unwrap();
+        let consumer =
+            consumer::spawn(sink.clone(), Arc::clone(&shared) as _, clock, options).unwrap();
         publisher::spawn(shared, publisher_url, CHANNEL.to_owned(), stop.clone()).unwrap();
         tokio::spawn(redis::run(
             subscriber_url.to_owned(),
