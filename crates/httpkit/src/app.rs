@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::authorize::{Policy, authorize};
 use crate::deadline::deadline;
-use crate::edge::{edge, panicked};
+use crate::edge::{Edge, edge, panicked};
 use crate::ops::{self, Ops, Pages, ReadyCheck};
 use crate::{Tokens, docs, metric, openapi};
 
@@ -104,7 +104,6 @@ impl App {
     }
 
     /// The router to serve.
-    #[must_use]
     pub fn into_router(self) -> Router {
         metric::describe();
         let ops = Arc::new(Ops {
@@ -119,8 +118,12 @@ impl App {
         let document = serde_json::to_value(&document).unwrap_or_default();
         ops.pages.get_or_init(|| Pages {
             openapi: format!("{document:#}").into(),
-            docs: docs::render(&document).into(),
+            docs: docs::render(&document),
         });
+        let edge_of_service = Edge {
+            service: self.service,
+            allowed: openapi::allowed(&needs),
+        };
         let policy = Policy {
             service: self.service,
             tokens: self.tokens,
@@ -132,7 +135,7 @@ impl App {
             .layer(DefaultBodyLimit::max(self.body_limit_bytes))
             .layer(from_fn_with_state(self.standstill_limit, deadline))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state(self.service, edge))
+            .layer(from_fn_with_state(Arc::new(edge_of_service), edge))
     }
 }
 

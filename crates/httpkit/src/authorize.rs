@@ -148,6 +148,11 @@ fn is_loopback(authority: &str) -> bool {
     let Ok(authority) = authority.parse::<Authority>() else {
         return false;
     };
+    // The parser takes a user before the host, and any text for a port.
+    let rest = authority.as_str().strip_prefix(authority.host());
+    if rest != Some("") && (rest.is_none() || authority.port_u16().is_none()) {
+        return false;
+    }
     let host = authority
         .host()
         .trim_start_matches('[')
@@ -180,6 +185,8 @@ mod tests {
             "10.0.0.1:4200",
             "[::2]",
             "0.0.0.0",
+            "me@localhost",
+            "localhost:1$(reboot)",
         ] {
             assert!(!is_loopback(name), "{name}");
         }

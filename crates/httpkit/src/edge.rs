@@ -4,13 +4,14 @@
 //! that did not come as a [`Problem`] into one, and logs: each request at debug, a failure of the
 //! service once, with its cause.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -88,12 +89,22 @@ impl Drop for InFlight {
     }
 }
 
+/// What the edge knows of the service.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    pub(crate) service: &'static str,
+    /// The methods of each route, as the header Allow spells them. (axum adds that header further
+    /// out than any layer.)
+    pub(crate) allowed: HashMap<String, String>,
+}
+
 pub(crate) async fn edge(
-    State(service): State<&'static str>,
+    State(edge): State<Arc<Edge>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
+    let service = edge.service;
     let _in_flight = InFlight::enter(service);
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
@@ -107,7 +118,12 @@ pub(crate) async fn edge(
 
     async move {
         let response = next.run(request).await;
-        let mut response = as_problem(response, &id, &method, &path).await;
+        let asked = Asked {
+            method: &method,
+            path: &path,
+            allowed: edge.allowed.get(&route),
+        };
+        let mut response = as_problem(response, &id, &asked).await;
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
@@ -146,13 +162,15 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
+/// What was asked for, to speak of it.
+struct Asked<'a> {
+    method: &'a Method,
+    path: &'a str,
+    allowed: Option<&'a String>,
+}
+
 /// Puts the request id into an error's document, making the document first where there is none.
-async fn as_problem(
-    mut response: Response,
-    id: &RequestId,
-    method: &Method,
-    path: &str,
-) -> Response {
+async fn as_problem(mut response: Response, id: &RequestId, asked: &Asked<'_>) -> Response {
     let status = response.status();
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
@@ -162,7 +180,7 @@ async fn as_problem(
                 .await
                 .unwrap_or_default();
             let text = String::from_utf8_lossy(&text);
-            describe(status, response.headers(), text.trim(), method, path)
+            describe(status, text.trim(), asked)
         }
         None => return response,
     };
@@ -184,26 +202,17 @@ fn is_bare_error(response: &Response) -> bool {
     is_error && content_type.is_none_or(|it| it.as_bytes().starts_with(b"text/plain"))
 }
 
-fn describe(
-    status: StatusCode,
-    headers: &HeaderMap,
-    text: &str,
-    method: &Method,
-    path: &str,
-) -> Problem {
+fn describe(status: StatusCode, text: &str, asked: &Asked<'_>) -> Problem {
     let code = codes::for_status(status.as_u16());
+    let Asked {
+        method,
+        path,
+        allowed,
+    } = asked;
     match status {
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed = headers
-                .get(ALLOW)
-                .and_then(|allow| allow.to_str().ok())
-                .unwrap_or("");
-            let allowed = allowed.replace(',', ", ");
-            Problem::new(
-                status,
-                code,
-                format!("{path} takes {allowed}, not {method}"),
-            )
+            let others = allowed.map_or("other methods", String::as_str);
+            Problem::new(status, code, format!("{path} takes {others}, not {method}"))
         }
         StatusCode::NOT_FOUND if text.is_empty() => {
             let detail = format!("nothing is served at {path}; /docs lists every operation");

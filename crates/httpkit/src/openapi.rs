@@ -50,6 +50,22 @@ pub(crate) fn complete(openapi: &mut OpenApi, service: &str, title: &str) -> Nee
     needs
 }
 
+/// The methods of each path, as the header Allow spells them.
+pub(crate) fn allowed(needs: &Needs) -> HashMap<String, String> {
+    let spell = |of_path: &HashMap<&'static str, Need>| {
+        let mut methods: Vec<&str> = of_path.keys().copied().collect();
+        if of_path.contains_key("GET") {
+            methods.push("HEAD");
+        }
+        methods.sort_unstable();
+        methods.join(", ")
+    };
+    needs
+        .iter()
+        .map(|(path, of_path)| (path.clone(), spell(of_path)))
+        .collect()
+}
+
 /// The operations of one path, with their methods.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     [

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{Json, Problem, Result};
+use crate::{Json, Problem, Result, docs};
 
 /// Answers why the service is not ready, if it is not.
 pub(crate) type ReadyCheck = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
@@ -34,7 +34,8 @@ pub(crate) struct Ops {
 #[derive(Debug)]
 pub(crate) struct Pages {
     pub(crate) openapi: Bytes,
-    pub(crate) docs: Bytes,
+    /// With a placeholder for the address under which the reader came.
+    pub(crate) docs: String,
 }
 
 impl fmt::Debug for Ops {
@@ -53,7 +54,7 @@ pub(crate) fn router(ops: Arc<Ops>) -> OpenApiRouter {
         .routes(routes!(ready))
         .routes(routes!(metrics))
         .routes(routes!(openapi))
-        .routes(routes!(docs))
+        .routes(routes!(reference))
         .with_state(ops)
 }
 
@@ -148,12 +149,9 @@ async fn openapi(State(ops): State<Arc<Ops>>) -> Response {
 /// The same as a page for people.
 #[utoipa::path(get, path = "/docs", tag = "operations", security(()),
     responses((status = 200, description = "This page", body = String, content_type = "text/html")))]
-async fn docs(State(ops): State<Arc<Ops>>) -> Response {
-    let page = ops
-        .pages
-        .get()
-        .map(|pages| pages.docs.clone())
-        .unwrap_or_default();
+async fn reference(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> Response {
+    let page = ops.pages.get().map_or("", |pages| pages.docs.as_str());
+    let page = page.replace(docs::ORIGIN_PLACEHOLDER, &origin(&headers));
     let headers: [(HeaderName, &str); 2] = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         // The page brings its style and needs nothing else: no scripts, nothing from outside.
@@ -163,4 +161,34 @@ async fn docs(State(ops): State<Arc<Ops>>) -> Response {
         ),
     ];
     (headers, page).into_response()
+}
+
+/// Where the reader reached this service, so that the calls on the page can be copied. The Host is
+/// the client's own text: anything that could be more than a host and a port is left out.
+fn origin(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let is_plain = |host: &&str| {
+        host.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    };
+    format!("http://{}", host.filter(is_plain).unwrap_or("127.0.0.1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_host_becomes_part_of_the_page() {
+        let origin_of = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().unwrap());
+            origin(&headers)
+        };
+        assert_eq!(origin_of("books.example:4100"), "http://books.example:4100");
+        assert_eq!(origin_of("[::1]:4100"), "http://[::1]:4100");
+        assert_eq!(origin_of("x'; reboot '"), "http://127.0.0.1");
+        assert_eq!(origin_of("<script>"), "http://127.0.0.1");
+        assert_eq!(origin(&HeaderMap::new()), "http://127.0.0.1");
+    }
 }

@@ -124,8 +124,8 @@ impl Problem {
             .retry_after(DEFAULT_RETRY_AFTER_SECONDS)
     }
 
-    /// 500. The chain of sources goes to the log, once, when the answer leaves; the client sees
-    /// none of it.
+    /// 500: the chain of sources goes to the log, once, when the answer leaves, and none of it to
+    /// the client.
     pub fn internal(error: &dyn Error) -> Self {
         Self::internal_cause(chain(error))
     }

@@ -1,7 +1,8 @@
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
-use testkit::{RedisServer, wait_for};
+use testkit::{Process, RedisServer, wait_for};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -96,4 +97,18 @@ fn wrong_options_fail_with_what_the_server_says() {
         text.contains("did not start") && text.contains("no-such-option"),
         "{text}"
     );
+}
+
+#[test]
+fn a_missing_redis_server_fails_with_the_command_that_installs_it() {
+    // This test binary once more, on a path without redis-server.
+    let other = "redis_server::servers_do_not_share_anything";
+    let mut tests = Process::spawn(
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", other, "--nocapture"])
+            .env("PATH", "/nonexistent"),
+    );
+    let hint = "redis-server is missing; install it with: scripts/setup --test";
+    tests.wait_for_stderr(hint, TIMEOUT);
+    assert!(!tests.wait(TIMEOUT).success());
 }

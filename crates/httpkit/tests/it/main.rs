@@ -1,0 +1,11 @@
+//! The HTTP edge on real listeners: one binary.
+#![cfg(test)]
+
+mod deadline;
+mod listen;
+mod log;
+mod operations;
+mod problems;
+mod service;
+mod shutdown;
+mod tokens;
