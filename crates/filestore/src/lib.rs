@@ -1,6 +1,7 @@
 //! Where it starts: mounts, nodes, the commands that change them, and the journal of every change.
 
 mod name;
+mod scan;
 mod store;
 mod walk;
 

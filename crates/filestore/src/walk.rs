@@ -19,7 +19,7 @@
 //! - Another filesystem: its mount point is an entry, and is told as an empty directory unless the
 //!   options say that it is to be entered. A bind mount of the same filesystem cannot be told from
 //!   a directory and is walked like one.
-//! - Tidemark's own staging files (`.tidemark-*.part`): not there.
+//! - Tidemark's own staging files in the root (`.tidemark-*.part`, `.tidemark-*.trash`): not there.
 //!
 //! Each thread has its own [`Visitor`]; a directory is told to one of them before any of its
 //! subdirectories is to any. Between listing and visiting, one whole directory is held in memory
@@ -31,6 +31,8 @@ mod tree;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::testing;
 
 pub(crate) use facts::{Facts, Identity};
 use queue::{Pending, Queue};
@@ -70,6 +72,9 @@ pub(crate) struct Options {
     pub(crate) crosses_filesystems: bool,
     /// Directories that are treated as if they were not there, by device and inode number.
     pub(crate) hidden: Vec<(i64, i64)>,
+    /// Directories that refuse to be read, by path: tests run as a user whom nothing refuses.
+    #[cfg(test)]
+    pub(crate) refusing: Vec<String>,
 }
 
 /// What is told of the directories, on one thread.
@@ -108,16 +113,32 @@ pub(crate) fn walk<V: Visitor>(
     root: V::Context,
     mut visitors: Vec<V>,
 ) -> Result<Vec<V>, V::Error> {
-    let identity = Identity { dev: 0, ino: 0, born_ns: None };
-    let queue = Queue::new(Pending { name: String::new(), identity, context: root });
+    let identity = Identity {
+        dev: 0,
+        ino: 0,
+        born_ns: None,
+    };
+    let queue = Queue::new(Pending {
+        name: String::new(),
+        identity,
+        context: root,
+    });
     let error = Mutex::new(None);
     std::thread::scope(|scope| {
         for visitor in &mut visitors {
             scope.spawn(|| {
-                let mut walker = Walker { tree, options, queue: &queue, visitor };
+                let mut walker = Walker {
+                    tree,
+                    options,
+                    queue: &queue,
+                    visitor,
+                };
                 if let Err(stopped) = walker.run() {
                     queue.stop();
-                    error.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(stopped);
+                    error
+                        .lock()
+                        .unwrap_or_else(|e| e.into_inner())
+                        .get_or_insert(stopped);
                 }
             });
         }
@@ -152,7 +173,11 @@ impl<V: Visitor> Walker<'_, V> {
         let mut buffer = Vec::with_capacity(LISTING_BYTES);
         while let Some(work) = self.queue.pop() {
             let _busy = Busy(self.queue);
-            let Pending { name, identity, context } = work.pending;
+            let Pending {
+                name,
+                identity,
+                context,
+            } = work.pending;
             let path = join(&work.parent, &name);
             match self.list(&path, identity, &mut buffer) {
                 Ok(entries) => self.visit(&path, context, entries)?,
@@ -172,16 +197,23 @@ impl<V: Visitor> Walker<'_, V> {
         self.visitor.listed(path, context, &entries, &mut descend)?;
         let mut children = Vec::with_capacity(descend.len());
         for (index, context) in descend {
-            let Some(entry) = entries.get_mut(index) else { continue };
+            let Some(entry) = entries.get_mut(index) else {
+                continue;
+            };
             let Ok(facts) = entry.facts else { continue };
             if !facts.is_directory() {
                 continue;
             }
             let name = std::mem::take(&mut entry.name);
             if facts.identity.dev == 0 || self.options.crosses_filesystems {
-                children.push(Pending { name, identity: facts.identity, context });
+                children.push(Pending {
+                    name,
+                    identity: facts.identity,
+                    context,
+                });
             } else {
-                self.visitor.listed(&join(path, &name), context, &[], &mut Vec::new())?;
+                self.visitor
+                    .listed(&join(path, &name), context, &[], &mut Vec::new())?;
             }
         }
         self.queue.push(path, children);
@@ -194,6 +226,15 @@ impl<V: Visitor> Walker<'_, V> {
         expected: Identity,
         buffer: &mut Vec<u8>,
     ) -> Result<Vec<Entry>, Failure> {
+        #[cfg(test)]
+        if self
+            .options
+            .refusing
+            .iter()
+            .any(|refusing| refusing == path)
+        {
+            return Err(failure(Errno::ACCESS));
+        }
         let directory = self.tree.directory(path).map_err(failure)?;
         if !path.is_empty() {
             let found = self.tree.facts_of(directory.as_fd()).map_err(failure)?;
@@ -202,6 +243,9 @@ impl<V: Visitor> Walker<'_, V> {
             }
         }
         let mut entries = self.read(directory.as_fd(), buffer).map_err(failure)?;
+        if path.is_empty() {
+            entries.retain(|entry| !is_staging(&entry.name));
+        }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         // A name that is renamed while a large directory is read can come twice.
         entries.dedup_by(|a, b| a.name == b.name);
@@ -214,7 +258,7 @@ impl<V: Visitor> Walker<'_, V> {
         while let Some(found) = names.next() {
             let found = found?;
             let bytes = found.file_name().to_bytes();
-            if matches!(bytes, b"." | b"..") || is_staging(bytes) {
+            if matches!(bytes, b"." | b"..") {
                 continue;
             }
             let facts = match self.tree.facts_in(directory, found.file_name()) {
@@ -224,14 +268,20 @@ impl<V: Visitor> Walker<'_, V> {
             if facts.is_ok_and(|facts| self.is_hidden(&facts)) {
                 continue;
             }
-            entries.push(Entry { name: name::from_bytes(bytes), facts });
+            entries.push(Entry {
+                name: name::from_bytes(bytes),
+                facts,
+            });
         }
         Ok(entries)
     }
 
     fn is_hidden(&self, facts: &Facts) -> bool {
         facts.is_directory()
-            && self.options.hidden.contains(&(facts.identity.dev, facts.identity.ino))
+            && self
+                .options
+                .hidden
+                .contains(&(facts.identity.dev, facts.identity.ino))
     }
 }
 
@@ -247,10 +297,14 @@ pub(crate) fn join(parent: &str, name: &str) -> String {
     path
 }
 
-fn is_staging(name: &[u8]) -> bool {
-    name.starts_with(b".tidemark-") && name.ends_with(b".part")
+fn is_staging(name: &str) -> bool {
+    name.starts_with(".tidemark-") && (name.ends_with(".part") || name.ends_with(".trash"))
 }
 
 fn failure(error: Errno) -> Failure {
-    if tree::is_absence(error) { Failure::Gone } else { Failure::Unreadable(error) }
+    if tree::is_absence(error) {
+        Failure::Gone
+    } else {
+        Failure::Unreadable(error)
+    }
 }

@@ -174,6 +174,18 @@ impl<'c> WriteTx<'c> {
         Ok(())
     }
 
+    /// Takes its path from a node that gets another one later in this very job, where a node whose
+    /// turn comes first needs it (two names were swapped). No reader ever sees the node without a
+    /// path: `NUL` is part of none.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub(crate) fn vacate(&mut self, node: &Node) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE nodes SET path = char(0) || id WHERE id = ?1";
+        self.connection.prepare_cached(SQL)?.execute([node.id])?;
+        Ok(())
+    }
+
     /// Moves a node and all below it: one `moved` entry each, parents first. Gives how many.
     ///
     /// # Errors

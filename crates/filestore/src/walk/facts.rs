@@ -45,18 +45,21 @@ impl Facts {
         self.kind == NodeKind::Directory
     }
 
+    /// Whether these have the kind and the identity of `seen`, which says of one and the same
+    /// place, within one scan, that it still holds the same file.
+    pub(crate) fn has_identity_of(&self, seen: &Self) -> bool {
+        self.kind == seen.kind && self.identity == seen.identity
+    }
+
     /// Whether these are the facts of the file that was seen as `seen`, perhaps under another
     /// name. With a birth time the identity alone decides. Without one an inode number that was
     /// given out again looks like the file before it, so a file must also have kept its size and
     /// modification time, and a directory is never recognised.
     pub(crate) fn is_same_file(&self, seen: &Self) -> bool {
-        if self.identity != seen.identity || self.kind != seen.kind {
-            return false;
-        }
-        self.identity.born_ns.is_some()
-            || (!self.is_directory()
-                && self.size_bytes == seen.size_bytes
-                && self.modified_ns == seen.modified_ns)
+        let has_kept_its_contents = !self.is_directory()
+            && self.size_bytes == seen.size_bytes
+            && self.modified_ns == seen.modified_ns;
+        self.has_identity_of(seen) && (self.identity.born_ns.is_some() || has_kept_its_contents)
     }
 }
 
@@ -78,13 +81,23 @@ fn from_statx(stat: &Statx, root_dev: Option<i64>) -> Facts {
     let is_directory = file_type == FileType::Directory;
     let dev = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor).cast_signed();
     let nanos = |seconds: i64, nanos: u32| {
-        seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanos))
+        seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(nanos))
     };
     let has_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
     Facts {
-        kind: if is_directory { NodeKind::Directory } else { NodeKind::File },
+        kind: if is_directory {
+            NodeKind::Directory
+        } else {
+            NodeKind::File
+        },
         is_symlink: file_type == FileType::Symlink,
-        size_bytes: if is_regular { i64::try_from(stat.stx_size).unwrap_or(i64::MAX) } else { 0 },
+        size_bytes: if is_regular {
+            i64::try_from(stat.stx_size).unwrap_or(i64::MAX)
+        } else {
+            0
+        },
         modified_ns: (!is_directory).then(|| nanos(stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec)),
         identity: Identity {
             dev: if root_dev == Some(dev) { 0 } else { dev },
@@ -104,22 +117,41 @@ mod tests {
             is_symlink: false,
             size_bytes: 5,
             modified_ns: Some(modified_ns),
-            identity: Identity { dev: 0, ino, born_ns },
+            identity: Identity {
+                dev: 0,
+                ino,
+                born_ns,
+            },
         }
     }
 
     #[test]
     fn with_a_birth_time_the_identity_alone_decides() {
-        assert!(file(7, Some(100), 1).is_same_file(&file(7, Some(100), 2)), "it was written to");
-        assert!(!file(7, Some(100), 1).is_same_file(&file(7, Some(200), 1)), "a reused inode");
-        assert!(!file(7, Some(100), 1).is_same_file(&file(8, Some(100), 1)), "another inode");
+        assert!(
+            file(7, Some(100), 1).is_same_file(&file(7, Some(100), 2)),
+            "it was written to"
+        );
+        assert!(
+            !file(7, Some(100), 1).is_same_file(&file(7, Some(200), 1)),
+            "a reused inode"
+        );
+        assert!(
+            !file(7, Some(100), 1).is_same_file(&file(8, Some(100), 1)),
+            "another inode"
+        );
     }
 
     #[test]
     fn without_a_birth_time_a_reused_inode_shows_by_size_or_time() {
         assert!(file(7, None, 1).is_same_file(&file(7, None, 1)));
         assert!(!file(7, None, 1).is_same_file(&file(7, None, 2)));
-        let directory = Facts { kind: NodeKind::Directory, ..file(7, None, 1) };
-        assert!(!directory.is_same_file(&directory), "nothing tells a reused directory inode");
+        let directory = Facts {
+            kind: NodeKind::Directory,
+            ..file(7, None, 1)
+        };
+        assert!(
+            !directory.is_same_file(&directory),
+            "nothing tells a reused directory inode"
+        );
     }
 }

@@ -41,9 +41,19 @@ pub(super) struct Queue<C> {
 
 impl<C> Queue<C> {
     pub(super) fn new(root: Pending<C>) -> Self {
-        let frame = Frame { parent: Arc::from(""), children: vec![root].into_iter() };
-        let state = State { frames: vec![frame], busy: 0, is_stopped: false };
-        Self { state: Mutex::new(state), wake: Condvar::new() }
+        let frame = Frame {
+            parent: Arc::from(""),
+            children: vec![root].into_iter(),
+        };
+        let state = State {
+            frames: vec![frame],
+            busy: 0,
+            is_stopped: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+        }
     }
 
     /// The next directory. Waits while others are busy, for they may find more; `None` when all
@@ -56,7 +66,10 @@ impl<C> Queue<C> {
             }
             while let Some(frame) = state.frames.last_mut() {
                 if let Some(pending) = frame.children.next() {
-                    let work = Work { parent: Arc::clone(&frame.parent), pending };
+                    let work = Work {
+                        parent: Arc::clone(&frame.parent),
+                        pending,
+                    };
                     state.busy += 1;
                     return Some(work);
                 }
@@ -74,7 +87,10 @@ impl<C> Queue<C> {
         if children.is_empty() {
             return;
         }
-        let frame = Frame { parent: Arc::from(parent), children: children.into_iter() };
+        let frame = Frame {
+            parent: Arc::from(parent),
+            children: children.into_iter(),
+        };
         self.state.lock().frames.push(frame);
         self.wake.notify_all();
     }

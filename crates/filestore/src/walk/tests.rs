@@ -37,7 +37,10 @@ impl Visitor for Notes<'_> {
             assert_eq!(before, None, "{path}/{} is told once", entry.name);
             descend.push((index, ()));
         }
-        assert!(entries.is_sorted_by(|a, b| a.name < b.name), "{path} is sorted");
+        assert!(
+            entries.is_sorted_by(|a, b| a.name < b.name),
+            "{path} is sorted"
+        );
         Ok(())
     }
 
@@ -47,16 +50,26 @@ impl Visitor for Notes<'_> {
     }
 }
 
-fn walk_all(tree: &Tree, before: &(dyn Fn(&str) + Sync)) -> BTreeMap<String, Result<Facts, Failure>> {
+fn walk_all(
+    tree: &Tree,
+    before: &(dyn Fn(&str) + Sync),
+) -> BTreeMap<String, Result<Facts, Failure>> {
     let seen = Seen::default();
-    let visitors = (0..3).map(|_| Notes { seen: Arc::clone(&seen), before }).collect();
+    let visitors = (0..3)
+        .map(|_| Notes {
+            seen: Arc::clone(&seen),
+            before,
+        })
+        .collect();
     walk(tree, &Options::default(), (), visitors).unwrap();
     let seen = std::mem::take(&mut *seen.lock());
     seen
 }
 
 fn paths(root: &Path) -> Vec<String> {
-    walk_all(&Tree::open(root).unwrap(), &|_| ()).into_keys().collect()
+    walk_all(&Tree::open(root).unwrap(), &|_| ())
+        .into_keys()
+        .collect()
 }
 
 fn write(path: &Path, text: &str) {
@@ -68,22 +81,45 @@ fn write(path: &Path, text: &str) {
 fn tells_every_name_once_with_its_facts() {
     let dir = tempfile::tempdir().unwrap();
     write(&dir.path().join("a/b/c.txt"), "hello");
-    write(&dir.path().join("a/.tidemark-1.part"), "staged");
+    write(&dir.path().join(".tidemark-1.part"), "staged");
+    write(&dir.path().join(".tidemark-1.trash/file"), "deleted");
+    write(&dir.path().join("a/.tidemark-1.part"), "somebody's own");
     symlink("/etc", dir.path().join("a/out")).unwrap();
     symlink("..", dir.path().join("a/loop")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("pipe"), 0o600.into()).unwrap();
     let tree = Tree::open(dir.path()).unwrap();
     let seen = walk_all(&tree, &|_| ());
     let keys: Vec<_> = seen.keys().map(String::as_str).collect();
-    assert_eq!(keys, ["a", "a/b", "a/b/c.txt", "a/loop", "a/out", "pipe"]);
+    assert_eq!(
+        keys,
+        [
+            "a",
+            "a/.tidemark-1.part",
+            "a/b",
+            "a/b/c.txt",
+            "a/loop",
+            "a/out",
+            "pipe"
+        ]
+    );
     let file = seen["a/b/c.txt"].unwrap();
-    assert_eq!((file.size_bytes, file.is_symlink, file.is_directory()), (5, false, false));
+    assert_eq!(
+        (file.size_bytes, file.is_symlink, file.is_directory()),
+        (5, false, false)
+    );
     let link = seen["a/out"].unwrap();
-    assert_eq!((link.size_bytes, link.is_symlink, link.is_directory()), (0, true, false));
+    assert_eq!(
+        (link.size_bytes, link.is_symlink, link.is_directory()),
+        (0, true, false)
+    );
     assert_eq!(seen["pipe"].unwrap().size_bytes, 0);
     assert!(seen["a"].unwrap().is_directory());
     for (path, facts) in &seen {
-        assert_eq!(tree.facts(path), Ok(Some(facts.unwrap())), "{path} asked for by itself");
+        assert_eq!(
+            tree.facts(path),
+            Ok(Some(facts.unwrap())),
+            "{path} asked for by itself"
+        );
     }
     assert_eq!(walk_all(&tree.without_openat2(), &|_| ()), seen);
 }
@@ -91,10 +127,19 @@ fn tells_every_name_once_with_its_facts() {
 #[test]
 fn spells_hostile_names_and_finds_them_again() {
     let dir = tempfile::tempdir().unwrap();
-    let names: [&[u8]; 6] =
-        [b"new\nline", b"bad\xff\xfe", "\u{ef41}".as_bytes(), b"\xc3", b" ", &[b'n'; 255]];
+    let names: [&[u8]; 6] = [
+        b"new\nline",
+        b"bad\xff\xfe",
+        "\u{ef41}".as_bytes(),
+        b"\xc3",
+        b" ",
+        &[b'n'; 255],
+    ];
     for name in names {
-        write(&dir.path().join(OsStr::from_bytes(name)).join("inside"), "x");
+        write(
+            &dir.path().join(OsStr::from_bytes(name)).join("inside"),
+            "x",
+        );
     }
     let tree = Tree::open(dir.path()).unwrap();
     let seen = walk_all(&tree, &|_| ());
@@ -135,7 +180,11 @@ fn never_follows_a_directory_that_is_swapped_for_a_symlink() {
     write(&dir.path().join("a/deep/file"), "x");
     for use_openat2 in [true, false] {
         let tree = Tree::open(dir.path()).unwrap();
-        let tree = if use_openat2 { tree } else { tree.without_openat2() };
+        let tree = if use_openat2 {
+            tree
+        } else {
+            tree.without_openat2()
+        };
         let root = dir.path();
         let seen = walk_all(&tree, &|path| {
             // After the listing of the root, before the walk enters `a`.
@@ -181,11 +230,20 @@ fn hidden_directories_are_not_there_and_others_filesystems_are_not_entered() {
     write(&dir.path().join("other/data"), "x");
     let tree = Tree::open(dir.path()).unwrap();
     let own = tree.facts("own").unwrap().unwrap().identity;
-    let options = Options { hidden: vec![(own.dev, own.ino)], ..Options::default() };
+    let options = Options {
+        hidden: vec![(own.dev, own.ino)],
+        ..Options::default()
+    };
     let seen = Seen::default();
-    let visitor = Notes { seen: Arc::clone(&seen), before: &|_| () };
+    let visitor = Notes {
+        seen: Arc::clone(&seen),
+        before: &|_| (),
+    };
     walk(&tree, &options, (), vec![visitor]).unwrap();
-    assert_eq!(seen.lock().keys().collect::<Vec<_>>(), ["other", "other/data"]);
+    assert_eq!(
+        seen.lock().keys().collect::<Vec<_>>(),
+        ["other", "other/data"]
+    );
     // `/proc` and `/sys` are mounted below `/` wherever this runs.
     let tree = Tree::open(Path::new("/")).unwrap();
     assert_ne!(tree.facts("proc").unwrap().unwrap().identity.dev, 0);
@@ -199,8 +257,18 @@ fn stops_all_threads_when_a_visitor_says_so() {
         write(&dir.path().join(format!("{other}/file")), "x");
     }
     let seen = Seen::default();
-    let visitors = (0..3).map(|_| Notes { seen: Arc::clone(&seen), before: &|_| () }).collect();
-    let result = walk(&Tree::open(dir.path()).unwrap(), &Options::default(), (), visitors);
+    let visitors = (0..3)
+        .map(|_| Notes {
+            seen: Arc::clone(&seen),
+            before: &|_| (),
+        })
+        .collect();
+    let result = walk(
+        &Tree::open(dir.path()).unwrap(),
+        &Options::default(),
+        (),
+        visitors,
+    );
     assert_eq!(result.map(|_| ()), Err("told to".to_owned()));
 }
 
@@ -224,7 +292,11 @@ pub(crate) mod testing {
                 rustix::fs::mkdirat(&at, name, 0o755.into()).unwrap();
                 at = rustix::fs::openat(&at, name, flags, Mode::empty()).unwrap();
             }
-            Self { top: root.join(name), spare: root.join("spare"), name: name.to_owned() }
+            Self {
+                top: root.join(name),
+                spare: root.join("spare"),
+                name: name.to_owned(),
+            }
         }
     }
 

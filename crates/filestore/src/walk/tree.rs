@@ -12,7 +12,9 @@ use std::path::Path;
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS);
-const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::DIRECTORY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// What one system call takes; `PATH_MAX` is 4,096 with the closing NUL.
 const STEP_BYTES: usize = 4_000;
@@ -34,17 +36,34 @@ impl Tree {
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(root, flags, Mode::empty())?;
-        let root_dev = facts::facts_at(&root, c"", AtFlags::EMPTY_PATH, None)?.identity.dev;
+        let root_dev = facts::facts_at(&root, c"", AtFlags::EMPTY_PATH, None)?
+            .identity
+            .dev;
         // Old kernels and some sandboxes do not have it: then every name is its own step.
         let probe = OFlags::PATH | OFlags::CLOEXEC;
         let has_openat2 = rustix::fs::openat2(&root, c".", probe, Mode::empty(), BENEATH).is_ok();
-        Ok(Self { root, root_dev, has_openat2 })
+        Ok(Self {
+            root,
+            root_dev,
+            has_openat2,
+        })
     }
 
     /// The same tree, every name opened by itself as on a kernel without `openat2`.
     #[cfg(test)]
     pub(crate) fn without_openat2(self) -> Self {
-        Self { has_openat2: false, ..self }
+        Self {
+            has_openat2: false,
+            ..self
+        }
+    }
+
+    /// The device and inode number of a directory anywhere, as this tree would tell them.
+    pub(crate) fn numbers_of(&self, directory: &Path) -> Option<(i64, i64)> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(directory, flags, Mode::empty()).ok()?;
+        let identity = self.facts_of(directory.as_fd()).ok()?.identity;
+        Some((identity.dev, identity.ino))
     }
 
     /// Opens the directory at `path` for reading.
@@ -64,10 +83,16 @@ impl Tree {
         if last == b".." {
             return Err(Errno::XDEV);
         }
-        let found = self.open_beneath(parent, OFlags::PATH | DIRECTORY).and_then(|directory| {
-            let flags = if last.is_empty() { AtFlags::EMPTY_PATH } else { AtFlags::empty() };
-            facts::facts_at(&directory, last, flags, Some(self.root_dev))
-        });
+        let found = self
+            .open_beneath(parent, OFlags::PATH | DIRECTORY)
+            .and_then(|directory| {
+                let flags = if last.is_empty() {
+                    AtFlags::EMPTY_PATH
+                } else {
+                    AtFlags::empty()
+                };
+                facts::facts_at(&directory, last, flags, Some(self.root_dev))
+            });
         match found {
             Ok(facts) => Ok(Some(facts)),
             Err(error) if is_absence(error) => Ok(None),
@@ -90,7 +115,11 @@ impl Tree {
         let mut rest = path;
         loop {
             let (step, tail) = self.split_step(rest);
-            let flags = if tail.is_empty() { flags } else { OFlags::PATH | DIRECTORY };
+            let flags = if tail.is_empty() {
+                flags
+            } else {
+                OFlags::PATH | DIRECTORY
+            };
             let from = reached.as_ref().map_or(self.root.as_fd(), AsFd::as_fd);
             let next = self.open_step(from, if step.is_empty() { b"." } else { step }, flags)?;
             if tail.is_empty() {
@@ -116,7 +145,12 @@ impl Tree {
         }
     }
 
-    fn open_step(&self, from: BorrowedFd<'_>, step: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    fn open_step(
+        &self,
+        from: BorrowedFd<'_>,
+        step: &[u8],
+        flags: OFlags,
+    ) -> Result<OwnedFd, Errno> {
         if !self.has_openat2 {
             if step == b".." {
                 return Err(Errno::XDEV);
@@ -135,5 +169,8 @@ impl Tree {
 
 /// Whether this error says that nothing stands there, rather than that it could not be seen.
 pub(super) fn is_absence(error: Errno) -> bool {
-    matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE)
+    matches!(
+        error,
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE
+    )
 }

@@ -1,0 +1,302 @@
+//! One directory's listing against the nodes that are known in it.
+//!
+//! Pure: no disk, no store. Both sides come in ascending order of names and are merged in one
+//! pass. A name that holds another file than it did is not decided here, because that file may
+//! be known under another name and the one it replaced may turn up elsewhere: it is both
+//! *found* and *lost*, and [`matching`](super::matching) decides when the whole tree has been seen.
+
+use crate::walk::{Entry, Facts};
+
+/// A live node as the last scan or command left it.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) version: i64,
+    pub(super) is_active: bool,
+    /// Identity numbers of 0 say that nobody has seen the file's identity yet.
+    pub(super) facts: Facts,
+}
+
+/// How a name on disk relates to the node of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    /// The same file, and nothing about it changed.
+    Unchanged,
+    /// The same file, and something about it changed.
+    Changed,
+    /// Another file.
+    Another,
+}
+
+/// What one merge found. Numbers are indices of the two sides.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Differences {
+    /// Entry and node: the same file, changed.
+    pub(super) changed: Vec<(usize, usize)>,
+    /// Entries without a node.
+    pub(super) found: Vec<usize>,
+    /// Nodes without an entry.
+    pub(super) lost: Vec<usize>,
+    /// Entry and node of directories to be walked as the known ones they are.
+    pub(super) descend: Vec<(usize, usize)>,
+}
+
+impl Differences {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.found.is_empty() && self.lost.is_empty()
+    }
+}
+
+/// Merges a listing with the nodes known in it, both ascending by name.
+pub(super) fn compare(entries: &[Entry], known: &[Known]) -> Differences {
+    let mut differences = Differences::default();
+    let mut nodes = known.iter().enumerate().peekable();
+    for (index, entry) in entries.iter().enumerate() {
+        while let Some((lost, _)) = nodes.next_if(|(_, node)| node.name < entry.name) {
+            differences.lost.push(lost);
+        }
+        let node = nodes.next_if(|(_, node)| node.name == entry.name);
+        match (node, &entry.facts) {
+            // Nothing is known of it, and nothing can be seen: the report tells.
+            (_, Err(_)) => {}
+            (None, Ok(_)) => differences.found.push(index),
+            (Some((at, node)), Ok(facts)) => {
+                let relation = relate(node, facts);
+                match relation {
+                    Relation::Unchanged => {}
+                    Relation::Changed => differences.changed.push((index, at)),
+                    Relation::Another => {
+                        differences.found.push(index);
+                        differences.lost.push(at);
+                    }
+                }
+                if relation != Relation::Another && facts.is_directory() {
+                    differences.descend.push((index, at));
+                }
+            }
+        }
+    }
+    differences.lost.extend(nodes.map(|(lost, _)| lost));
+    differences
+}
+
+/// How what stands on disk relates to the node of the same path.
+pub(super) fn relate(node: &Known, facts: &Facts) -> Relation {
+    let before = &node.facts;
+    if before.kind != facts.kind || before.is_symlink != facts.is_symlink {
+        return Relation::Another;
+    }
+    let is_same = before.size_bytes == facts.size_bytes && before.modified_ns == facts.modified_ns;
+    let (old, new) = (before.identity, facts.identity);
+    let is_named = old.ino != 0;
+    let has_moved_on = match (old.born_ns, new.born_ns) {
+        _ if !is_named => false,
+        (Some(_), Some(_)) => old != new,
+        // Without birth times inode numbers say little, and some network filesystems make them up
+        // anew: then only a file whose contents differ too is another one.
+        _ => (old.dev, old.ino) != (new.dev, new.ino) && !facts.is_directory() && !is_same,
+    };
+    if has_moved_on {
+        return Relation::Another;
+    }
+    // The identity is filled in once it is seen, and not over and over where it is made up.
+    let is_learnt = new.born_ns.is_some() && old != new || !is_named;
+    if is_same && node.is_active && !is_learnt {
+        Relation::Unchanged
+    } else {
+        Relation::Changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walk::Identity;
+    use journal::NodeKind;
+    use rustix::io::Errno;
+
+    fn file(ino: i64, size_bytes: i64) -> Facts {
+        Facts {
+            kind: NodeKind::File,
+            is_symlink: false,
+            size_bytes,
+            modified_ns: Some(1),
+            identity: Identity {
+                dev: 0,
+                ino,
+                born_ns: Some(ino * 10),
+            },
+        }
+    }
+
+    fn directory(ino: i64) -> Facts {
+        Facts {
+            kind: NodeKind::Directory,
+            modified_ns: None,
+            ..file(ino, 0)
+        }
+    }
+
+    fn entry(name: &str, facts: Facts) -> Entry {
+        Entry {
+            name: name.to_owned(),
+            facts: Ok(facts),
+        }
+    }
+
+    fn node(id: i64, name: &str, facts: Facts) -> Known {
+        Known {
+            id,
+            name: name.to_owned(),
+            version: 1,
+            is_active: true,
+            facts,
+        }
+    }
+
+    #[test]
+    fn equal_sides_differ_in_nothing() {
+        let entries = [entry("a", file(1, 5)), entry("d", directory(2))];
+        let known = [node(10, "a", file(1, 5)), node(11, "d", directory(2))];
+        let differences = compare(&entries, &known);
+        assert!(differences.is_empty());
+        assert_eq!(differences.descend, [(1, 1)]);
+    }
+
+    #[test]
+    fn names_of_one_side_are_found_or_lost_wherever_they_sort() {
+        let entries = [
+            entry("a", file(1, 5)),
+            entry("c", file(3, 5)),
+            entry("e", file(5, 5)),
+        ];
+        let known = [
+            node(10, "b", file(2, 5)),
+            node(11, "c", file(3, 5)),
+            node(12, "f", file(6, 5)),
+        ];
+        let differences = compare(&entries, &known);
+        assert_eq!(
+            (differences.found, differences.lost),
+            (vec![0, 2], vec![0, 2])
+        );
+        assert_eq!(compare(&[], &known).lost, [0, 1, 2]);
+        assert_eq!(compare(&entries, &[]).found, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_asked_about_is_neither_found_nor_lost() {
+        let entries = [Entry {
+            name: "a".to_owned(),
+            facts: Err(Errno::ACCESS),
+        }];
+        assert!(compare(&entries, &[node(10, "a", file(1, 5))]).is_empty());
+        assert!(compare(&entries, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_name_relates_to_its_node_by_identity_first() {
+        let weak = |ino, size| Facts {
+            identity: Identity {
+                dev: 0,
+                ino,
+                born_ns: None,
+            },
+            ..file(ino, size)
+        };
+        let weak_directory = |ino| Facts {
+            identity: Identity {
+                dev: 0,
+                ino,
+                born_ns: None,
+            },
+            ..directory(ino)
+        };
+        let cases = [
+            ("the same", file(1, 5), file(1, 5), Relation::Unchanged),
+            ("written to", file(1, 5), file(1, 6), Relation::Changed),
+            (
+                "replaced by one just like it",
+                file(1, 5),
+                file(2, 5),
+                Relation::Another,
+            ),
+            (
+                "a directory made anew",
+                directory(1),
+                directory(2),
+                Relation::Another,
+            ),
+            (
+                "a directory for a file",
+                file(1, 0),
+                directory(1),
+                Relation::Another,
+            ),
+            (
+                "a symlink for a file",
+                file(1, 0),
+                Facts {
+                    is_symlink: true,
+                    ..file(1, 0)
+                },
+                Relation::Another,
+            ),
+            (
+                "identity not known yet",
+                weak(0, 5),
+                file(1, 5),
+                Relation::Changed,
+            ),
+            (
+                "birth time not known yet",
+                weak(1, 5),
+                file(1, 5),
+                Relation::Changed,
+            ),
+            (
+                "no birth times, the same",
+                weak(1, 5),
+                weak(1, 5),
+                Relation::Unchanged,
+            ),
+            (
+                "no birth times, inode made up",
+                weak(1, 5),
+                weak(2, 5),
+                Relation::Unchanged,
+            ),
+            (
+                "no birth times, inode and size",
+                weak(1, 5),
+                weak(2, 6),
+                Relation::Another,
+            ),
+            (
+                "no birth times, written to",
+                weak(1, 5),
+                weak(1, 6),
+                Relation::Changed,
+            ),
+            (
+                "no birth times, a directory",
+                weak_directory(1),
+                weak_directory(2),
+                Relation::Unchanged,
+            ),
+        ];
+        for (what, before, now, expected) in cases {
+            assert_eq!(relate(&node(1, "x", before), &now), expected, "{what}");
+        }
+        let stale = Known {
+            is_active: false,
+            ..node(1, "x", file(1, 5))
+        };
+        assert_eq!(
+            relate(&stale, &file(1, 5)),
+            Relation::Changed,
+            "it is active again"
+        );
+    }
+}

@@ -1,0 +1,3 @@
+SELECT id
+FROM nodes
+WHERE parent_id = ?1 AND state <> 'deleted' AND state IN ('active', 'inconsistent')

@@ -1,0 +1,89 @@
+//! Which found names are known files that moved.
+//!
+//! This runs when the whole tree has been seen, and before anything is written, so it does not
+//! matter in which order the walk met the old and the new place of a file, whether two names were
+//! swapped, or how deep below a moved directory a name lies.
+//!
+//! A found name is a known node if it is the same file ([`Facts::is_same_file`]) and the disk no
+//! longer has that file at the node's path; the path is asked about here and now. So a second name
+//! of a file (a hard link, a bind mount) is a node of its own, and of two names that both moved
+//! each takes one of the nodes: the one under the same parent, or of the same name, if there is one.
+//! A node that was missing is recognised like any other: a file that a scan saw in neither of two
+//! places, because it moved while the scan ran, comes back to its node.
+
+use super::ScanError;
+use super::scratch::{Found, Scratch};
+use crate::walk::{Facts, Tree};
+
+/// A known node with the device and inode number of a found name.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) id: i64,
+    pub(super) path: String,
+    pub(super) facts: Facts,
+}
+
+/// Looks candidates up for a found name and the node that its parent is: those at the same path
+/// first, then those of the same parent, then those of the same name.
+pub(super) type Candidates<'c> =
+    &'c mut dyn FnMut(&Found, Option<i64>) -> Result<Vec<Candidate>, ScanError>;
+
+/// Goes through the found names from the top of the tree down, and notes in each the node it is.
+/// Names that are not there any more are forgotten.
+pub(super) fn recognise(
+    scratch: &Scratch,
+    tree: &Tree,
+    candidates: Candidates<'_>,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<(), ScanError> {
+    let mut after = 0;
+    loop {
+        let page = scratch.found_after(after, 1_000)?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        if is_cancelled() {
+            return Err(ScanError::Cancelled);
+        }
+        after = last.id;
+        for found in &page {
+            if !stands(tree, &found.path, &found.facts).unwrap_or(false) {
+                scratch.forget(found)?;
+                continue;
+            }
+            let parent = scratch.node_at(found.parent)?;
+            for candidate in candidates(found, parent)? {
+                if is_it(scratch, tree, found, &candidate)? {
+                    scratch.recognise(found.id, candidate.id)?;
+                    if found.facts.is_directory() {
+                        scratch.resolve(found.id, Some(candidate.id))?;
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn is_it(
+    scratch: &Scratch,
+    tree: &Tree,
+    found: &Found,
+    candidate: &Candidate,
+) -> Result<bool, ScanError> {
+    if !found.facts.is_same_file(&candidate.facts) || scratch.is_matched(candidate.id)? {
+        return Ok(false);
+    }
+    // What cannot be asked about may still be there.
+    Ok(candidate.path == found.path
+        || stands(tree, &candidate.path, &found.facts).is_some_and(|stands| !stands))
+}
+
+/// Whether the disk has this file at this path; `None` where it will not say.
+pub(super) fn stands(tree: &Tree, path: &str, facts: &Facts) -> Option<bool> {
+    match tree.facts(path) {
+        Ok(Some(now)) => Some(now.has_identity_of(facts)),
+        Ok(None) => Some(false),
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,50 @@
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA cache_size = -8192;
+
+-- Names on disk without a node of the same file under that name. The id is the node id they get
+-- if they turn out to be new; a parent's is smaller than its children's. `node` is the known node
+-- that was recognised in it.
+CREATE TABLE found (
+    id INTEGER PRIMARY KEY,
+    parent INTEGER NOT NULL,
+    parent_is_found INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    is_directory INTEGER NOT NULL,
+    is_symlink INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    modified_ns INTEGER,
+    dev INTEGER NOT NULL,
+    ino INTEGER NOT NULL,
+    born_ns INTEGER,
+    node INTEGER
+);
+
+-- Nodes whose file is where it was, and has changed. `version` is the node's when it was compared.
+CREATE TABLE changed (
+    node INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL,
+    is_directory INTEGER NOT NULL,
+    is_symlink INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    modified_ns INTEGER,
+    dev INTEGER NOT NULL,
+    ino INTEGER NOT NULL,
+    born_ns INTEGER
+);
+
+-- Nodes that are not where they were. `is_tree` tells directories that were found elsewhere or
+-- replaced in place: they have a place, and only their children are to be looked at.
+CREATE TABLE lost (
+    id INTEGER PRIMARY KEY,
+    node INTEGER NOT NULL,
+    is_tree INTEGER NOT NULL
+);
+
+-- Nodes that were recognised somewhere: they are not lost, whoever says so.
+CREATE TABLE matched (node INTEGER PRIMARY KEY);
+
+-- Found directories that are another node than their own id says; NULL, if they are none at all.
+CREATE TABLE resolved (found INTEGER PRIMARY KEY, node INTEGER);

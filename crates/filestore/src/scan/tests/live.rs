@@ -1,0 +1,198 @@
+//! Scans of what cannot be seen, of what changes meanwhile, and scans that are cut off.
+
+use super::*;
+use crate::store::Verb;
+use rustix::io::Errno;
+
+/// Runs the walk's side by hand, so that the listing of a directory can fail.
+fn scan_with_failures(bench: &Bench, failures: &[&str]) -> ScanReport {
+    let options = ScanOptions::default();
+    let mut scan = Scan::open(&bench.store, &bench.mount, &[], &options).unwrap();
+    scan.walk_options.refusing = failures.iter().map(|path| (*path).to_owned()).collect();
+    scan.run().unwrap()
+}
+
+#[test]
+fn what_is_known_below_a_directory_that_cannot_be_read_stays() {
+    let bench = Bench::new();
+    for path in ["locked/sub/file", "locked/other", "open/file"] {
+        bench.write(path, "12345");
+    }
+    bench.scan();
+    let before = bench.live();
+    bench.remove("open/file");
+    let report = scan_with_failures(&bench, &["locked"]);
+    assert_eq!(report.changes, changes(0, 0, 0, 1, 0));
+    assert_eq!(
+        (report.problem_count, &*report.problems[0].path),
+        (1, "locked")
+    );
+    assert_eq!(report.problems[0].reason, Errno::ACCESS.to_string());
+    assert_eq!(bench.live().len(), before.len() - 1);
+    bench.check();
+}
+
+#[test]
+fn a_moved_directory_that_cannot_be_read_takes_what_is_known_along() {
+    let bench = Bench::new();
+    bench.write("d/locked/sub/file", "12345");
+    bench.write("d/locked/gone", "1");
+    bench.scan();
+    let ids = ["d/locked", "d/locked/sub", "d/locked/sub/file"].map(|path| bench.id(path));
+    bench.remove("d/locked/gone");
+    bench.rename("d", "e");
+    let report = scan_with_failures(&bench, &["e/locked"]);
+    assert_eq!(report.changes, changes(0, 0, 4, 1, 0));
+    assert_eq!(
+        ["e/locked", "e/locked/sub", "e/locked/sub/file"].map(|path| bench.id(path)),
+        ids
+    );
+    bench.check();
+}
+
+#[test]
+fn a_scan_that_is_stopped_leaves_what_the_next_one_completes() {
+    let bench = Bench::new();
+    for file in 0..12_000 {
+        bench.write(&format!("d{}/f{file}", file % 40), "x");
+    }
+    let options = ScanOptions::default();
+    let stopped = std::thread::scope(|scope| {
+        let scan = scope.spawn(|| run(&bench.store, &bench.mount, &[], &options));
+        let mut heads = bench.store.head();
+        while heads.id < JournalId::from_i64(3_000) && !scan.is_finished() {
+            bench
+                .store
+                .wait_for_head(heads.id, std::time::Duration::from_secs(1));
+            heads = bench.store.head();
+        }
+        options.cancel.cancel();
+        scan.join().unwrap()
+    });
+    let written = bench.live().len();
+    if stopped.is_err() {
+        assert!(matches!(stopped, Err(ScanError::Cancelled)));
+        assert!(written < 12_041, "it was stopped half way");
+    }
+    let report = bench.scan();
+    assert_eq!(
+        usize::try_from(report.changes.created).unwrap() + written,
+        12_041
+    );
+}
+
+#[test]
+fn what_commands_did_while_the_scan_ran_is_not_undone() {
+    let bench = Bench::new();
+    for path in ["a/old", "a/kept", "b/x"] {
+        bench.write(path, "12345");
+    }
+    bench.scan();
+    // The walk has seen a tree in which `b/new` was not there yet and `a/kept` was as it was.
+    let options = ScanOptions::default();
+    let scan = Scan::open(&bench.store, &bench.mount, &[], &options).unwrap();
+    bench.write("c/found", "123");
+    bench.rename("a/old", "c/old");
+    bench.write("a/kept", "1234567");
+    let writing = Writing::new(
+        bench.mount.id,
+        Scratch::open().unwrap(),
+        Arc::clone(&scan.tree),
+        Arc::default(),
+    );
+    let (writing, unclear) = scan.walk(Box::new(writing)).unwrap();
+    // Now commands come: one uploads to a path that the scan has found, one rewrites a file that
+    // the scan has seen changed, one moves the directory of a found file away.
+    let (kept, old) = (
+        bench.live()["a/kept"].clone(),
+        bench.live()["a/old"].clone(),
+    );
+    bench.write("c/found", "by command");
+    let tree = Arc::clone(&scan.tree);
+    bench
+        .store
+        .write_blocking(move |tx| {
+            let cause = Cause {
+                command: "upload",
+                ..Cause::default()
+            };
+            let facts = |path: &str| tree.facts(path).unwrap().unwrap();
+            let root = node::root(tx.connection(), kept.mount_id)?.id;
+            let mut c = Node::new(kept.mount_id, Some(root), "c".to_owned(), facts("c"));
+            tx.change(&cause, Verb::Created, None, &mut c)?;
+            let mut found = Node::new(
+                kept.mount_id,
+                Some(c.id),
+                "c/found".to_owned(),
+                facts("c/found"),
+            );
+            tx.change(&cause, Verb::Uploaded, None, &mut found)?;
+            let mut after = kept.clone();
+            after.facts = facts("a/kept");
+            after.checksum = Some("sha256:00".to_owned());
+            tx.change(&cause, Verb::Uploaded, Some(&kept), &mut after)?;
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let report = scan.finish(writing, unclear).unwrap();
+    assert_eq!(report.changes.moved, 1);
+    bench.check();
+    assert_eq!(bench.id("c/old"), old.id);
+    assert_eq!(
+        bench.live()["a/kept"].checksum.as_deref(),
+        Some("sha256:00")
+    );
+    assert_eq!(bench.try_scan().unwrap().changes, ScanChanges::default());
+}
+
+#[test]
+fn files_that_come_and_go_during_scans_leave_the_next_quiet_scan_exact() {
+    let bench = Bench::new();
+    for file in 0..300 {
+        bench.write(&format!("d{}/e{}/f{file}", file % 7, file % 3), "x");
+    }
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut round = 0_u32;
+            while !stop.load(Relaxed) {
+                let (from, to) = (round % 7, (round + 3) % 7);
+                let _ = std::fs::rename(
+                    bench.path(&format!("d{from}/e1")),
+                    bench.path(&format!("d{to}/x")),
+                );
+                let _ = std::fs::rename(
+                    bench.path(&format!("d{to}/x")),
+                    bench.path(&format!("d{from}/e1")),
+                );
+                let _ = std::fs::write(bench.path(&format!("d{from}/e0/come{}", round % 50)), "y");
+                let _ = std::fs::remove_file(bench.path(&format!("d{to}/e0/come{}", round % 40)));
+                round += 1;
+            }
+        });
+        for _ in 0..40 {
+            bench.try_scan().unwrap();
+        }
+        stop.store(true, Relaxed);
+    });
+    bench.scan();
+}
+
+#[test]
+fn a_scan_is_followed_by_its_progress() {
+    let bench = Bench::new();
+    bench.write("d/file", "12345");
+    let options = ScanOptions::default();
+    run(&bench.store, &bench.mount, &[], &options).unwrap();
+    let counts = options.progress.counts();
+    assert_eq!(
+        (
+            counts.directories,
+            counts.files,
+            counts.bytes,
+            counts.changes
+        ),
+        (2, 1, 5, 2)
+    );
+    assert_eq!(counts.phase, ScanPhase::Done);
+}

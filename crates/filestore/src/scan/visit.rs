@@ -1,0 +1,220 @@
+//! The walk's side of a scan: each listing is compared with what is known of it, and the
+//! differences go down a bounded channel.
+
+use super::compare::{self, Known};
+use super::scratch::{Changed, Found};
+use super::{Place, ScanError, ScanProblem, ScanProgress};
+use crate::walk::{self, Entry, Failure, Visitor};
+use crossbeam_channel::Sender;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio_util::sync::CancellationToken;
+
+/// Differences sent at once: enough to make the channel cheap, few enough to bound what it holds.
+const CHUNK: usize = 1_000;
+
+/// How many problems a report tells in full.
+pub(super) const PROBLEMS: usize = 100;
+
+/// What a listing showed.
+#[derive(Debug)]
+pub(super) enum Difference {
+    /// Parents come before their children.
+    Found(Vec<Found>),
+    Changed(Vec<Changed>),
+    /// Nodes whose names are not there.
+    Lost(Vec<i64>),
+}
+
+/// What one thread of the walk could not see.
+#[derive(Debug, Default)]
+pub(super) struct Unclear {
+    pub(super) problems: Vec<ScanProblem>,
+    pub(super) problem_count: u64,
+    pub(super) gone: u64,
+}
+
+impl Unclear {
+    pub(super) fn add(&mut self, path: &str, reason: &dyn std::fmt::Display) {
+        self.problem_count += 1;
+        if self.problems.len() < PROBLEMS {
+            self.problems.push(ScanProblem {
+                path: path.to_owned(),
+                reason: reason.to_string(),
+            });
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.problem_count += other.problem_count;
+        self.gone += other.gone;
+        let room = PROBLEMS.saturating_sub(self.problems.len());
+        self.problems.extend(other.problems.into_iter().take(room));
+    }
+}
+
+/// The live nodes known in a directory, ascending by name.
+pub(super) type Lookup = Box<dyn FnMut(i64) -> Result<Vec<Known>, ScanError> + Send>;
+
+/// Gives the first of that many new node ids in a row.
+pub(super) type NewIds<'s> = Box<dyn Fn(usize) -> i64 + Send + 's>;
+
+/// One thread's visitor.
+pub(super) struct Comparer<'s> {
+    /// What is known; `None` where nothing is.
+    pub(super) lookup: Option<Lookup>,
+    pub(super) new_ids: NewIds<'s>,
+    pub(super) progress: Arc<ScanProgress>,
+    pub(super) cancel: CancellationToken,
+    pub(super) sender: Sender<Difference>,
+    pub(super) unclear: Unclear,
+}
+
+impl Comparer<'_> {
+    fn send(&self, difference: Difference) -> Result<(), ScanError> {
+        // The receiver only goes away when it has an error of its own to tell.
+        self.sender
+            .send(difference)
+            .map_err(|_| ScanError::Cancelled)
+    }
+
+    fn count(&mut self, path: &str, entries: &[Entry]) {
+        let (mut files, mut bytes) = (0, 0);
+        for entry in entries {
+            match &entry.facts {
+                Ok(facts) if facts.is_directory() => {}
+                Ok(facts) => {
+                    files += 1;
+                    bytes += facts.size_bytes.cast_unsigned();
+                }
+                Err(reason) => self.unclear.add(&walk::join(path, &entry.name), reason),
+            }
+        }
+        self.progress.directories.fetch_add(1, Relaxed);
+        self.progress.files.fetch_add(files, Relaxed);
+        self.progress.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    fn send_found(
+        &self,
+        path: &str,
+        parent: Place,
+        entries: &[Entry],
+        found: impl ExactSizeIterator<Item = usize>,
+        descend: &mut Vec<(usize, Place)>,
+    ) -> Result<(), ScanError> {
+        if found.len() == 0 {
+            return Ok(());
+        }
+        let mut id = (self.new_ids)(found.len());
+        let mut chunk = Vec::with_capacity(found.len().min(CHUNK));
+        for index in found {
+            let Some(Entry {
+                name,
+                facts: Ok(facts),
+            }) = entries.get(index)
+            else {
+                continue;
+            };
+            if facts.is_directory() {
+                descend.push((index, Place::Found(id)));
+            }
+            let (name, path) = (name.clone(), walk::join(path, name));
+            chunk.push(Found {
+                id,
+                parent,
+                name,
+                path,
+                facts: *facts,
+                node: None,
+            });
+            id += 1;
+            if chunk.len() == CHUNK {
+                self.send(Difference::Found(std::mem::take(&mut chunk)))?;
+            }
+        }
+        self.send(Difference::Found(chunk))
+    }
+
+    fn send_differences(
+        &self,
+        path: &str,
+        parent: Place,
+        entries: &[Entry],
+        known: &[Known],
+        descend: &mut Vec<(usize, Place)>,
+    ) -> Result<(), ScanError> {
+        let differences = compare::compare(entries, known);
+        let id = |at: &usize| known.get(*at).map(|node| node.id);
+        descend.extend(
+            differences
+                .descend
+                .iter()
+                .filter_map(|(index, at)| Some((*index, Place::Node(id(at)?)))),
+        );
+        if differences.is_empty() {
+            return Ok(());
+        }
+        self.send_found(
+            path,
+            parent,
+            entries,
+            differences.found.into_iter(),
+            descend,
+        )?;
+        let changed = differences.changed.iter().filter_map(|(index, at)| {
+            let (entry, node) = (entries.get(*index)?, known.get(*at)?);
+            Some(Changed {
+                node: node.id,
+                version: node.version,
+                facts: entry.facts.ok()?,
+            })
+        });
+        let changed: Vec<_> = changed.collect();
+        if !changed.is_empty() {
+            self.send(Difference::Changed(changed))?;
+        }
+        if !differences.lost.is_empty() {
+            self.send(Difference::Lost(
+                differences.lost.iter().filter_map(id).collect(),
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+impl Visitor for Comparer<'_> {
+    type Context = Place;
+    type Error = ScanError;
+
+    fn listed(
+        &mut self,
+        path: &str,
+        place: Place,
+        entries: &[Entry],
+        descend: &mut Vec<(usize, Place)>,
+    ) -> Result<(), ScanError> {
+        if self.cancel.is_cancelled() {
+            return Err(ScanError::Cancelled);
+        }
+        self.count(path, entries);
+        if let (Some(lookup), Place::Node(id)) = (&mut self.lookup, place) {
+            let known = lookup(id)?;
+            return self.send_differences(path, place, entries, &known, descend);
+        }
+        let seen = entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.facts.is_ok());
+        let seen: Vec<_> = seen.map(|(index, _)| index).collect();
+        self.send_found(path, place, entries, seen.into_iter(), descend)
+    }
+
+    fn failed(&mut self, path: &str, _: Place, failure: Failure) -> Result<(), ScanError> {
+        match failure {
+            Failure::Gone => self.unclear.gone += 1,
+            Failure::Unreadable(reason) => self.unclear.add(path, &reason),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,413 @@
+//! The differences become changes of nodes, in the writer's transactions.
+//!
+//! What is written is decided on the rows as they are in the transaction, since commands go on
+//! while a scan runs; a difference that does not fit them any more is dropped, and the next scan
+//! sees what remains of it. Each transaction leaves a catalogue that is right in itself, so a scan
+//! that is cut off is simply run again.
+//!
+//! In this order: changed nodes; found names from the top of the tree down, so that a parent is
+//! there before its children; lost nodes at the very end, when all that moved has its new place.
+//!
+//! A found name can stand where the catalogue still has a node that itself moves to a place whose
+//! turn has not come (two names were swapped). That node is displaced: it gives its path up
+//! without an entry, and gets its one entry at its own turn, in the same transaction.
+
+use super::matching::stands;
+use super::scratch::{Changed, Found, Lost, Scratch};
+use super::{Place, ScanChanges, ScanError, ScanProgress};
+use crate::store::{Cause, Node, StoreError, Verb, WriteTx, node};
+use crate::walk::{self, Facts, Tree};
+use journal::{ConsistencyState, NodeState, ReconcileReason};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Differences in one transaction: some tenths of a second for which commands wait.
+const BATCH: usize = 5_000;
+
+const PAGE: usize = 1_000;
+
+const DRIFT: ReconcileReason = ReconcileReason::Drift;
+
+/// Everything that a transaction of a scan needs; it goes to the writer's thread and comes back.
+#[derive(Debug)]
+pub(super) struct Writing {
+    pub(super) mount_id: i64,
+    pub(super) command_id: String,
+    pub(super) scratch: Scratch,
+    pub(super) tree: Arc<Tree>,
+    pub(super) progress: Arc<ScanProgress>,
+    pub(super) changes: ScanChanges,
+    /// Nodes that gave up their path and wait for their new one, as their rows were.
+    displaced: HashMap<i64, Node>,
+    /// How far the table that is being gone through is.
+    after: i64,
+    /// The directory that was asked for last: what it is, and where.
+    directory: Option<(Place, i64, String)>,
+}
+
+/// Whether there is more to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    More,
+    Done,
+}
+
+type Result<T> = std::result::Result<T, ScanError>;
+
+impl Writing {
+    pub(super) fn new(
+        mount_id: i64,
+        scratch: Scratch,
+        tree: Arc<Tree>,
+        progress: Arc<ScanProgress>,
+    ) -> Self {
+        Self {
+            mount_id,
+            command_id: uuid::Uuid::now_v7().to_string(),
+            scratch,
+            tree,
+            progress,
+            changes: ScanChanges::default(),
+            displaced: HashMap::new(),
+            after: 0,
+            directory: None,
+        }
+    }
+
+    /// Writes names found in a mount of which nothing was known.
+    pub(super) fn write_fresh(&mut self, tx: &mut WriteTx<'_>, found: &[Found]) -> Result<()> {
+        for found in found {
+            let Some(parent) = self.parent(tx, found)? else {
+                self.drop_found(tx, found)?;
+                continue;
+            };
+            match self.create(tx, parent, found) {
+                // A command was here first.
+                Err(ScanError::Store(StoreError::Sqlite(error)))
+                    if error.sqlite_error_code()
+                        == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+                {
+                    self.write_one(tx, parent, found)?;
+                }
+                result => result?,
+            }
+        }
+        self.directory = None;
+        Ok(())
+    }
+
+    pub(super) fn write_changed(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
+        let page = self.scratch.changed_after(self.after, BATCH)?;
+        for Changed {
+            node,
+            version,
+            facts,
+        } in page.iter().copied()
+        {
+            self.after = node;
+            let Some(before) = node::by_id(tx.connection(), node)? else {
+                continue;
+            };
+            if before.is_on_disk() && before.version == version {
+                let after = before.clone();
+                self.write(tx, &before, after, facts)?;
+            }
+        }
+        Ok(self.step(page.is_empty()))
+    }
+
+    pub(super) fn write_found(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
+        let mut written = 0;
+        self.directory = None;
+        loop {
+            let page = self.scratch.found_after(self.after, PAGE)?;
+            written += page.len();
+            for mut found in page.iter().cloned() {
+                self.after = found.id;
+                // A command may have committed newer facts since the walk passed here.
+                match self.tree.facts(&found.path) {
+                    Ok(Some(now)) if now.has_identity_of(&found.facts) => found.facts = now,
+                    Ok(_) => {
+                        self.drop_found(tx, &found)?;
+                        continue;
+                    }
+                    Err(_) => {}
+                }
+                match self.parent(tx, &found)? {
+                    Some(parent) => self.write_one(tx, parent, &found)?,
+                    None => self.drop_found(tx, &found)?,
+                }
+            }
+            // A displaced node has no path, and nobody is to see it so.
+            if page.is_empty() || written >= BATCH && self.displaced.is_empty() {
+                return Ok(self.step(page.is_empty()));
+            }
+        }
+    }
+
+    pub(super) fn write_lost(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
+        // Children of lost directories are added as the page is gone through.
+        let page = self.scratch.lost_after(self.after, BATCH)?;
+        for lost in page.iter().copied() {
+            self.after = lost.id;
+            let Some(node) = node::by_id(tx.connection(), lost.node)? else {
+                continue;
+            };
+            if lost.is_tree || !node.is_on_disk() || self.lose_if_gone(tx, lost, &node)? {
+                self.lose_children(tx, &node)?;
+            }
+        }
+        Ok(self.step(page.is_empty()))
+    }
+
+    fn step(&mut self, is_done: bool) -> Step {
+        if !is_done {
+            return Step::More;
+        }
+        self.after = 0;
+        Step::Done
+    }
+
+    /// The directory that a name was found in; `None` if it is not there any more.
+    fn parent(&mut self, tx: &WriteTx<'_>, found: &Found) -> Result<Option<i64>> {
+        let (directory, _) = found.path.rsplit_once('/').unwrap_or_default();
+        if let Some((place, id, path)) = &self.directory
+            && *place == found.parent
+            && path == directory
+        {
+            return Ok(Some(*id));
+        }
+        let Some(id) = self.scratch.node_at(found.parent)? else {
+            return Ok(None);
+        };
+        let parent = node::by_id(tx.connection(), id)?;
+        let parent = parent.filter(|parent| {
+            parent.is_on_disk() && parent.is_directory() && parent.path == directory
+        });
+        self.directory = parent.map(|parent| (found.parent, parent.id, parent.path));
+        Ok(self.directory.as_ref().map(|(_, id, _)| *id))
+    }
+
+    fn write_one(&mut self, tx: &mut WriteTx<'_>, parent: i64, found: &Found) -> Result<()> {
+        let Some(before) = self.known(tx, found)? else {
+            self.clear_way(tx, &found.path, 0)?;
+            return self.create(tx, parent, found);
+        };
+        self.clear_way(tx, &found.path, before.id)?;
+        self.scratch.add_matched(before.id)?;
+        if before.is_directory() {
+            self.scratch.resolve(found.id, Some(before.id))?;
+            self.scratch.add_lost(before.id, true)?;
+        }
+        let mut after = before.clone();
+        after.parent_id = Some(parent);
+        after.path.clone_from(&found.path);
+        self.write(tx, &before, after, found.facts)
+    }
+
+    /// The node that a found name is: the one that was recognised in it, or else the one whose
+    /// place it took. An editor that writes a new file and renames it over the old one, and a
+    /// checkout that removes a file and makes it again, thus keep the node.
+    fn known(&mut self, tx: &WriteTx<'_>, found: &Found) -> Result<Option<Node>> {
+        if let Some(id) = found.node {
+            if let Some(node) = self.displaced.remove(&id) {
+                return Ok(Some(node));
+            }
+            let node = node::by_id(tx.connection(), id)?;
+            let node = node.filter(|node| node.state != NodeState::Deleted);
+            if node.is_some() {
+                return Ok(node);
+            }
+        }
+        let (kind, connection) = (found.facts.kind, tx.connection());
+        let is_free = |node: &Node| -> Result<bool> {
+            Ok(node.facts.kind == kind && !self.scratch.is_matched(node.id)?)
+        };
+        if let Some(node) = node::at(connection, self.mount_id, &found.path)?
+            && is_free(&node)?
+        {
+            return Ok(Some(node));
+        }
+        match node::missing_at(connection, self.mount_id, &found.path, kind)? {
+            Some(node) if is_free(&node)? => Ok(Some(node)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Frees a path for the node `comes` (0 for a new one).
+    fn clear_way(&mut self, tx: &mut WriteTx<'_>, path: &str, comes: i64) -> Result<()> {
+        let Some(node) = node::at(tx.connection(), self.mount_id, path)? else {
+            return Ok(());
+        };
+        if node.id == comes {
+            return Ok(());
+        }
+        if self.scratch.is_matched(node.id)? {
+            tx.vacate(&node)?;
+            self.displaced.insert(node.id, node);
+            return Ok(());
+        }
+        if node.is_directory() {
+            self.scratch.add_lost(node.id, false)?;
+        }
+        self.lose(tx, &node)
+    }
+
+    /// A found name turns out not to be there; so its node is nowhere.
+    fn drop_found(&mut self, tx: &mut WriteTx<'_>, found: &Found) -> Result<()> {
+        self.scratch.forget(found)?;
+        let Some(id) = found.node else { return Ok(()) };
+        self.scratch.remove_matched(id)?;
+        self.scratch.add_lost(id, false)?;
+        match self.displaced.remove(&id) {
+            Some(node) => self.lose(tx, &node),
+            None => Ok(()),
+        }
+    }
+
+    fn create(&mut self, tx: &mut WriteTx<'_>, parent: i64, found: &Found) -> Result<()> {
+        let mut node = Node::new(self.mount_id, Some(parent), found.path.clone(), found.facts);
+        node.id = found.id;
+        node.last_seen_at = Some(tx.now());
+        self.change(tx, Verb::Created, None, &mut node)
+    }
+
+    /// Writes what the disk says of a node, if anything differs.
+    fn write(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        before: &Node,
+        mut after: Node,
+        facts: Facts,
+    ) -> Result<()> {
+        let is_rewritten = is_rewritten(&before.facts, &facts);
+        if is_rewritten {
+            after.checksum = None;
+            after.content_hash = None;
+        }
+        after.facts = facts;
+        let verb = if before.state != NodeState::Active {
+            after.consistency_checked_at = Some(tx.now());
+            after.last_reconciled_at = Some(tx.now());
+            Verb::Reconciled(DRIFT)
+        } else if before.path != after.path {
+            Verb::Moved
+        } else if is_rewritten || before.parent_id != after.parent_id {
+            Verb::Updated
+        } else {
+            if before.facts.identity != facts.identity {
+                tx.learn_identity(before.id, facts.identity)?;
+            }
+            return Ok(());
+        };
+        after.state = NodeState::Active;
+        after.consistency_state = ConsistencyState::Active;
+        after.last_seen_at = Some(tx.now());
+        self.change(tx, verb, Some(before), &mut after)
+    }
+
+    fn lose(&mut self, tx: &mut WriteTx<'_>, node: &Node) -> Result<()> {
+        let mut after = node.clone();
+        after.state = NodeState::Missing;
+        after.consistency_state = ConsistencyState::Missing;
+        after.consistency_checked_at = Some(tx.now());
+        self.change(tx, Verb::Missing(DRIFT), Some(node), &mut after)
+    }
+
+    /// Asks the disk about a node whose name was not seen. Says whether its children are to be
+    /// looked at too: because it is gone, or because it now stands below a moved directory.
+    fn lose_if_gone(&mut self, tx: &mut WriteTx<'_>, lost: Lost, node: &Node) -> Result<bool> {
+        if self.scratch.is_matched(lost.node)? {
+            return Ok(false);
+        }
+        let parent = node
+            .parent_id
+            .map(|id| node::by_id(tx.connection(), id))
+            .transpose()?;
+        let Some(parent) = parent.flatten() else {
+            return Ok(false);
+        };
+        let path = walk::join(&parent.path, node.name());
+        let is_same_path = path == node.path;
+        let is_here = match self.tree.facts(&path) {
+            Ok(None) => false,
+            Ok(Some(_)) if is_same_path => true,
+            Ok(Some(_)) => stands(&self.tree, &path, &node.facts) == Some(true),
+            // What cannot be seen may be there.
+            Err(_) => true,
+        };
+        if !is_here || !parent.is_on_disk() {
+            self.lose(tx, node)?;
+            return Ok(true);
+        }
+        if is_same_path {
+            return Ok(false);
+        }
+        if node::at(tx.connection(), self.mount_id, &path)?.is_some() {
+            self.lose(tx, node)?;
+            return Ok(true);
+        }
+        let mut after = node.clone();
+        after.path = path;
+        self.write(tx, node, after, node.facts)?;
+        Ok(true)
+    }
+
+    fn lose_children(&mut self, tx: &WriteTx<'_>, node: &Node) -> Result<()> {
+        if !node.is_directory() {
+            return Ok(());
+        }
+        let mut statement = tx
+            .connection()
+            .prepare_cached(include_str!("live_children.sql"))
+            .map_err(StoreError::from)?;
+        let mut rows = statement.query([node.id]).map_err(StoreError::from)?;
+        while let Some(row) = rows.next().map_err(StoreError::from)? {
+            let child = row.get(0).map_err(StoreError::from)?;
+            if !self.scratch.is_matched(child)? {
+                self.scratch.add_lost(child, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        verb: Verb,
+        before: Option<&Node>,
+        after: &mut Node,
+    ) -> Result<()> {
+        let command_id = Some(self.command_id.as_str());
+        let cause = Cause {
+            command: super::COMMAND,
+            command_id,
+            ..Cause::default()
+        };
+        tx.change(&cause, verb, before, after)?;
+        let count = match verb {
+            Verb::Created => &mut self.changes.created,
+            Verb::Moved => &mut self.changes.moved,
+            Verb::Missing(_) => &mut self.changes.missing,
+            Verb::Reconciled(_) => &mut self.changes.reconciled,
+            _ => &mut self.changes.updated,
+        };
+        *count += 1;
+        self.progress.written.fetch_add(1, Relaxed);
+        Ok(())
+    }
+}
+
+/// Whether a file's contents are not, or may not be, what they were. Another inode with the same
+/// size and modification time is a file that was written anew.
+fn is_rewritten(before: &Facts, now: &Facts) -> bool {
+    let is_replaced = !now.is_directory()
+        && before.identity.born_ns.is_some()
+        && now.identity.born_ns.is_some()
+        && before.identity != now.identity;
+    is_replaced
+        || before.size_bytes != now.size_bytes
+        || before.modified_ns != now.modified_ns
+        || before.is_symlink != now.is_symlink
+}
