@@ -169,6 +169,11 @@ pub const ALL: &[Code] = &[
         "This is another journal, or another history of it",
         "See `detail`; a rebuild of the consumer follows the present journal.",
     ),
+    code(
+        "dead_letter_refused",
+        "The parked entry still cannot be applied",
+        "Remove the cause that `detail` names and retry, or discard the entry.",
+    ),
     // SQL
     code(
         "invalid_sql",

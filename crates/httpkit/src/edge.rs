@@ -18,7 +18,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use crate::problem::CONTENT_TYPE_PROBLEM;
 use crate::{Problem, codes, metric};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -187,9 +186,7 @@ async fn as_problem(mut response: Response, id: &RequestId, asked: &Asked<'_>) -
     log(&problem);
     let document = problem.document(Some(&format!("urn:tidemark:request:{id}")));
     response.headers_mut().remove(CONTENT_LENGTH);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, CONTENT_TYPE_PROBLEM);
+    problem.describe_in(response.headers_mut());
     *response.body_mut() = Body::from(document);
     response
 }

@@ -19,9 +19,6 @@ use crate::{Json, Problem, Result, docs};
 /// Answers why the service is not ready, if it is not.
 pub(crate) type ReadyCheck = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
 
-/// Seconds after which a caller may ask again whether the service is ready.
-const NOT_READY_RETRY_SECONDS: u32 = 1;
-
 pub(crate) struct Ops {
     pub(crate) service: &'static str,
     pub(crate) ready: Option<ReadyCheck>,
@@ -81,10 +78,9 @@ fn readiness(ops: &Ops) -> Result<Json<Liveness>> {
     let Some(check) = &ops.ready else {
         return Ok(alive(ops));
     };
-    check().map(|()| alive(ops)).map_err(|reason| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reason)
-            .retry_after(NOT_READY_RETRY_SECONDS)
-    })
+    check()
+        .map(|()| alive(ops))
+        .map_err(|reason| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reason))
 }
 
 /// Is the process alive?

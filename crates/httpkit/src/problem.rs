@@ -11,7 +11,7 @@ use std::error::Error;
 use std::fmt;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,8 +27,7 @@ pub type Result<T> = std::result::Result<T, Problem>;
 const DEFAULT_RETRY_AFTER_SECONDS: u32 = 1;
 
 pub(crate) const CONTENT_TYPE_PROBLEM_TEXT: &str = "application/problem+json";
-pub(crate) const CONTENT_TYPE_PROBLEM: HeaderValue =
-    HeaderValue::from_static(CONTENT_TYPE_PROBLEM_TEXT);
+const CONTENT_TYPE_PROBLEM: HeaderValue = HeaderValue::from_static(CONTENT_TYPE_PROBLEM_TEXT);
 
 /// An error that a client can read.
 #[derive(Debug, Clone)]
@@ -59,14 +58,16 @@ impl Problem {
     /// A problem with `status` and a code of [`codes::ALL`]; `detail` is for people.
     ///
     /// For a 5xx `detail` is shown too: it must not tell of internals (see [`Problem::internal`]).
+    /// 429 and 503 say when to come back: [`Problem::retry_after`] changes when.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        let is_overload = matches!(status.as_u16(), 429 | 503);
         Self(Box::new(Inner {
             status,
             code,
             detail: detail.into(),
             errors: Vec::new(),
             details: None,
-            retry_after_seconds: None,
+            retry_after_seconds: is_overload.then_some(DEFAULT_RETRY_AFTER_SECONDS),
             cause: None,
         }))
     }
@@ -115,13 +116,11 @@ impl Problem {
     /// 429, with `Retry-After`.
     pub fn too_many(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
-            .retry_after(DEFAULT_RETRY_AFTER_SECONDS)
     }
 
     /// 503, with `Retry-After`.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
-            .retry_after(DEFAULT_RETRY_AFTER_SECONDS)
     }
 
     /// 500: the chain of sources goes to the log, once, when the answer leaves, and none of it to
@@ -202,6 +201,16 @@ impl Problem {
     /// What only the log may say.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
+    }
+
+    /// The headers that go with the document.
+    pub(crate) fn describe_in(&self, headers: &mut HeaderMap) {
+        headers.insert(CONTENT_TYPE, CONTENT_TYPE_PROBLEM);
+        if let Some(seconds) = self.0.retry_after_seconds {
+            headers
+                .entry(RETRY_AFTER)
+                .or_insert_with(|| HeaderValue::from(seconds));
+        }
     }
 
     fn title(&self) -> &'static str {
@@ -293,11 +302,8 @@ impl ToSchema for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.0.status, self.document(None)).into_response();
+        self.describe_in(response.headers_mut());
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, CONTENT_TYPE_PROBLEM);
-        if let Some(seconds) = self.0.retry_after_seconds {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
         if self.0.status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"tidemark\"");
             headers.insert(axum::http::header::WWW_AUTHENTICATE, challenge);

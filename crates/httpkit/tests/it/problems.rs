@@ -163,6 +163,11 @@ async fn overload_says_when_to_come_back() {
     assert_eq!(answer.headers()["retry-after"], "3");
     let document = problem(service.get("/overloaded"), 429).await;
     assert_eq!(document["retryable"], true);
+
+    let bare = service.get("/busy").send().await.unwrap();
+    assert_eq!(bare.headers()["retry-after"], "1");
+    let document = problem(service.get("/busy"), 503).await;
+    assert_eq!(document["detail"], "service unavailable");
 }
 
 #[tokio::test]

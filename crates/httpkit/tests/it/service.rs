@@ -130,6 +130,11 @@ async fn overloaded() -> Problem {
     Problem::too_many("64 requests wait already").retry_after(3)
 }
 
+#[utoipa::path(get, path = "/busy", tag = "faults", responses((status = 200)))]
+async fn busy() -> StatusCode {
+    StatusCode::SERVICE_UNAVAILABLE
+}
+
 /// Waits until the test opens the gate.
 #[utoipa::path(get, path = "/slow", tag = "waits", responses((status = 200)))]
 async fn slow(State(gate): State<Arc<Gate>>) -> &'static str {
@@ -189,6 +194,7 @@ pub(crate) fn app(gate: &Arc<Gate>) -> App {
         .routes(routes!(plain))
         .routes(routes!(stalled))
         .routes(routes!(overloaded))
+        .routes(routes!(busy))
         .routes(routes!(slow))
         .routes(routes!(poll))
         .routes(routes!(events))
