@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 
 use crate::service::{Gate, Served, app, problem};
 
-const LIMIT: Duration = Duration::from_millis(150);
+const LIMIT: Duration = Duration::from_millis(500);
 
 async fn impatient(gate: &Arc<Gate>) -> Served {
     Served::of(app(gate).standstill_limit(LIMIT)).await
@@ -33,11 +33,11 @@ async fn a_client_that_stops_sending_is_a_408() {
 async fn an_upload_may_take_longer_than_the_limit_while_it_moves() {
     let service = impatient(&Arc::default()).await;
     let body = stream::unfold(0, |sent| async move {
-        if sent == 8 {
+        if sent == 10 {
             return None;
         }
-        // Half the limit a piece, four times the limit in all.
-        tokio::time::sleep(LIMIT / 2).await;
+        // A fifth of the limit a piece, twice the limit in all.
+        tokio::time::sleep(LIMIT / 5).await;
         Some((
             Ok::<_, std::io::Error>(Bytes::from_static(b"piece")),
             sent + 1,
@@ -49,7 +49,7 @@ async fn an_upload_may_take_longer_than_the_limit_while_it_moves() {
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.text().await.unwrap(), "40");
+    assert_eq!(answer.text().await.unwrap(), "50");
 }
 
 #[tokio::test]
@@ -57,6 +57,6 @@ async fn an_answer_that_streams_is_not_bounded() {
     let service = impatient(&Arc::default()).await;
     let mut events = service.get("/events").send().await.unwrap();
     events.chunk().await.unwrap().unwrap();
-    let more = tokio::time::timeout(LIMIT * 3, events.chunk()).await;
+    let more = tokio::time::timeout(LIMIT * 2, events.chunk()).await;
     assert!(more.is_err(), "the stream ended: {more:?}");
 }
