@@ -49,6 +49,8 @@ struct Shared {
     is_stalled: watch::Sender<bool>,
     /// Bytes that may still go to clients before everything is cut.
     budget_bytes: Mutex<Option<usize>>,
+    /// What is kept from clients.
+    swallowed: Mutex<Option<Vec<u8>>>,
     accepted: AtomicUsize,
     open: AtomicUsize,
 }
@@ -65,6 +67,7 @@ impl TcpProxy {
             target: Mutex::new(target),
             is_stalled: watch::Sender::new(false),
             budget_bytes: Mutex::new(None),
+            swallowed: Mutex::new(None),
             accepted: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
         });
@@ -143,9 +146,16 @@ impl TcpProxy {
         self.shared.is_stalled.send_replace(true);
     }
 
-    /// Ends what [`TcpProxy::refuse`], [`TcpProxy::stall`] and [`TcpProxy::cut_after`] began.
+    /// Drops every piece for clients that contains `bytes`, and forwards all else: a subscription
+    /// that is silent while everything else answers.
+    pub fn swallow(&self, bytes: &[u8]) {
+        *self.shared.swallowed.lock() = Some(bytes.to_vec());
+    }
+
+    /// Ends what the other faults began.
     pub fn heal(&self) {
         *self.shared.budget_bytes.lock() = None;
+        *self.shared.swallowed.lock() = None;
         self.shared.is_stalled.send_replace(false);
         self.order(Order::Heal);
     }
@@ -247,13 +257,12 @@ async fn forward(
     server.set_nodelay(true).ok();
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let up = pump(from_client, to_server, &shared, |length| (length, false));
+    let up = pump(from_client, to_server, &shared, |piece| {
+        (piece.len(), false)
+    });
     let down = async {
-        if pump(from_server, to_client, &shared, |length| {
-            shared.spend(length)
-        })
-        .await
-        {
+        let allow = |piece: &[u8]| shared.allow(piece);
+        if pump(from_server, to_client, &shared, allow).await {
             cut.send((Order::Cut, None)).ok();
         }
     };
@@ -263,8 +272,16 @@ async fn forward(
 }
 
 impl Shared {
-    /// How many of `length` bytes may pass, and whether everything is to be cut after them.
-    fn spend(&self, length: usize) -> (usize, bool) {
+    /// How many bytes of the piece may pass, and whether everything is to be cut after them.
+    fn allow(&self, piece: &[u8]) -> (usize, bool) {
+        let length = piece.len();
+        if let Some(bytes) = &*self.swallowed.lock()
+            && piece
+                .windows(bytes.len().max(1))
+                .any(|window| window == bytes)
+        {
+            return (0, false);
+        }
         let mut budget = self.budget_bytes.lock();
         match *budget {
             Some(left) if left < length => {
@@ -295,7 +312,7 @@ async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     shared: &Shared,
-    allow: impl Fn(usize) -> (usize, bool),
+    allow: impl Fn(&[u8]) -> (usize, bool),
 ) -> bool {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
@@ -306,7 +323,7 @@ async fn pump(
             to.shutdown().await.ok();
             return false;
         }
-        let (allowed, is_last) = allow(read);
+        let (allowed, is_last) = allow(buffer.get(..read).unwrap_or_default());
         let passed = to
             .write_all(buffer.get(..allowed).unwrap_or_default())
             .await;

@@ -3,7 +3,7 @@
 use crate::memory::{Fault, MemoryJournal, MemoryReader, MemorySink};
 use feed::consumer::{Follower, FollowerOptions, Halt, Step};
 use feed::{Batch, Checkpoint, Sink};
-use journal::{Digest, Epoch, JournalId, SystemClock};
+use journal::{ChainError, Digest, Epoch, JournalId, SystemClock};
 use std::sync::Arc;
 
 fn follower(reader: &MemoryReader, sink: &MemorySink) -> Follower<MemorySink> {
@@ -269,13 +269,24 @@ fn refuses_gaps_and_forged_entries() {
 
     reader.with(|journal| drop(journal.entries.remove(1)));
     let step = follower(&reader, &sink).step();
-    assert!(matches!(step, Step::Halted(Halt::Chain(_))), "{step:?}");
+    let gap = ChainError::Gap {
+        expected: id(2),
+        found: id(3),
+    };
+    assert!(
+        matches!(&step, Step::Halted(Halt::Chain(error)) if *error == gap),
+        "{step:?}"
+    );
 
     let mut forged = whole;
     forged.entries[2].data = serde_json::value::RawValue::from_string("{}".to_owned()).unwrap();
     reader.with(|journal| *journal = forged);
     let step = follower(&reader, &sink).step();
-    assert!(matches!(step, Step::Halted(Halt::Chain(_))), "{step:?}");
+    let mismatch = ChainError::Mismatch { id: id(3) };
+    assert!(
+        matches!(&step, Step::Halted(Halt::Chain(error)) if *error == mismatch),
+        "{step:?}"
+    );
     assert!(sink.committed().checkpoint.is_none(), "nothing was applied");
 }
 
