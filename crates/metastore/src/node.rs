@@ -1,0 +1,133 @@
+//! The sync's part of a record, as it is read.
+
+use journal::{ConsistencyState, JournalId, NodeKind, NodeState, SnapshotNode, Time};
+use rusqlite::Row;
+use rusqlite::types::Type;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// `metadata.filestore` of a record.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FilestoreNode)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the node's own, named in the contract"
+)]
+pub struct Node {
+    pub backend_mount_id: i64,
+    pub path: String,
+    #[schema(value_type = String)]
+    pub kind: NodeKind,
+    #[schema(value_type = String)]
+    pub state: NodeState,
+    pub parent_id: Option<i64>,
+    pub version: i64,
+    pub size_bytes: Option<i64>,
+    pub checksum: Option<String>,
+    pub content_hash: Option<String>,
+    #[schema(value_type = Object)]
+    pub node_metadata: Box<RawValue>,
+    #[schema(value_type = String)]
+    pub observed_at: Time,
+    #[schema(value_type = Option<String>)]
+    pub last_modified_at: Option<Time>,
+    #[schema(value_type = u64)]
+    pub journal_id: JournalId,
+    pub command: Option<String>,
+    pub principal: Option<String>,
+    #[schema(value_type = String)]
+    pub consistency_state: ConsistencyState,
+    #[schema(value_type = Option<String>)]
+    pub consistency_checked_at: Option<Time>,
+    #[schema(value_type = Option<String>)]
+    pub last_reconciled_at: Option<Time>,
+    pub reconciliation_reason: Option<String>,
+    pub previous_state: Option<String>,
+    pub previous_path: Option<String>,
+    /// Why a namespace rule quarantines the node, if one does.
+    pub quarantine_reason: Option<String>,
+    /// The sync's part of the soft deletion.
+    #[serde(skip)]
+    pub deleted_at: Option<Time>,
+}
+
+impl Node {
+    /// The node of a row of `records_select.sql`; `None` where the record has none.
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        if row.get_ref("node_id")?.as_i64_or_null()?.is_none() {
+            return Ok(None);
+        }
+        let time = |name| {
+            Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(Time::from_millis))
+        };
+        Ok(Some(Self {
+            backend_mount_id: row.get("backend_mount_id")?,
+            path: row.get("path")?,
+            kind: word(row, "kind", NodeKind::from_word)?,
+            state: word(row, "state", NodeState::from_word)?,
+            parent_id: row.get("parent_id")?,
+            version: row.get("node_version")?,
+            size_bytes: row.get("size_bytes")?,
+            checksum: row.get("checksum")?,
+            content_hash: row.get("content_hash")?,
+            node_metadata: raw(0, row.get("node_metadata")?)?,
+            observed_at: Time::from_millis(row.get("observed_at")?),
+            last_modified_at: time("last_modified_at")?,
+            journal_id: JournalId::from_i64(row.get("journal_id")?),
+            command: row.get("command")?,
+            principal: row.get("principal")?,
+            consistency_state: word(row, "consistency_state", ConsistencyState::from_word)?,
+            consistency_checked_at: time("consistency_checked_at")?,
+            last_reconciled_at: time("last_reconciled_at")?,
+            reconciliation_reason: row.get("reconciliation_reason")?,
+            previous_state: row.get("previous_state")?,
+            previous_path: row.get("previous_path")?,
+            quarantine_reason: row.get("quarantine_reason")?,
+            deleted_at: time("node_deleted_at")?,
+        }))
+    }
+}
+
+/// A row of `nodes_live.sql`, as the three books are compared by.
+pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
+    let metadata = serde_json::from_str(row.get_ref(11)?.as_str()?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(11, Type::Text, Box::new(error))
+    })?;
+    Ok(SnapshotNode {
+        node_id: row.get(0)?,
+        backend_mount_id: row.get(1)?,
+        path: row.get(2)?,
+        kind: word(row, 3, NodeKind::from_word)?,
+        state: word(row, 4, NodeState::from_word)?,
+        parent_id: row.get(5)?,
+        version: row.get(6)?,
+        size_bytes: row.get(7)?,
+        journal_id: JournalId::from_i64(row.get(8)?),
+        checksum: row.get(9)?,
+        content_hash: row.get(10)?,
+        metadata: Some(metadata),
+        consistency_state: Some(word(row, 12, ConsistencyState::from_word)?),
+        last_modified_at: row.get::<_, Option<i64>>(13)?.map(Time::from_millis),
+        observed_at: Some(Time::from_millis(row.get(14)?)),
+    })
+}
+
+/// A column that holds one of a closed list of words.
+pub(crate) fn word<I, T>(row: &Row<'_>, index: I, of: fn(&str) -> Option<T>) -> rusqlite::Result<T>
+where
+    I: rusqlite::RowIndex,
+{
+    let word = row.get_ref(index)?.as_str()?;
+    of(word).ok_or_else(|| {
+        let unknown = format!("{word:?} is not a word of the catalogue");
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, unknown.into())
+    })
+}
+
+/// A column that holds JSON.
+pub(crate) fn raw(index: usize, text: String) -> rusqlite::Result<Box<RawValue>> {
+    RawValue::from_string(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
+    })
+}

@@ -1,0 +1,79 @@
+//! Records: what people say about things, most of them nodes.
+//!
+//! A record is what was [`Said`] under a namespace and a key, and the sync's part if the key is a
+//! node's. `version` counts people's writes only. Everything here is either pure or takes a
+//! transaction; the HTTP side is in `rest`.
+
+pub(crate) mod audit;
+pub(crate) mod change;
+mod said;
+pub(crate) mod store;
+pub(crate) mod valid;
+pub(crate) mod write;
+
+pub(crate) use said::{Metadata, Said, TagsPatch};
+
+use journal::Time;
+use serde::Serialize;
+
+/// A record as it is shown.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The namespace it lives in.
+    pub namespace: String,
+    /// Its key in the namespace; the node id for the record of a node.
+    pub key: String,
+    /// What people wrote, and the sync's part under `filestore`.
+    #[schema(value_type = Object)]
+    pub metadata: Metadata,
+    /// Tags, in order.
+    pub tags: Vec<String>,
+    /// Owner.
+    pub owner: Option<String>,
+    /// The hash of the schema that the metadata follows.
+    pub schema_hash: Option<String>,
+    /// How many writes people made; what `expectedVersion` is compared with.
+    pub version: i64,
+    /// When it was made.
+    #[schema(value_type = String)]
+    pub created_at: Time,
+    /// When a person last wrote it.
+    #[schema(value_type = String)]
+    pub updated_at: Time,
+    /// When a person, or else the sync, soft-deleted it.
+    #[schema(value_type = Option<String>)]
+    pub deleted_at: Option<Time>,
+    /// Who made it.
+    pub created_by: Option<String>,
+    /// Who last wrote it.
+    pub updated_by: Option<String>,
+}
+
+/// Why a record cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordError {
+    #[error("there is no record {key:?} in namespace {namespace:?}")]
+    NotFound { namespace: String, key: String },
+    #[error("the record is at version {current}, not at the expected {expected}")]
+    Version { expected: i64, current: i64 },
+    #[error("{0}")]
+    Deleted(&'static str),
+    #[error("the idempotency key was used for another request")]
+    Idempotency,
+    #[error("{pointer}: {detail}")]
+    Invalid { pointer: String, detail: String },
+    #[error("the metadata takes {bytes} bytes as JSON; at most {most} are allowed")]
+    TooLarge { bytes: usize, most: usize },
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+impl RecordError {
+    pub(crate) fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+}

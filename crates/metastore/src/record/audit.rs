@@ -1,0 +1,336 @@
+//! The history of what was said: every write with the whole before and after it.
+
+use super::{Metadata, Said, store};
+use journal::Time;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A write, about to be recorded.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) record_id: i64,
+    pub(crate) action: &'static str,
+    pub(crate) actor: Option<&'a str>,
+    pub(crate) at: Time,
+    pub(crate) namespace: &'a str,
+    /// The namespace before, where the record moved.
+    pub(crate) previous_namespace: Option<&'a str>,
+    pub(crate) version: i64,
+    pub(crate) said: &'a Said,
+    /// The version and content before.
+    pub(crate) previous: Option<(i64, &'a Said)>,
+}
+
+impl Change<'_> {
+    pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let (previous_version, previous) = self.previous.unzip();
+        connection
+            .prepare_cached(include_str!("../sql/audit_insert.sql"))?
+            .execute(params![
+                self.record_id,
+                self.action,
+                self.actor,
+                self.at.as_millis(),
+                self.namespace,
+                self.previous_namespace,
+                self.version,
+                previous_version,
+                store::text(&self.said.metadata),
+                previous.map(|said| store::text(&said.metadata)),
+                tags_text(self.said),
+                previous.map(tags_text),
+                self.said.owner,
+                previous.and_then(|said| said.owner.as_deref()),
+                self.said.schema_hash,
+                previous.and_then(|said| said.schema_hash.as_deref()),
+            ])?;
+        Ok(())
+    }
+}
+
+fn tags_text(said: &Said) -> String {
+    serde_json::to_string(&said.tags).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// A write as it is shown.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AuditEntry {
+    pub(crate) id: i64,
+    /// The namespace after the write.
+    pub(crate) namespace: String,
+    /// The namespace before it, where the record moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) previous_namespace: Option<String>,
+    pub(crate) key: String,
+    /// `create`, `update`, `delete`, `restore`; `move` and `merge` by the sync.
+    pub(crate) action: String,
+    pub(crate) actor: Option<String>,
+    pub(crate) previous_version: Option<i64>,
+    pub(crate) version: i64,
+    #[schema(value_type = Object)]
+    pub(crate) metadata: Metadata,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) previous_metadata: Option<Metadata>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) previous_tags: Option<Vec<String>>,
+    pub(crate) owner: Option<String>,
+    pub(crate) previous_owner: Option<String>,
+    pub(crate) schema_hash: Option<String>,
+    pub(crate) previous_schema_hash: Option<String>,
+    #[schema(value_type = String)]
+    pub(crate) created_at: Time,
+}
+
+impl AuditEntry {
+    fn from_row(row: &Row<'_>, key: &str) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            namespace: row.get("namespace")?,
+            previous_namespace: row.get("previous_namespace")?,
+            key: key.to_owned(),
+            action: row.get("action")?,
+            actor: row.get("actor")?,
+            previous_version: row.get("previous_version")?,
+            version: row.get("version")?,
+            metadata: store::json(row, "metadata")?,
+            previous_metadata: optional_json(row, "previous_metadata")?,
+            tags: store::json(row, "tags")?,
+            previous_tags: optional_json(row, "previous_tags")?,
+            owner: row.get("owner")?,
+            previous_owner: row.get("previous_owner")?,
+            schema_hash: row.get("schema_hash")?,
+            previous_schema_hash: row.get("previous_schema_hash")?,
+            created_at: Time::from_millis(row.get("at")?),
+        })
+    }
+
+    /// What the record said after this write.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            metadata: self.metadata.clone(),
+            tags: self.tags.clone(),
+            owner: self.owner.clone(),
+            schema_hash: self.schema_hash.clone(),
+        }
+    }
+}
+
+fn optional_json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    name: &str,
+) -> rusqlite::Result<Option<T>> {
+    if row.get_ref(name)?.as_str_or_null()?.is_none() {
+        Ok(None)
+    } else {
+        store::json(row, name).map(Some)
+    }
+}
+
+/// Which entries to list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pick {
+    /// The one with this id.
+    Id(i64),
+    /// The newest that left the record at this version.
+    Version(i64),
+}
+
+/// The history of a record, newest first, and how long it is.
+pub(crate) fn list(
+    connection: &Connection,
+    record: &store::Stored,
+    limit: i64,
+    offset: i64,
+) -> rusqlite::Result<(i64, Vec<AuditEntry>)> {
+    let total = connection.query_row(
+        "SELECT count(*) FROM record_audit WHERE record_id = ?1",
+        [record.id],
+        |row| row.get(0),
+    )?;
+    let entries = connection
+        .prepare_cached(
+            "SELECT * FROM record_audit WHERE record_id = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3",
+        )?
+        .query_map([record.id, limit, offset], |row| {
+            AuditEntry::from_row(row, &record.key)
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok((total, entries))
+}
+
+/// One entry of a record's history.
+pub(crate) fn one(
+    connection: &Connection,
+    record: &store::Stored,
+    pick: Pick,
+) -> rusqlite::Result<Option<AuditEntry>> {
+    let (condition, value) = match pick {
+        Pick::Id(id) => ("id = ?2", id),
+        Pick::Version(version) => ("version = ?2", version),
+    };
+    let sql = format!(
+        "SELECT * FROM record_audit WHERE record_id = ?1 AND {condition} ORDER BY id DESC LIMIT 1"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_row([record.id, value], |row| {
+            AuditEntry::from_row(row, &record.key)
+        })
+        .optional()
+}
+
+/// A value at a dotted path.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub(crate) struct PathValue {
+    pub(crate) path: String,
+    pub(crate) value: Value,
+}
+
+/// A value that changed.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub(crate) struct PathChange {
+    pub(crate) path: String,
+    pub(crate) before: Value,
+    pub(crate) after: Value,
+}
+
+/// What a write did to the metadata.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, utoipa::ToSchema)]
+pub(crate) struct MetadataDiff {
+    pub(crate) added: Vec<PathValue>,
+    pub(crate) removed: Vec<PathValue>,
+    pub(crate) changed: Vec<PathChange>,
+}
+
+/// What a write did to the tags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) struct TagsDiff {
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
+}
+
+/// What a write did to a single value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) struct ScalarDiff {
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    pub(crate) changed: bool,
+}
+
+/// What a write did.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Diff {
+    pub(crate) audit: AuditEntry,
+    pub(crate) metadata: MetadataDiff,
+    pub(crate) tags: TagsDiff,
+    pub(crate) owner: ScalarDiff,
+    pub(crate) schema_hash: ScalarDiff,
+}
+
+impl From<AuditEntry> for Diff {
+    fn from(audit: AuditEntry) -> Self {
+        let none = Metadata::new();
+        let no_tags = Vec::new();
+        let mut metadata = MetadataDiff::default();
+        walk(
+            "",
+            audit.previous_metadata.as_ref().unwrap_or(&none),
+            &audit.metadata,
+            &mut metadata,
+        );
+        let before = audit.previous_tags.as_ref().unwrap_or(&no_tags);
+        let only_in = |these: &[String], those: &[String]| {
+            these
+                .iter()
+                .filter(|tag| !those.contains(tag))
+                .cloned()
+                .collect()
+        };
+        let scalar = |before: &Option<String>, after: &Option<String>| ScalarDiff {
+            before: before.clone(),
+            after: after.clone(),
+            changed: before != after,
+        };
+        Self {
+            metadata,
+            tags: TagsDiff {
+                added: only_in(&audit.tags, before),
+                removed: only_in(before, &audit.tags),
+            },
+            owner: scalar(&audit.previous_owner, &audit.owner),
+            schema_hash: scalar(&audit.previous_schema_hash, &audit.schema_hash),
+            audit,
+        }
+    }
+}
+
+/// Objects are compared field by field, anything else as a whole.
+fn walk(prefix: &str, before: &Metadata, after: &Metadata, diff: &mut MetadataDiff) {
+    let path_of = |name: &str| {
+        if prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{prefix}.{name}")
+        }
+    };
+    for (name, value) in after {
+        let path = path_of(name);
+        match (before.get(name), value) {
+            (None, value) => diff.added.push(PathValue {
+                path,
+                value: value.clone(),
+            }),
+            (Some(was), value) if was == value => {}
+            (Some(Value::Object(was)), Value::Object(value)) => walk(&path, was, value, diff),
+            (Some(was), value) => diff.changed.push(PathChange {
+                path,
+                before: was.clone(),
+                after: value.clone(),
+            }),
+        }
+    }
+    for (name, value) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+        diff.removed.push(PathValue {
+            path: path_of(name),
+            value: value.clone(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_diff_names_the_innermost_field_that_differs() {
+        let object = |value| serde_json::from_value::<Metadata>(value).unwrap();
+        let mut diff = MetadataDiff::default();
+        walk(
+            "",
+            &object(json!({"a": {"b": 1, "c": [1]}, "gone": 1, "same": {"x": 1}})),
+            &object(json!({"a": {"b": 2, "c": [1], "d": null}, "new": {"y": 1}, "same": {"x": 1}})),
+            &mut diff,
+        );
+        let value = |path: &str, value| PathValue {
+            path: path.to_owned(),
+            value,
+        };
+        assert_eq!(
+            diff.added,
+            [value("a.d", json!(null)), value("new", json!({"y": 1}))]
+        );
+        assert_eq!(diff.removed, [value("gone", json!(1))]);
+        assert_eq!(
+            diff.changed,
+            [PathChange {
+                path: "a.b".to_owned(),
+                before: json!(1),
+                after: json!(2)
+            }]
+        );
+    }
+}

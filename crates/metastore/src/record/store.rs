@@ -1,0 +1,179 @@
+//! Records in the database.
+
+use super::{Metadata, Record, Said};
+use crate::node::Node;
+use journal::Time;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
+
+/// Every column that a record is shown with; a `FROM records r LEFT JOIN filestore_nodes n` follows.
+pub(crate) const SELECT: &str = include_str!("../sql/records_select.sql");
+
+/// A record as it is stored.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) id: i64,
+    pub(crate) namespace: String,
+    pub(crate) key: String,
+    pub(crate) said: Said,
+    pub(crate) version: i64,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+    /// A person's part of the soft deletion.
+    pub(crate) deleted_at: Option<Time>,
+    pub(crate) created_by: Option<String>,
+    pub(crate) updated_by: Option<String>,
+    pub(crate) node: Option<Node>,
+}
+
+impl Stored {
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            namespace: row.get("namespace")?,
+            key: row.get("key")?,
+            said: Said {
+                metadata: json(row, "metadata")?,
+                tags: json(row, "tags")?,
+                owner: row.get("owner")?,
+                schema_hash: row.get("schema_hash")?,
+            },
+            version: row.get("version")?,
+            created_at: Time::from_millis(row.get("created_at")?),
+            updated_at: Time::from_millis(row.get("updated_at")?),
+            deleted_at: row
+                .get::<_, Option<i64>>("deleted_at")?
+                .map(Time::from_millis),
+            created_by: row.get("created_by")?,
+            updated_by: row.get("updated_by")?,
+            node: Node::from_row(row)?,
+        })
+    }
+
+    /// When it was soft-deleted, by a person or else by the sync.
+    pub(crate) fn shown_deleted_at(&self) -> Option<Time> {
+        self.deleted_at.or_else(|| self.node.as_ref()?.deleted_at)
+    }
+
+    /// The record as it is shown.
+    pub(crate) fn shown(self) -> Record {
+        let deleted_at = self.shown_deleted_at();
+        let mut metadata = self.said.metadata;
+        if let Some(node) = &self.node {
+            metadata.insert("filestore".to_owned(), as_value(node));
+        }
+        Record {
+            namespace: self.namespace,
+            key: self.key,
+            metadata,
+            tags: self.said.tags,
+            owner: self.said.owner,
+            schema_hash: self.said.schema_hash,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            deleted_at,
+            created_by: self.created_by,
+            updated_by: self.updated_by,
+        }
+    }
+}
+
+/// A node as JSON. Its fields all have JSON forms, so there is nothing that could fail.
+pub(crate) fn as_value(node: &Node) -> Value {
+    serde_json::to_value(node).unwrap_or_default()
+}
+
+/// A column that holds JSON.
+pub(crate) fn json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    name: &str,
+) -> rusqlite::Result<T> {
+    serde_json::from_str(row.get_ref(name)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
+}
+
+/// The record with this row id.
+pub(crate) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option<Stored>> {
+    one(connection, "r.id = ?1", [id])
+}
+
+/// The record under this name, deleted or not.
+pub(crate) fn by_key(
+    connection: &Connection,
+    namespace: &str,
+    key: &str,
+) -> rusqlite::Result<Option<Stored>> {
+    one(
+        connection,
+        "r.namespace = ?1 AND r.key = ?2",
+        [namespace, key],
+    )
+}
+
+/// The record of the live node at this path.
+pub(crate) fn by_path(
+    connection: &Connection,
+    backend_mount_id: i64,
+    path: &str,
+) -> rusqlite::Result<Option<Stored>> {
+    let live = "r.id = (SELECT record_id FROM filestore_nodes \
+                WHERE path = ?2 AND backend_mount_id = ?1 AND state <> 'deleted')";
+    one(connection, live, params![backend_mount_id, path])
+}
+
+fn one<P: rusqlite::Params>(
+    connection: &Connection,
+    condition: &str,
+    params: P,
+) -> rusqlite::Result<Option<Stored>> {
+    let sql = format!(
+        "{SELECT} FROM records r LEFT JOIN filestore_nodes n ON n.record_id = r.id WHERE {condition}"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_row(params, Stored::from_row)
+        .optional()
+}
+
+/// Writes what was said, but for the tags.
+pub(crate) fn write_said(connection: &Connection, id: i64, said: &Said) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE records SET metadata = ?2, owner = ?3, schema_hash = ?4 WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            text(&said.metadata),
+            said.owner,
+            said.schema_hash
+        ])?;
+    Ok(())
+}
+
+/// A JSON object as text.
+pub(crate) fn text(metadata: &Metadata) -> String {
+    // A map of JSON values always has a text.
+    serde_json::to_string(metadata).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// Writes the difference between two sorted lists of tags.
+pub(crate) fn replace_tags(
+    connection: &Connection,
+    id: i64,
+    before: &[String],
+    after: &[String],
+) -> rusqlite::Result<()> {
+    let mut add = connection
+        .prepare_cached("INSERT OR IGNORE INTO record_tags (record_id, tag) VALUES (?1, ?2)")?;
+    for tag in after.iter().filter(|tag| !before.contains(tag)) {
+        add.execute(params![id, tag])?;
+    }
+    let mut remove =
+        connection.prepare_cached("DELETE FROM record_tags WHERE record_id = ?1 AND tag = ?2")?;
+    for tag in before.iter().filter(|tag| !after.contains(tag)) {
+        remove.execute(params![id, tag])?;
+    }
+    Ok(())
+}

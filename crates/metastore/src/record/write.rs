@@ -1,0 +1,416 @@
+//! What people do to records, each inside the caller's transaction.
+//!
+//! `metadata.filestore` is the sync's. A client that sends back what it was shown is not refused
+//! for that: an echo of the node's present or an earlier state is dropped. Anything else there is
+//! an error, because it would not take effect.
+
+use super::store::{self, Stored};
+use super::{Metadata, RecordError, Said, TagsPatch, audit, said, valid};
+use crate::node::Node;
+use journal::Time;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
+
+/// The most that a record's metadata may take as JSON text.
+const METADATA_BYTES: usize = 1 << 20;
+/// How long an idempotency key is remembered.
+const IDEMPOTENCY_MILLIS: i64 = 7 * 24 * 3_600 * 1_000;
+
+const GONE: &str = "the record is soft-deleted; restore it first";
+const NODE_GONE: &str = "the record's node is deleted in filestore; the record comes back when the \
+                         node does";
+
+/// Who writes, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Author {
+    pub(crate) subject: Option<String>,
+    pub(crate) now: Time,
+}
+
+/// Which record, and at which version it must be.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) namespace: String,
+    pub(crate) key: String,
+    pub(crate) expected_version: Option<i64>,
+}
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Created,
+    Changed,
+    Unchanged,
+}
+
+/// A record after a write.
+pub(crate) type Written = (Outcome, Stored);
+
+/// A change of parts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patch {
+    pub(crate) metadata: Option<Metadata>,
+    pub(crate) unset: Vec<String>,
+    pub(crate) tags: Option<TagsPatch>,
+    /// `Some(None)` clears it.
+    pub(crate) owner: Option<Option<String>>,
+    /// `Some(None)` clears it.
+    pub(crate) schema_hash: Option<Option<String>>,
+}
+
+/// A key that a client may repeat a request under, and the hash of that request.
+#[derive(Clone, Debug)]
+pub(crate) struct Idempotency {
+    pub(crate) key: String,
+    pub(crate) request: [u8; 32],
+}
+
+/// Makes a record, or gives the one that is there as it is.
+pub(crate) fn create(
+    connection: &Connection,
+    author: &Author,
+    target: &Target,
+    said: Said,
+    idempotency: Option<&Idempotency>,
+) -> Result<Written, RecordError> {
+    if let Some(repeated) = idempotency
+        .map(|it| repeated(connection, it))
+        .transpose()?
+        .flatten()
+    {
+        return Ok((Outcome::Unchanged, repeated));
+    }
+    if let Some(there) = store::by_key(connection, &target.namespace, &target.key)? {
+        if there.shown_deleted_at().is_some() {
+            return Err(RecordError::Deleted(
+                "the record exists and is soft-deleted; restore it",
+            ));
+        }
+        return Ok((Outcome::Unchanged, there));
+    }
+    let record = insert(connection, author, target, said)?;
+    if let Some(Idempotency { key, request }) = idempotency {
+        let now = author.now.as_millis();
+        connection.execute(
+            "DELETE FROM idempotency WHERE created_at < ?1",
+            [now.saturating_sub(IDEMPOTENCY_MILLIS)],
+        )?;
+        connection.execute(
+            "INSERT INTO idempotency (key, request, record_id, created_at) VALUES (?1, ?2, ?3, ?4)",
+            params![key, request, record.id, now],
+        )?;
+    }
+    Ok((Outcome::Created, record))
+}
+
+/// The record of an earlier request under the same key.
+fn repeated(connection: &Connection, it: &Idempotency) -> Result<Option<Stored>, RecordError> {
+    let earlier: Option<([u8; 32], i64)> = connection
+        .query_row(
+            "SELECT request, record_id FROM idempotency WHERE key = ?1",
+            [&it.key],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    match earlier {
+        None => Ok(None),
+        Some((request, _)) if request != it.request => Err(RecordError::Idempotency),
+        Some((_, id)) => Ok(store::by_id(connection, id)?),
+    }
+}
+
+/// Replaces all that a person says; makes the record if there is none, lifts a person's deletion.
+pub(crate) fn put(
+    connection: &Connection,
+    author: &Author,
+    target: &Target,
+    mut said: Said,
+) -> Result<Written, RecordError> {
+    let Some(before) = store::by_key(connection, &target.namespace, &target.key)? else {
+        if let Some(expected) = target.expected_version {
+            return Err(RecordError::Version {
+                expected,
+                current: 0,
+            });
+        }
+        return Ok((Outcome::Created, insert(connection, author, target, said)?));
+    };
+    check_version(target, &before)?;
+    check_node(&before)?;
+    drop_echo(&mut said.metadata, before.node.as_ref())?;
+    change(connection, author, before, said, "update", None)
+}
+
+/// Changes parts of what a person says.
+pub(crate) fn patch(
+    connection: &Connection,
+    author: &Author,
+    target: &Target,
+    patch: Patch,
+) -> Result<Written, RecordError> {
+    let before = find(connection, target)?;
+    check_version(target, &before)?;
+    check_node(&before)?;
+    if before.deleted_at.is_some() {
+        return Err(RecordError::Deleted(GONE));
+    }
+    let mut after = before.said.clone();
+    if let Some(mut metadata) = patch.metadata {
+        drop_echo(&mut metadata, before.node.as_ref())?;
+        said::merge(&mut after.metadata, metadata);
+    }
+    for (index, path) in patch.unset.iter().enumerate() {
+        if path == "filestore" || path.starts_with("filestore.") {
+            let pointer = format!("/metadataUnset/{index}");
+            return Err(RecordError::invalid(
+                pointer,
+                "metadata.filestore is written by the sync",
+            ));
+        }
+        said::unset(&mut after.metadata, path);
+    }
+    if let Some(tags) = &patch.tags {
+        after.patch_tags(tags);
+    }
+    if let Some(owner) = patch.owner {
+        after.owner = owner;
+    }
+    if let Some(schema_hash) = patch.schema_hash {
+        after.schema_hash = schema_hash;
+    }
+    change(connection, author, before, after, "update", None)
+}
+
+/// Soft-deletes a record; a person's part of it, whatever its node does.
+pub(crate) fn delete(
+    connection: &Connection,
+    author: &Author,
+    target: &Target,
+) -> Result<Written, RecordError> {
+    let before = find(connection, target)?;
+    if before.deleted_at.is_some() {
+        return Ok((Outcome::Unchanged, before));
+    }
+    check_version(target, &before)?;
+    let said = before.said.clone();
+    change(connection, author, before, said, "delete", Some(author.now))
+}
+
+/// Lifts a person's deletion and, if `to` names one, goes back to what an audit entry says.
+pub(crate) fn restore(
+    connection: &Connection,
+    author: &Author,
+    target: &Target,
+    to: Option<audit::Pick>,
+) -> Result<(Written, Option<(i64, i64)>), RecordError> {
+    let before = find(connection, target)?;
+    check_version(target, &before)?;
+    check_node(&before)?;
+    let mut restored_from = None;
+    let mut said = before.said.clone();
+    if let Some(pick) = to {
+        let Some(entry) = audit::one(connection, &before, pick)? else {
+            let pointer = match pick {
+                audit::Pick::Id(_) => "/auditId",
+                audit::Pick::Version(_) => "/version",
+            };
+            return Err(RecordError::invalid(
+                pointer,
+                "the record's audit has no such entry",
+            ));
+        };
+        restored_from = Some((entry.id, entry.version));
+        said = entry.said();
+    }
+    let written = change(connection, author, before, said, "restore", None)?;
+    Ok((written, restored_from))
+}
+
+/// Removes a record with its history. The record of a node that is still there begins again,
+/// empty: nothing that a person wrote is left, and the node keeps its place.
+pub(crate) fn purge(
+    connection: &Connection,
+    author: &Author,
+    target: &Target,
+) -> Result<Stored, RecordError> {
+    let before = find(connection, target)?;
+    check_version(target, &before)?;
+    let node_id: Option<i64> = connection
+        .query_row(
+            "SELECT node_id FROM filestore_nodes WHERE record_id = ?1 AND state <> 'deleted'",
+            [before.id],
+            |row| row.get(0),
+        )
+        .optional()?;
+    connection.execute("DELETE FROM records WHERE id = ?1", [before.id])?;
+    if let Some(node_id) = node_id {
+        let author = Author {
+            subject: Some(crate::SYNC_ACTOR.to_owned()),
+            now: author.now,
+        };
+        let id = insert_row(connection, &author, target, &Said::default())?;
+        connection.execute(
+            "UPDATE filestore_nodes SET record_id = ?2 WHERE node_id = ?1",
+            [node_id, id],
+        )?;
+    }
+    Ok(before)
+}
+
+fn find(connection: &Connection, target: &Target) -> Result<Stored, RecordError> {
+    store::by_key(connection, &target.namespace, &target.key)?.ok_or_else(|| {
+        let Target { namespace, key, .. } = target.clone();
+        RecordError::NotFound { namespace, key }
+    })
+}
+
+fn check_version(target: &Target, record: &Stored) -> Result<(), RecordError> {
+    match target.expected_version {
+        Some(expected) if expected != record.version => Err(RecordError::Version {
+            expected,
+            current: record.version,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What the sync deleted, only the sync brings back.
+fn check_node(record: &Stored) -> Result<(), RecordError> {
+    match &record.node {
+        Some(node) if node.deleted_at.is_some() => Err(RecordError::Deleted(NODE_GONE)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes an echo of the sync's part.
+fn drop_echo(metadata: &mut Metadata, node: Option<&Node>) -> Result<(), RecordError> {
+    let Some(echo) = metadata.remove("filestore") else {
+        return Ok(());
+    };
+    let refused = RecordError::invalid(
+        "/metadata/filestore",
+        "this part is written by the sync; leave it out, or send it back as it was shown",
+    );
+    let (Some(node), Some(told)) = (node, echo.get("journalId").and_then(Value::as_u64)) else {
+        return Err(refused);
+    };
+    let is_older = told < node.journal_id.get();
+    if is_older || is_echo(echo, store::as_value(node)) {
+        Ok(())
+    } else {
+        Err(refused)
+    }
+}
+
+/// Whether both are the same but for the last comparison with the disk, which has no journal id.
+fn is_echo(mut echo: Value, mut node: Value) -> bool {
+    for value in [&mut echo, &mut node] {
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("consistencyState");
+        }
+    }
+    echo == node
+}
+
+fn insert(
+    connection: &Connection,
+    author: &Author,
+    target: &Target,
+    mut said: Said,
+) -> Result<Stored, RecordError> {
+    drop_echo(&mut said.metadata, None)?;
+    check_size(&said)?;
+    let id = insert_row(connection, author, target, &said)?;
+    audit::Change {
+        record_id: id,
+        action: "create",
+        actor: author.subject.as_deref(),
+        at: author.now,
+        namespace: &target.namespace,
+        previous_namespace: None,
+        version: 1,
+        said: &said,
+        previous: None,
+    }
+    .write(connection)?;
+    find(connection, target)
+}
+
+fn insert_row(
+    connection: &Connection,
+    author: &Author,
+    target: &Target,
+    said: &Said,
+) -> Result<i64, RecordError> {
+    let id = connection
+        .prepare_cached(include_str!("../sql/record_insert.sql"))?
+        .query_row(
+            params![
+                target.namespace,
+                target.key,
+                store::text(&said.metadata),
+                said.owner,
+                said.schema_hash,
+                author.now.as_millis(),
+                author.subject,
+            ],
+            |row| row.get(0),
+        )?;
+    store::replace_tags(connection, id, &[], &said.tags)?;
+    Ok(id)
+}
+
+/// Writes what differs from before, with its audit; nothing, if nothing does.
+fn change(
+    connection: &Connection,
+    author: &Author,
+    before: Stored,
+    said: Said,
+    action: &'static str,
+    deleted_at: Option<Time>,
+) -> Result<Written, RecordError> {
+    if before.said == said && before.deleted_at == deleted_at {
+        return Ok((Outcome::Unchanged, before));
+    }
+    check_size(&said)?;
+    let version = before.version.saturating_add(1);
+    store::write_said(connection, before.id, &said)?;
+    store::replace_tags(connection, before.id, &before.said.tags, &said.tags)?;
+    connection
+        .prepare_cached(include_str!("../sql/record_stamp.sql"))?
+        .execute(params![
+            before.id,
+            version,
+            author.now.as_millis(),
+            author.subject,
+            deleted_at.map(Time::as_millis),
+        ])?;
+    audit::Change {
+        record_id: before.id,
+        action,
+        actor: author.subject.as_deref(),
+        at: author.now,
+        namespace: &before.namespace,
+        previous_namespace: None,
+        version,
+        said: &said,
+        previous: Some((before.version, &before.said)),
+    }
+    .write(connection)?;
+    let after = store::by_id(connection, before.id)?.ok_or(RecordError::NotFound {
+        namespace: before.namespace,
+        key: before.key,
+    })?;
+    Ok((Outcome::Changed, after))
+}
+
+fn check_size(said: &Said) -> Result<(), RecordError> {
+    let bytes = store::text(&said.metadata).len();
+    if bytes > METADATA_BYTES {
+        return Err(RecordError::TooLarge {
+            bytes,
+            most: METADATA_BYTES,
+        });
+    }
+    valid::tags(&said.tags).map_err(|detail| RecordError::invalid("/tags", detail))
+}

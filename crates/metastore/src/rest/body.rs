@@ -1,0 +1,271 @@
+//! What requests carry, checked.
+
+use crate::record::write::{Idempotency, Patch, Target};
+use crate::record::{Metadata, Said, TagsPatch, valid};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use httpkit::Problem;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+/// A JSON body that may be left out.
+#[derive(Debug, Default)]
+pub(super) struct OptionalJson<T>(pub(super) T);
+
+impl<T, S> FromRequest<S> for OptionalJson<T>
+where
+    T: DeserializeOwned + Default,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
+            .await
+            .map_err(|_| Problem::too_large("the body is larger than this operation takes"))?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let request = Request::from_parts(parts, Body::from(body));
+        httpkit::Json::from_request(request, state)
+            .await
+            .map(|json| Self(json.0))
+    }
+}
+
+/// `namespace` and `key` of the path.
+#[derive(Debug, Deserialize)]
+pub(super) struct Name {
+    pub(super) namespace: String,
+    pub(super) key: String,
+}
+
+impl Name {
+    /// The record that is meant, if the caller may touch its namespace.
+    pub(super) fn target(
+        self,
+        caller: &httpkit::Caller,
+        expected_version: Option<i64>,
+    ) -> Result<Target, Problem> {
+        check_name("/", &self.namespace, &self.key)?;
+        caller.require_namespace(&self.namespace)?;
+        check_version("/", expected_version)?;
+        Ok(Target {
+            namespace: self.namespace,
+            key: self.key,
+            expected_version,
+        })
+    }
+}
+
+pub(super) fn check_name(prefix: &str, namespace: &str, key: &str) -> Result<(), Problem> {
+    let refuse = |field: &str| {
+        let pointer = format!("{prefix}{field}");
+        move |detail: String| Problem::invalid(&pointer, detail)
+    };
+    valid::namespace(namespace).map_err(refuse("namespace"))?;
+    valid::key(key).map_err(refuse("key"))
+}
+
+pub(super) fn check_version(prefix: &str, expected: Option<i64>) -> Result<(), Problem> {
+    match expected {
+        Some(version) if version < 1 => Err(Problem::invalid(
+            &format!("{prefix}expectedVersion"),
+            "a version is 1 or more",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// All that a person says of a record.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SaidBody {
+    /// A JSON object of at most 1 MiB. `filestore` in it is the sync's: an echo of what was shown
+    /// is taken and dropped, anything else refused.
+    #[schema(value_type = Object)]
+    metadata: Metadata,
+    /// At most 128 tags of 1 to 64 characters.
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+    #[serde(default)]
+    owner: Option<String>,
+    #[serde(default)]
+    schema_hash: Option<String>,
+}
+
+impl SaidBody {
+    pub(super) fn said(self, prefix: &str) -> Result<Said, Problem> {
+        check_parts(
+            prefix,
+            self.tags.as_deref(),
+            self.owner.as_deref(),
+            self.schema_hash.as_deref(),
+        )?;
+        let mut said = Said {
+            metadata: self.metadata,
+            tags: Vec::new(),
+            owner: self.owner,
+            schema_hash: self.schema_hash,
+        };
+        said.patch_tags(&TagsPatch {
+            set: self.tags,
+            ..TagsPatch::default()
+        });
+        Ok(said)
+    }
+}
+
+fn check_parts(
+    prefix: &str,
+    tags: Option<&[String]>,
+    owner: Option<&str>,
+    schema_hash: Option<&str>,
+) -> Result<(), Problem> {
+    let refuse = |field: &str| {
+        let pointer = format!("{prefix}{field}");
+        move |detail: String| Problem::invalid(&pointer, detail)
+    };
+    tags.map_or(Ok(()), valid::tags).map_err(refuse("tags"))?;
+    owner
+        .map_or(Ok(()), valid::owner)
+        .map_err(refuse("owner"))?;
+    schema_hash
+        .map_or(Ok(()), valid::schema_hash)
+        .map_err(refuse("schemaHash"))
+}
+
+/// `POST /records`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CreateBody {
+    /// Letters, digits, `:`, `_` and `-`.
+    pub(super) namespace: String,
+    /// 1 to 256 characters.
+    pub(super) key: String,
+    #[serde(flatten)]
+    pub(super) said: SaidBody,
+    /// The same key with the same request gives the same record again, for seven days.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl CreateBody {
+    /// The key and what it stands for, if one was given.
+    pub(super) fn idempotency(
+        key: Option<String>,
+        target: &Target,
+        said: &Said,
+    ) -> Result<Option<Idempotency>, Problem> {
+        let Some(key) = key else {
+            return Ok(None);
+        };
+        valid::key(&key).map_err(|detail| Problem::invalid("/idempotencyKey", detail))?;
+        let request = serde_json::json!([
+            target.namespace,
+            target.key,
+            said.metadata,
+            said.tags,
+            said.owner,
+            said.schema_hash
+        ]);
+        let request = blake3::hash(request.to_string().as_bytes());
+        Ok(Some(Idempotency {
+            key,
+            request: request.into(),
+        }))
+    }
+}
+
+/// `PUT /records/{namespace}/{key}`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PutBody {
+    #[serde(flatten)]
+    pub(super) said: SaidBody,
+    /// The version that the record must be at.
+    #[serde(default)]
+    pub(super) expected_version: Option<i64>,
+}
+
+/// `PATCH /records/{namespace}/{key}`; at least one part must be given.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PatchBody {
+    /// Merged into the metadata, objects field by field.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Metadata>,
+    /// Dotted paths of metadata to remove.
+    #[serde(default)]
+    metadata_unset: Option<Vec<String>>,
+    #[serde(default)]
+    tags: Option<TagsPatch>,
+    /// Null removes the owner.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    owner: Option<Option<String>>,
+    /// Null removes the hash.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    schema_hash: Option<Option<String>>,
+    /// The version that the record must be at.
+    #[serde(default)]
+    pub(super) expected_version: Option<i64>,
+}
+
+impl PatchBody {
+    pub(super) fn patch(self) -> Result<Patch, Problem> {
+        let unset = self.metadata_unset.unwrap_or_default();
+        let is_empty = self.metadata.is_none()
+            && unset.is_empty()
+            && self.tags.is_none()
+            && self.owner.is_none()
+            && self.schema_hash.is_none();
+        if is_empty {
+            return Err(Problem::bad_request(
+                "invalid_request",
+                "give at least one of metadata, metadataUnset, tags, owner, schemaHash",
+            ));
+        }
+        for (index, path) in unset.iter().enumerate() {
+            if path.split('.').any(str::is_empty) {
+                let pointer = format!("/metadataUnset/{index}");
+                return Err(Problem::invalid(
+                    &pointer,
+                    "names joined by dots, such as a.b",
+                ));
+            }
+        }
+        if let Some(tags) = &self.tags {
+            for (field, tags) in [
+                ("set", tags.set.as_deref()),
+                ("add", Some(&*tags.add)),
+                ("remove", Some(&*tags.remove)),
+            ] {
+                tags.map_or(Ok(()), valid::tags)
+                    .map_err(|detail| Problem::invalid(&format!("/tags/{field}"), detail))?;
+            }
+        }
+        let owner = self.owner.as_ref().and_then(Option::as_deref);
+        let schema_hash = self.schema_hash.as_ref().and_then(Option::as_deref);
+        check_parts("/", None, owner, schema_hash)?;
+        Ok(Patch {
+            metadata: self.metadata,
+            unset,
+            tags: self.tags,
+            owner: self.owner,
+            schema_hash: self.schema_hash,
+        })
+    }
+}
+
+/// Tells null from absent.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,218 @@
+//! Many writes at once.
+
+use super::body::{Name, SaidBody};
+use super::records::{author, tell};
+use crate::Metastore;
+use crate::record::write::{self, Author, Outcome, Target, Written};
+use crate::record::{Record, RecordError, Said};
+use axum::extract::State;
+use httpkit::{Caller, Json, Problem};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+const OPERATIONS: usize = 1_000;
+
+/// Writes, done in order.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BulkBody {
+    /// 1 to 1000 writes.
+    operations: Vec<Operation>,
+    /// Do the others if one fails; else none takes effect.
+    #[serde(default)]
+    continue_on_error: bool,
+}
+
+/// One write.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Operation {
+    /// `upsert` (as PUT), `create` (as POST) or `delete`; `upsert` if it is left out.
+    #[serde(default, rename = "type")]
+    verb: Verb,
+    namespace: String,
+    key: String,
+    /// Needed for all but `delete`.
+    #[serde(flatten)]
+    said: Option<SaidBody>,
+    #[serde(default)]
+    expected_version: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Verb {
+    #[default]
+    #[serde(alias = "put")]
+    Upsert,
+    Create,
+    Delete,
+}
+
+/// What became of the writes, in their order.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct BulkAnswer {
+    operations: Vec<Done>,
+}
+
+/// What became of one write.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(tag = "status", rename_all = "lowercase")]
+enum Done {
+    /// It took effect.
+    Ok {
+        #[serde(rename = "type")]
+        verb: Verb,
+        namespace: String,
+        key: String,
+        created: bool,
+        idempotent: bool,
+        record: Box<Record>,
+    },
+    /// It did not.
+    Error {
+        namespace: String,
+        key: String,
+        error: Failure,
+    },
+}
+
+/// Why a write did not take effect.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    status_code: u16,
+    code: String,
+    message: String,
+}
+
+/// A write, checked.
+struct Checked {
+    verb: Verb,
+    target: Target,
+    said: Said,
+}
+
+/// Writes many records, all of them or, with `continueOnError`, those that can be.
+#[utoipa::path(post, path = "/records/bulk", tag = "records", operation_id = "bulkRecords",
+    request_body = BulkBody, responses((status = 200, body = BulkAnswer)))]
+pub(super) async fn bulk(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Json(body): Json<BulkBody>,
+) -> Result<Json<BulkAnswer>, Problem> {
+    if body.operations.is_empty() || body.operations.len() > OPERATIONS {
+        return Err(Problem::invalid(
+            "/operations",
+            format!("1 to {OPERATIONS} operations"),
+        ));
+    }
+    let operations = body
+        .operations
+        .into_iter()
+        .enumerate()
+        .map(|(index, operation)| check(index, operation, &caller))
+        .collect::<Result<Vec<_>, _>>()?;
+    let writer = caller.clone();
+    let goes_on = body.continue_on_error;
+    let (at, results) = metastore
+        .0
+        .write(move |transaction, now| {
+            let author = author(&writer, now);
+            let mut results = Vec::with_capacity(operations.len());
+            for (index, operation) in operations.into_iter().enumerate() {
+                let (verb, target) = (operation.verb, operation.target.clone());
+                let savepoint = transaction.savepoint()?;
+                let result = match apply(&savepoint, &author, operation) {
+                    Ok(written) => savepoint.commit().map(|()| Ok(written))?,
+                    // The savepoint is rolled back when it is dropped.
+                    Err(error) if goes_on && !matches!(error, RecordError::Sql(_)) => Err(error),
+                    Err(error) => return Err(at_operation(index, error)),
+                };
+                results.push((verb, target, result));
+            }
+            Ok((now, results))
+        })
+        .await?;
+    let done = results.into_iter().map(
+        |(verb, Target { namespace, key, .. }, result)| match result {
+            Ok((outcome, record)) => {
+                let record = record.shown();
+                tell(&metastore, &caller, outcome, &record, at);
+                Done::Ok {
+                    verb,
+                    namespace,
+                    key,
+                    created: outcome == Outcome::Created,
+                    idempotent: outcome == Outcome::Unchanged,
+                    record: Box::new(record),
+                }
+            }
+            Err(error) => {
+                let problem = Problem::from(error);
+                let error = Failure {
+                    status_code: problem.status().as_u16(),
+                    code: problem.code().to_owned(),
+                    message: problem.detail().to_owned(),
+                };
+                Done::Error {
+                    namespace,
+                    key,
+                    error,
+                }
+            }
+        },
+    );
+    Ok(Json(BulkAnswer {
+        operations: done.collect(),
+    }))
+}
+
+fn check(index: usize, operation: Operation, caller: &Caller) -> Result<Checked, Problem> {
+    let prefix = format!("/operations/{index}/");
+    super::body::check_name(&prefix, &operation.namespace, &operation.key)?;
+    super::body::check_version(&prefix, operation.expected_version)?;
+    if operation.verb == Verb::Delete {
+        caller.require("metastore:delete")?;
+    }
+    let said = match (operation.verb, operation.said) {
+        (Verb::Delete, _) => Said::default(),
+        (Verb::Upsert | Verb::Create, Some(said)) => said.said(&prefix)?,
+        (Verb::Upsert | Verb::Create, None) => {
+            return Err(Problem::invalid(
+                &format!("{prefix}metadata"),
+                "a JSON object is needed",
+            ));
+        }
+    };
+    let name = Name {
+        namespace: operation.namespace,
+        key: operation.key,
+    };
+    let target = name.target(caller, operation.expected_version)?;
+    Ok(Checked {
+        verb: operation.verb,
+        target,
+        said,
+    })
+}
+
+fn apply(db: &Connection, author: &Author, operation: Checked) -> Result<Written, RecordError> {
+    let Checked { verb, target, said } = operation;
+    match verb {
+        Verb::Upsert => write::put(db, author, &target, said),
+        Verb::Create => write::create(db, author, &target, said, None),
+        Verb::Delete => write::delete(db, author, &target),
+    }
+}
+
+/// Names the operation that stopped them all.
+fn at_operation(index: usize, error: RecordError) -> RecordError {
+    match error {
+        RecordError::Invalid { pointer, detail } => RecordError::Invalid {
+            pointer: format!("/operations/{index}{pointer}"),
+            detail,
+        },
+        other => other,
+    }
+}

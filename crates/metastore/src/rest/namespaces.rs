@@ -1,0 +1,118 @@
+//! What namespaces there are.
+
+use super::{Pagination, limit};
+use crate::Metastore;
+use crate::search::successor;
+use axum::extract::State;
+use httpkit::{Caller, Json, Problem, Query};
+use journal::Time;
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+/// Most owners that are counted out for a namespace.
+const OWNERS: usize = 50;
+
+/// Which namespaces to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct NamespacesQuery {
+    /// Only names that begin so.
+    #[serde(default)]
+    prefix: String,
+    /// 1 to 200; 25 if it is left out.
+    #[serde(default)]
+    limit: Option<u32>,
+    #[serde(default)]
+    offset: u64,
+}
+
+/// A page of namespaces.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct NamespacesPage {
+    pagination: Pagination,
+    namespaces: Vec<Namespace>,
+}
+
+/// What is in a namespace.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Namespace {
+    name: String,
+    total_records: i64,
+    deleted_records: i64,
+    #[schema(value_type = Option<String>)]
+    last_updated_at: Option<Time>,
+    /// The owners with the most records, at most 50.
+    owner_counts: Vec<OwnerCount>,
+}
+
+/// How many records an owner has.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct OwnerCount {
+    owner: String,
+    count: i64,
+}
+
+/// The namespaces that the caller may see, by name.
+#[utoipa::path(get, path = "/namespaces", tag = "namespaces", operation_id = "listNamespaces",
+    params(NamespacesQuery), responses((status = 200, body = NamespacesPage)))]
+pub(super) async fn list(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Query(query): Query<NamespacesQuery>,
+) -> Result<Json<NamespacesPage>, Problem> {
+    let page_limit = limit(query.limit, 25, 200)?;
+    let prefix = query.prefix;
+    let mut all = metastore
+        .0
+        .read(move |db| Ok(namespaces(db, &prefix)?))
+        .await?;
+    all.retain(|namespace| caller.may_namespace(&namespace.name));
+    let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
+    let namespaces = all
+        .into_iter()
+        .skip(usize::try_from(query.offset).unwrap_or(usize::MAX))
+        .take(usize::try_from(page_limit).unwrap_or(usize::MAX))
+        .collect();
+    Ok(Json(NamespacesPage {
+        pagination: Pagination::new(total, page_limit, query.offset),
+        namespaces,
+    }))
+}
+
+fn namespaces(db: &Connection, prefix: &str) -> rusqlite::Result<Vec<Namespace>> {
+    let transaction = db.unchecked_transaction()?;
+    let end = successor(prefix).unwrap_or_else(|| char::MAX.to_string());
+    let mut namespaces = transaction
+        .prepare_cached(include_str!("../sql/namespaces.sql"))?
+        .query_map([prefix, &end], |row| {
+            Ok(Namespace {
+                name: row.get(0)?,
+                total_records: row.get(1)?,
+                deleted_records: row.get(2)?,
+                last_updated_at: row.get::<_, Option<i64>>(3)?.map(Time::from_millis),
+                owner_counts: Vec::new(),
+            })
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut owners = transaction.prepare_cached(include_str!("../sql/namespace_owners.sql"))?;
+    let owners = owners.query_map(params![prefix, end], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            OwnerCount {
+                owner: row.get(1)?,
+                count: row.get(2)?,
+            },
+        ))
+    })?;
+    for owner in owners {
+        let (name, count) = owner?;
+        let found = namespaces.binary_search_by(|namespace| namespace.name.cmp(&name));
+        if let Some(namespace) = found.ok().and_then(|index| namespaces.get_mut(index))
+            && namespace.owner_counts.len() < OWNERS
+        {
+            namespace.owner_counts.push(count);
+        }
+    }
+    Ok(namespaces)
+}

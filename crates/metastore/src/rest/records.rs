@@ -1,0 +1,478 @@
+//! One record.
+
+use super::body::{CreateBody, Name, OptionalJson, PatchBody, PutBody};
+use super::{Pagination, limit};
+use crate::Metastore;
+use crate::record::audit::{self, AuditEntry, Diff, Pick};
+use crate::record::change::Action;
+use crate::record::store::{self, Stored};
+use crate::record::write::{self, Author, Outcome, Target, Written};
+use crate::record::{Record, RecordError};
+use axum::extract::State;
+use axum::http::StatusCode;
+use httpkit::{Caller, Json, Path, Problem, Query};
+use journal::Time;
+use serde::{Deserialize, Serialize};
+
+/// A record as it was read.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct OneRecord {
+    record: Record,
+}
+
+/// A record after it was made or replaced.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Upserted {
+    pub(super) created: bool,
+    /// Nothing was changed: it was as asked already.
+    pub(super) idempotent: bool,
+    pub(super) record: Record,
+}
+
+/// A record after it was changed in part.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Patched {
+    idempotent: bool,
+    record: Record,
+}
+
+/// A record after it was soft-deleted.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Deleted {
+    deleted: bool,
+    idempotent: bool,
+    record: Record,
+}
+
+/// A record as it was before it was purged.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Purged {
+    purged: bool,
+    record: Record,
+}
+
+/// A record after it was restored.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Restored {
+    restored: bool,
+    idempotent: bool,
+    record: Record,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored_from: Option<RestoredFrom>,
+}
+
+/// The audit entry that a record went back to.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestoredFrom {
+    audit_id: i64,
+    version: i64,
+}
+
+/// Whether soft-deleted records are meant too.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct Including {
+    /// Soft-deleted records too.
+    #[serde(default)]
+    include_deleted: bool,
+}
+
+/// The version that a record must be at.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct Expecting {
+    /// The version that the record must be at.
+    #[serde(default)]
+    expected_version: Option<i64>,
+}
+
+pub(super) fn author(caller: &Caller, now: Time) -> Author {
+    Author {
+        subject: caller.subject.clone(),
+        now,
+    }
+}
+
+/// Makes a record; gives the one that is there, unchanged, if there is one.
+#[utoipa::path(post, path = "/records", tag = "records", operation_id = "createRecord",
+    request_body = CreateBody,
+    responses((status = 201, body = Upserted), (status = 200, body = Upserted)))]
+pub(super) async fn create(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Json(body): Json<CreateBody>,
+) -> Result<(StatusCode, Json<Upserted>), Problem> {
+    let target = Name {
+        namespace: body.namespace,
+        key: body.key,
+    }
+    .target(&caller, None)?;
+    let said = body.said.said("/")?;
+    let idempotency = CreateBody::idempotency(body.idempotency_key, &target, &said)?;
+    let work = move |author: &Author, db: &rusqlite::Connection| {
+        write::create(db, author, &target, said, idempotency.as_ref())
+    };
+    upserted(write_record(&metastore, &caller, work).await?)
+}
+
+/// One record.
+#[utoipa::path(get, path = "/records/{namespace}/{key}", tag = "records", operation_id = "getRecord",
+    params(("namespace" = String, Path), ("key" = String, Path), Including),
+    responses((status = 200, body = OneRecord)))]
+pub(super) async fn get(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Path(name): Path<Name>,
+    Query(including): Query<Including>,
+) -> Result<Json<OneRecord>, Problem> {
+    let target = name.target(&caller, None)?;
+    let record = metastore.0.read(move |db| find(db, &target)).await?;
+    if record.shown_deleted_at().is_some() && !including.include_deleted {
+        return Err(Problem::not_found(
+            "the record is soft-deleted; add includeDeleted=true to see it",
+        ));
+    }
+    Ok(Json(OneRecord {
+        record: record.shown(),
+    }))
+}
+
+/// Replaces what people say of a record; makes it if there is none.
+#[utoipa::path(put, path = "/records/{namespace}/{key}", tag = "records", operation_id = "putRecord",
+    params(("namespace" = String, Path), ("key" = String, Path)), request_body = PutBody,
+    responses((status = 201, body = Upserted), (status = 200, body = Upserted)))]
+pub(super) async fn put(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Path(name): Path<Name>,
+    Json(body): Json<PutBody>,
+) -> Result<(StatusCode, Json<Upserted>), Problem> {
+    let target = name.target(&caller, body.expected_version)?;
+    let said = body.said.said("/")?;
+    let work =
+        move |author: &Author, db: &rusqlite::Connection| write::put(db, author, &target, said);
+    upserted(write_record(&metastore, &caller, work).await?)
+}
+
+/// Changes parts of what people say of a record.
+#[utoipa::path(patch, path = "/records/{namespace}/{key}", tag = "records",
+    operation_id = "patchRecord",
+    params(("namespace" = String, Path), ("key" = String, Path)), request_body = PatchBody,
+    responses((status = 200, body = Patched)))]
+pub(super) async fn patch(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Path(name): Path<Name>,
+    Json(body): Json<PatchBody>,
+) -> Result<Json<Patched>, Problem> {
+    let target = name.target(&caller, body.expected_version)?;
+    let patch = body.patch()?;
+    let work =
+        move |author: &Author, db: &rusqlite::Connection| write::patch(db, author, &target, patch);
+    let (outcome, record) = write_record(&metastore, &caller, work).await?;
+    Ok(Json(Patched {
+        idempotent: outcome == Outcome::Unchanged,
+        record,
+    }))
+}
+
+/// Soft-deletes a record. `expectedVersion` comes in the query or in a body.
+#[utoipa::path(delete, path = "/records/{namespace}/{key}", tag = "records",
+    operation_id = "deleteRecord",
+    params(("namespace" = String, Path), ("key" = String, Path), Expecting),
+    responses((status = 200, body = Deleted)), security(("bearer" = ["metastore:delete"])))]
+pub(super) async fn delete(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Path(name): Path<Name>,
+    Query(query): Query<Expecting>,
+    OptionalJson(body): OptionalJson<Expecting>,
+) -> Result<Json<Deleted>, Problem> {
+    let target = name.target(&caller, query.expected_version.or(body.expected_version))?;
+    let work = move |author: &Author, db: &rusqlite::Connection| write::delete(db, author, &target);
+    let (outcome, record) = write_record(&metastore, &caller, work).await?;
+    let deleted = outcome == Outcome::Changed;
+    Ok(Json(Deleted {
+        deleted,
+        idempotent: !deleted,
+        record,
+    }))
+}
+
+/// Removes a record with its history. The record of a node that is still there begins again, empty.
+#[utoipa::path(delete, path = "/records/{namespace}/{key}/purge", tag = "records",
+    operation_id = "purgeRecord",
+    params(("namespace" = String, Path), ("key" = String, Path), Expecting),
+    responses((status = 200, body = Purged)), security(("bearer" = ["metastore:admin"])))]
+pub(super) async fn purge(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Path(name): Path<Name>,
+    Query(query): Query<Expecting>,
+    OptionalJson(body): OptionalJson<Expecting>,
+) -> Result<Json<Purged>, Problem> {
+    let target = name.target(&caller, query.expected_version.or(body.expected_version))?;
+    let writer = caller.clone();
+    let (at, record) = metastore
+        .0
+        .write(move |db, now| {
+            Ok((
+                now,
+                write::purge(db, &author(&writer, now), &target)?.shown(),
+            ))
+        })
+        .await?;
+    metastore
+        .0
+        .changes
+        .tell(Action::Deleted, Some("hard"), &record, caller.subject, at);
+    Ok(Json(Purged {
+        purged: true,
+        record,
+    }))
+}
+
+/// What a record is restored to.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestoreBody {
+    /// Go back to what this audit entry says.
+    #[serde(default)]
+    audit_id: Option<i64>,
+    /// Go back to what the record said at this version.
+    #[serde(default)]
+    version: Option<i64>,
+    /// The version that the record must be at.
+    #[serde(default)]
+    expected_version: Option<i64>,
+}
+
+/// Lifts a soft deletion, and goes back to an earlier content if the body names one.
+#[utoipa::path(post, path = "/records/{namespace}/{key}/restore", tag = "records",
+    operation_id = "restoreRecord",
+    params(("namespace" = String, Path), ("key" = String, Path)),
+    request_body = Option<RestoreBody>, responses((status = 200, body = Restored)))]
+pub(super) async fn restore(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Path(name): Path<Name>,
+    OptionalJson(body): OptionalJson<RestoreBody>,
+) -> Result<Json<Restored>, Problem> {
+    let target = name.target(&caller, body.expected_version)?;
+    let pick = body
+        .audit_id
+        .map(Pick::Id)
+        .or(body.version.map(Pick::Version));
+    let writer = caller.clone();
+    let (at, ((outcome, record), from)) = metastore
+        .0
+        .write(move |db, now| {
+            Ok((
+                now,
+                write::restore(db, &author(&writer, now), &target, pick)?,
+            ))
+        })
+        .await?;
+    let record = record.shown();
+    let restored = outcome == Outcome::Changed;
+    if restored {
+        metastore
+            .0
+            .changes
+            .tell(Action::Updated, None, &record, caller.subject, at);
+    }
+    let restored_from = from.map(|(audit_id, version)| RestoredFrom { audit_id, version });
+    Ok(Json(Restored {
+        restored,
+        idempotent: !restored,
+        record,
+        restored_from,
+    }))
+}
+
+/// Where in a history to read.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditQuery {
+    /// 1 to 200; 50 if it is left out.
+    #[serde(default)]
+    limit: Option<u32>,
+    #[serde(default)]
+    offset: u64,
+}
+
+/// A record's history.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct AuditPage {
+    pagination: Pagination,
+    entries: Vec<AuditEntry>,
+}
+
+/// A record's history, newest first.
+#[utoipa::path(get, path = "/records/{namespace}/{key}/audit", tag = "records",
+    operation_id = "listAudit",
+    params(("namespace" = String, Path), ("key" = String, Path), AuditQuery),
+    responses((status = 200, body = AuditPage)))]
+pub(super) async fn audit(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Path(name): Path<Name>,
+    Query(query): Query<AuditQuery>,
+) -> Result<Json<AuditPage>, Problem> {
+    let target = name.target(&caller, None)?;
+    let limit = limit(query.limit, 50, 200)?;
+    let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
+    let (total, entries) = metastore
+        .0
+        .read(move |db| {
+            Ok(audit::list(
+                db,
+                &find(db, &target)?,
+                i64::from(limit),
+                offset,
+            )?)
+        })
+        .await?;
+    Ok(Json(AuditPage {
+        pagination: Pagination::new(total, limit, query.offset),
+        entries,
+    }))
+}
+
+/// `namespace`, `key` and the audit entry's id.
+#[derive(Debug, Deserialize)]
+pub(super) struct AuditName {
+    namespace: String,
+    key: String,
+    id: i64,
+}
+
+/// What one write did.
+#[utoipa::path(get, path = "/records/{namespace}/{key}/audit/{id}/diff", tag = "records",
+    operation_id = "diffAudit",
+    params(("namespace" = String, Path), ("key" = String, Path), ("id" = i64, Path)),
+    responses((status = 200, body = Diff)))]
+pub(super) async fn diff(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Path(name): Path<AuditName>,
+) -> Result<Json<Diff>, Problem> {
+    let id = name.id;
+    let target = Name {
+        namespace: name.namespace,
+        key: name.key,
+    }
+    .target(&caller, None)?;
+    let entry = metastore
+        .0
+        .read(move |db| Ok(audit::one(db, &find(db, &target)?, Pick::Id(id))?))
+        .await?;
+    let entry =
+        entry.ok_or_else(|| Problem::not_found(format!("the record has no audit entry {id}")))?;
+    Ok(Json(Diff::from(entry)))
+}
+
+/// Where a node is.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct PathQuery {
+    /// The id of the mount.
+    backend_mount_id: i64,
+    /// Relative to the mount, without a leading slash; the root is the empty text.
+    path: String,
+}
+
+/// The record of the live node at a path.
+#[utoipa::path(get, path = "/records/by-path", tag = "records", operation_id = "getRecordByPath",
+    params(PathQuery), responses((status = 200, body = OneRecord)))]
+pub(super) async fn by_path(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+    Query(query): Query<PathQuery>,
+) -> Result<Json<OneRecord>, Problem> {
+    let PathQuery {
+        backend_mount_id,
+        path,
+    } = query;
+    let missing = Problem::not_found(format!(
+        "no live node of mount {backend_mount_id} has the path {path:?}"
+    ));
+    let record = metastore
+        .0
+        .read(move |db| Ok(store::by_path(db, backend_mount_id, &path)?))
+        .await?
+        .filter(|record| caller.may_namespace(&record.namespace))
+        .ok_or(missing)?;
+    Ok(Json(OneRecord {
+        record: record.shown(),
+    }))
+}
+
+fn find(db: &rusqlite::Connection, target: &Target) -> Result<Stored, RecordError> {
+    store::by_key(db, &target.namespace, &target.key)?.ok_or_else(|| RecordError::NotFound {
+        namespace: target.namespace.clone(),
+        key: target.key.clone(),
+    })
+}
+
+/// Runs a write and tells the watchers what it did.
+async fn write_record<F>(
+    metastore: &Metastore,
+    caller: &Caller,
+    work: F,
+) -> Result<(Outcome, Record), Problem>
+where
+    F: FnOnce(&Author, &rusqlite::Connection) -> Result<Written, RecordError> + Send + 'static,
+{
+    let writer = caller.clone();
+    let (at, (outcome, record)) = metastore
+        .0
+        .write(move |db, now| Ok((now, work(&author(&writer, now), db)?)))
+        .await?;
+    let record = record.shown();
+    tell(metastore, caller, outcome, &record, at);
+    Ok((outcome, record))
+}
+
+/// Tells the watchers what a write did.
+pub(super) fn tell(
+    metastore: &Metastore,
+    caller: &Caller,
+    outcome: Outcome,
+    record: &Record,
+    at: Time,
+) {
+    let (action, mode) = match outcome {
+        Outcome::Unchanged => return,
+        Outcome::Created => (Action::Created, None),
+        Outcome::Changed if record.deleted_at.is_some() => (Action::Deleted, Some("soft")),
+        Outcome::Changed => (Action::Updated, None),
+    };
+    metastore
+        .0
+        .changes
+        .tell(action, mode, record, caller.subject.clone(), at);
+}
+
+fn upserted((outcome, record): (Outcome, Record)) -> Result<(StatusCode, Json<Upserted>), Problem> {
+    let created = outcome == Outcome::Created;
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let idempotent = outcome == Outcome::Unchanged;
+    Ok((
+        status,
+        Json(Upserted {
+            created,
+            idempotent,
+            record,
+        }),
+    ))
+}

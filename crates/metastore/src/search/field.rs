@@ -1,0 +1,171 @@
+//! What can be searched by, and where it is kept.
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Integer,
+    Time,
+}
+
+/// A column of a record or of its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    /// As the API names it.
+    pub(crate) name: &'static str,
+    pub(crate) sql: &'static str,
+    pub(crate) kind: Kind,
+}
+
+const fn column(name: &'static str, sql: &'static str, kind: Kind) -> Column {
+    Column { name, sql, kind }
+}
+
+/// The columns of a record.
+pub(crate) const RECORD: &[Column] = &[
+    column("namespace", "r.namespace", Kind::Text),
+    column("key", "r.key", Kind::Text),
+    column("owner", "r.owner", Kind::Text),
+    column("schemaHash", "r.schema_hash", Kind::Text),
+    column("version", "r.version", Kind::Integer),
+    column("createdAt", "r.created_at", Kind::Time),
+    column("updatedAt", "r.updated_at", Kind::Time),
+    column(
+        "deletedAt",
+        "coalesce(r.deleted_at, n.deleted_at)",
+        Kind::Time,
+    ),
+    column("createdBy", "r.created_by", Kind::Text),
+    column("updatedBy", "r.updated_by", Kind::Text),
+];
+
+/// The columns of a node, under `metadata.filestore.`.
+pub(crate) const NODE: &[Column] = &[
+    column("path", "n.path", Kind::Text),
+    column("backendMountId", "n.backend_mount_id", Kind::Integer),
+    column("kind", "n.kind", Kind::Text),
+    column("state", "n.state", Kind::Text),
+    column("parentId", "n.parent_id", Kind::Integer),
+    column("version", "n.version", Kind::Integer),
+    column("sizeBytes", "n.size_bytes", Kind::Integer),
+    column("checksum", "n.checksum", Kind::Text),
+    column("contentHash", "n.content_hash", Kind::Text),
+    column("observedAt", "n.observed_at", Kind::Time),
+    column("lastModifiedAt", "n.last_modified_at", Kind::Time),
+    column("journalId", "n.journal_id", Kind::Integer),
+    column("command", "n.command", Kind::Text),
+    column("principal", "n.principal", Kind::Text),
+    column("consistencyState", "n.consistency_state", Kind::Text),
+    column(
+        "consistencyCheckedAt",
+        "n.consistency_checked_at",
+        Kind::Time,
+    ),
+    column("lastReconciledAt", "n.last_reconciled_at", Kind::Time),
+    column(
+        "reconciliationReason",
+        "n.reconciliation_reason",
+        Kind::Text,
+    ),
+    column("previousState", "n.previous_state", Kind::Text),
+    column("previousPath", "n.previous_path", Kind::Text),
+    column("quarantineReason", "n.quarantine_reason", Kind::Text),
+];
+
+/// A value inside metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JsonField {
+    /// The column that holds the JSON.
+    pub(crate) sql: &'static str,
+    /// Names from the outermost in; none means the whole.
+    pub(crate) names: Vec<String>,
+}
+
+impl JsonField {
+    /// The path as SQLite spells it: `$."a"."b"`.
+    pub(crate) fn path(&self) -> String {
+        let mut path = String::from("$");
+        for name in &self.names {
+            path.push_str(".\"");
+            path.push_str(name);
+            path.push('"');
+        }
+        path
+    }
+}
+
+/// What a field name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Column(Column),
+    Json(JsonField),
+    Tags,
+    Node,
+}
+
+/// The field of this name, or what is wrong with the name.
+pub(crate) fn field(name: &str) -> Result<Field, String> {
+    if name == "tags" {
+        return Ok(Field::Tags);
+    }
+    if let Some(column) = RECORD.iter().find(|column| column.name == name) {
+        return Ok(Field::Column(*column));
+    }
+    let Some(rest) = name.strip_prefix("metadata") else {
+        let known: Vec<_> = RECORD.iter().map(|column| column.name).collect();
+        return Err(format!(
+            "there is no field {name:?}; there are tags, {}, metadata.<path> and \
+             metadata.filestore.<field>",
+            known.join(", ")
+        ));
+    };
+    if rest.is_empty() {
+        return json("r.metadata", "");
+    }
+    let Some(rest) = rest.strip_prefix('.') else {
+        return Err(format!(
+            "there is no field {name:?}; metadata has its fields after a dot"
+        ));
+    };
+    match rest.strip_prefix("filestore") {
+        Some("") => Ok(Field::Node),
+        Some(inner) if inner.starts_with('.') => node_field(inner.trim_start_matches('.')),
+        _ => json("r.metadata", rest),
+    }
+}
+
+fn node_field(name: &str) -> Result<Field, String> {
+    if let Some(column) = NODE.iter().find(|column| column.name == name) {
+        return Ok(Field::Column(*column));
+    }
+    match name.strip_prefix("nodeMetadata") {
+        Some("") => json("n.node_metadata", ""),
+        Some(inner) if inner.starts_with('.') => {
+            json("n.node_metadata", inner.trim_start_matches('.'))
+        }
+        _ => {
+            let known: Vec<_> = NODE.iter().map(|column| column.name).collect();
+            Err(format!(
+                "metadata.filestore has no field {name:?}; it has {} and nodeMetadata.<path>",
+                known.join(", ")
+            ))
+        }
+    }
+}
+
+fn json(sql: &'static str, path: &str) -> Result<Field, String> {
+    let names: Vec<String> = if path.is_empty() {
+        Vec::new()
+    } else {
+        path.split('.').map(str::to_owned).collect()
+    };
+    let is_bad = |name: &String| {
+        name.is_empty() || name.contains(['"', '\\']) || name.chars().any(char::is_control)
+    };
+    if path.len() > 512 || names.iter().any(is_bad) {
+        return Err(format!(
+            "{path:?} is not a path of names joined by dots, without quotes, of at most 512 bytes"
+        ));
+    }
+    Ok(Field::Json(JsonField { sql, names }))
+}

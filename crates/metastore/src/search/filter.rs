@@ -1,0 +1,96 @@
+//! A filter, typed.
+
+use super::field::{Column, JsonField};
+use rusqlite::types::Value as Sql;
+use serde_json::Value;
+
+/// How deep groups and negations may nest.
+pub(crate) const DEPTH: usize = 8;
+/// How many conditions a filter may have.
+pub(crate) const CONDITIONS: usize = 256;
+
+/// Which records are meant.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Filter {
+    /// A column of the record or of its node.
+    Column(Column, Test<Sql>),
+    /// A value in a person's or in the node's metadata.
+    Json(JsonField, JsonTest),
+    /// The record's tags.
+    Tags(TagsTest),
+    /// Whether the record is a node's.
+    HasNode(bool),
+    All(Vec<Filter>),
+    Any(Vec<Filter>),
+    Not(Box<Filter>),
+}
+
+/// A test of one value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Test<V> {
+    /// Equal; `None` means not there or null.
+    Eq(Option<V>),
+    Less(V),
+    LessOrEqual(V),
+    Greater(V),
+    GreaterOrEqual(V),
+    /// Both ends included.
+    Between(V, V),
+    /// Text begins with this.
+    Prefix(String),
+    /// Text matches this glob, which has been compiled once.
+    Glob(String),
+    /// Text holds this.
+    Holds(String),
+}
+
+/// A test of a JSON value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum JsonTest {
+    Is(Test<Scalar>),
+    /// Equal to an array or an object.
+    Equals(Value),
+    /// Text holds the text, an array has the element (all of them), an object has the fields.
+    Contains(Value),
+    /// An array has one of these.
+    HasAny(Vec<Value>),
+    /// An object has this field.
+    HasKey(String),
+}
+
+/// A JSON value that can be compared.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scalar {
+    Bool(bool),
+    Integer(i64),
+    Real(f64),
+    Text(String),
+}
+
+/// A test of the tags.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TagsTest {
+    HasAll(Vec<String>),
+    HasAny(Vec<String>),
+    HasSome,
+    /// One of the tags passes.
+    One(Test<Sql>),
+}
+
+/// Why a search is not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{pointer}: {detail}")]
+pub(crate) struct Refusal {
+    /// JSON pointer to the part at fault.
+    pub(crate) pointer: String,
+    pub(crate) detail: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! One binary: the sink through its trait, the REST API through a listener.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails where it stands, in its helpers too"
+)]
+
+mod bad_input;
+mod model;
+mod process;
+mod records;
+mod rules;
+mod search;
+mod sink;
+mod snapshot;
+mod stream;
+mod support;

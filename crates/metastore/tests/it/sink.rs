@@ -1,0 +1,561 @@
+//! What journal entries do to the book.
+
+use crate::support::{Journal, Served, options};
+use feed::{DeadLetter, Sink as _, SinkError};
+use journal::{JournalId, Time};
+use metastore::Metastore;
+use serde_json::{Value, json};
+
+async fn node(served: &Served, key: &str) -> Value {
+    served.record("filestore", key).await["metadata"]["filestore"].clone()
+}
+
+#[tokio::test]
+async fn a_node_shows_all_that_its_entry_says() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.node(
+        "created",
+        7,
+        "docs/a.txt",
+        json!({
+            "parentId": 3, "version": 2, "sizeBytes": 123, "checksum": "sha256:ab",
+            "contentHash": "sha256:cd", "metadata": {"k": [1, {"x": null}]}, "command": "uploadFile",
+            "principal": "ada", "lastModifiedAt": "2025-05-31T23:59:59.000Z", "backendMountId": 4,
+        }),
+    );
+    journal.apply();
+    let record = served.record("filestore", "7").await;
+    assert_eq!(
+        (&record["version"], &record["deletedAt"]),
+        (&json!(1), &Value::Null)
+    );
+    assert_eq!(
+        (&record["tags"], &record["createdBy"]),
+        (&json!([]), &json!("filestore-sync"))
+    );
+    assert_eq!(record["createdAt"], "2025-06-01T00:00:00.000Z");
+    assert_eq!(
+        record["metadata"],
+        json!({"filestore": {
+            "backendMountId": 4, "path": "docs/a.txt", "kind": "file", "state": "active",
+            "parentId": 3, "version": 2, "sizeBytes": 123, "checksum": "sha256:ab",
+            "contentHash": "sha256:cd", "nodeMetadata": {"k": [1, {"x": null}]},
+            "observedAt": "2025-06-01T00:00:00.000Z",
+            "lastModifiedAt": "2025-05-31T23:59:59.000Z", "journalId": 1,
+            "command": "uploadFile", "principal": "ada", "consistencyState": "active",
+            "consistencyCheckedAt": null, "lastReconciledAt": null, "reconciliationReason": null,
+            "previousState": null, "previousPath": null, "quarantineReason": null,
+        }})
+    );
+    let by_path = served
+        .get("/records/by-path?backendMountId=4&path=docs/a.txt")
+        .await;
+    assert_eq!(by_path.expect(200)["record"], record);
+    served
+        .get("/records/by-path?backendMountId=1&path=docs/a.txt")
+        .await
+        .expect(404);
+}
+
+#[tokio::test]
+async fn a_tag_an_owner_and_the_history_survive_a_move_of_the_directory() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.node("created", 1, "old", json!({"kind": "directory"}));
+    journal.node("uploaded", 2, "old/a", json!({"parentId": 1}));
+    journal.apply();
+    let patch = json!({"tags": {"add": ["keep"]}, "owner": "ada", "metadata": {"why": "audit"}});
+    let before = served
+        .patch("/records/filestore/2", patch)
+        .await
+        .expect(200)["record"]
+        .clone();
+
+    journal.node(
+        "moved",
+        1,
+        "new",
+        json!({"kind": "directory", "previousPath": "old"}),
+    );
+    journal.node(
+        "moved",
+        2,
+        "new/a",
+        json!({"parentId": 1, "previousPath": "old/a", "version": 2}),
+    );
+    journal.apply();
+    let after = served.record("filestore", "2").await;
+    for field in ["tags", "owner", "version", "updatedAt", "updatedBy"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+    assert_eq!(after["metadata"]["why"], "audit");
+    let node = &after["metadata"]["filestore"];
+    assert_eq!(
+        (&node["path"], &node["previousPath"]),
+        (&json!("new/a"), &json!("old/a"))
+    );
+    let audit = served.get("/records/filestore/2/audit").await.expect(200);
+    assert_eq!(audit["pagination"]["total"], 1);
+    let found = served
+        .get("/records/by-path?backendMountId=1&path=new/a")
+        .await
+        .expect(200);
+    assert_eq!(found["record"]["key"], "2");
+
+    // The version that the person read before the move still holds.
+    let patch = json!({"owner": "bob", "expectedVersion": before["version"]});
+    served
+        .patch("/records/filestore/2", patch)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn what_was_shown_may_be_sent_back_and_changes_nothing_of_the_nodes() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.node("created", 1, "a", json!({}));
+    journal.apply();
+    let shown = served.record("filestore", "1").await["metadata"].clone();
+    let mut metadata = shown.clone();
+    metadata["mine"] = json!(1);
+    let put = served
+        .put("/records/filestore/1", json!({"metadata": metadata}))
+        .await
+        .expect(200);
+    assert_eq!(put["record"]["metadata"]["mine"], 1);
+    assert_eq!(put["record"]["metadata"]["filestore"], shown["filestore"]);
+
+    journal.node("updated", 1, "a", json!({"sizeBytes": 99}));
+    journal.apply();
+    let late = served
+        .put("/records/filestore/1", json!({"metadata": metadata}))
+        .await;
+    assert_eq!(
+        late.expect(200)["record"]["metadata"]["filestore"]["sizeBytes"],
+        99
+    );
+
+    let mut forged = served.record("filestore", "1").await["metadata"].clone();
+    forged["filestore"]["path"] = json!("elsewhere");
+    let refused = served
+        .put("/records/filestore/1", json!({"metadata": forged}))
+        .await;
+    assert_eq!(
+        refused.problem(),
+        (400, "invalid_request", "/metadata/filestore")
+    );
+    let patch = json!({"metadata": {"filestore": {"path": "elsewhere"}}});
+    served
+        .patch("/records/filestore/1", patch)
+        .await
+        .expect(400);
+    assert_eq!(node(&served, "1").await["path"], "a");
+}
+
+#[tokio::test]
+async fn the_two_parts_of_a_deletion_are_apart() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    for id in [1, 2] {
+        journal.node("created", id, &format!("f{id}"), json!({}));
+    }
+    journal.apply();
+    served
+        .patch("/records/filestore/1", json!({"tags": {"add": ["t"]}}))
+        .await
+        .expect(200);
+    served.delete("/records/filestore/2").await.expect(200);
+
+    let at = "2025-07-01T00:00:00.000Z";
+    for id in [1, 2] {
+        journal.node("deleted", id, &format!("f{id}"), json!({"observedAt": at}));
+    }
+    journal.apply();
+    let gone = served.record("filestore", "1").await;
+    assert_eq!(
+        (&gone["deletedAt"], &gone["tags"]),
+        (&json!(at), &json!(["t"]))
+    );
+    assert_eq!(gone["metadata"]["filestore"]["state"], "deleted");
+    served.get("/records/filestore/1").await.expect(404);
+    for answer in [
+        served
+            .send(reqwest::Method::POST, "/records/filestore/1/restore", None)
+            .await,
+        served
+            .put("/records/filestore/1", json!({"metadata": {}}))
+            .await,
+        served
+            .patch("/records/filestore/1", json!({"owner": "x"}))
+            .await,
+    ] {
+        assert_eq!(answer.problem().0, 409);
+        assert!(
+            answer.body["detail"]
+                .as_str()
+                .unwrap()
+                .contains("filestore"),
+            "{}",
+            answer.body
+        );
+    }
+
+    // The node is back: the sync lifts its part, and leaves the person's.
+    for id in [1, 2] {
+        journal.node(
+            "reconciled",
+            id,
+            &format!("f{id}"),
+            json!({"previousState": "deleted"}),
+        );
+    }
+    journal.apply();
+    let back = served.record("filestore", "1").await;
+    assert_eq!(
+        (&back["deletedAt"], &back["tags"]),
+        (&Value::Null, &json!(["t"]))
+    );
+    assert!(served.record("filestore", "2").await["deletedAt"].is_string());
+    served
+        .send(reqwest::Method::POST, "/records/filestore/2/restore", None)
+        .await
+        .expect(200);
+    served.get("/records/filestore/2").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_missing_node_keeps_its_record_and_a_reconciled_one_says_why() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.node(
+        "created",
+        1,
+        "a",
+        json!({"command": "scan", "principal": "p"}),
+    );
+    journal.append(
+        "filestore.drift.detected",
+        json!({"backendMountId": 1, "nodeId": 1, "path": "a", "reason": "watch",
+               "detectedAt": "2025-06-02T00:00:00.000Z"}),
+    );
+    journal.append(
+        "filestore.drift.detected",
+        json!({"backendMountId": 1, "nodeId": 99, "path": "unknown", "reason": "watch",
+               "detectedAt": "2025-06-02T00:00:00.000Z"}),
+    );
+    journal.apply();
+    assert_eq!(node(&served, "1").await["consistencyState"], "inconsistent");
+    journal.node(
+        "missing",
+        1,
+        "a",
+        json!({"previousState": "active", "reason": "drift"}),
+    );
+    journal.apply();
+    served.get("/records/filestore/1").await.expect(200);
+    let missing = node(&served, "1").await;
+    assert_eq!(
+        (&missing["state"], &missing["previousState"]),
+        (&json!("missing"), &json!("active"))
+    );
+    assert_eq!(missing["reconciliationReason"], "drift");
+    assert_eq!(
+        missing["command"], "scan",
+        "the last command is still known"
+    );
+
+    let fields = json!({"previousState": "missing", "previousPath": "a",
+                        "lastReconciledAt": "2025-06-03T00:00:00.000Z"});
+    journal.node("reconciled", 1, "b", fields);
+    journal.apply();
+    let back = node(&served, "1").await;
+    assert_eq!(
+        (&back["state"], &back["consistencyState"]),
+        (&json!("active"), &json!("active"))
+    );
+    assert_eq!(
+        (&back["path"], &back["previousPath"]),
+        (&json!("b"), &json!("a"))
+    );
+    assert_eq!(back["lastReconciledAt"], "2025-06-03T00:00:00.000Z");
+}
+
+#[tokio::test]
+async fn an_older_entry_never_undoes_a_newer_state() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.node("created", 1, "a", json!({"sizeBytes": 1}));
+    journal.node("updated", 1, "b", json!({"sizeBytes": 2}));
+    journal.node("created", 2, "c", json!({}));
+    let mut entries = std::mem::take(&mut journal.entries);
+    // The first two and the creation of node 2 are parked, the newest state of node 1 is applied.
+    journal.node(
+        "moved",
+        1,
+        "z",
+        json!({"sizeBytes": 3, "previousPath": "b"}),
+    );
+    entries.append(&mut journal.entries);
+    let checkpoint = journal.checkpoint;
+    let newest = entries.pop().unwrap();
+    journal
+        .apply_entries(&[newest], &[], &[], checkpoint)
+        .unwrap();
+    // Each is retried in an order of its own.
+    entries.reverse();
+    for entry in entries {
+        let resolved = [entry.id];
+        journal
+            .apply_entries(&[entry], &[], &resolved, checkpoint)
+            .unwrap();
+    }
+    let first = node(&served, "1").await;
+    assert_eq!(
+        (&first["path"], &first["sizeBytes"]),
+        (&json!("z"), &json!(3))
+    );
+    assert_eq!(
+        node(&served, "2").await["path"],
+        "c",
+        "what was missing is filled in"
+    );
+}
+
+#[tokio::test]
+async fn a_batch_takes_effect_whole_or_not_at_all() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.node("created", 1, "good", json!({}));
+    let poison = journal.node("created", 2, "bad", json!({"sizeBytes": -1}));
+    journal.node("created", 3, "good too", json!({}));
+    let entries = journal.entries.clone();
+    match journal.try_apply(&[], &[]) {
+        Err(SinkError::Poison { journal_id, reason }) => {
+            assert_eq!(journal_id, poison);
+            assert!(reason.contains("size_bytes"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(journal.sink.checkpoint().unwrap(), None);
+    assert!(served.keys(json!({"namespace": "*"})).await.is_empty());
+
+    // The consumer parks it and applies the rest, in one batch.
+    let letter = |attempts| DeadLetter {
+        journal_id: poison,
+        event_type: "filestore.node.created".to_owned(),
+        data: entries[1].data.get().to_owned(),
+        reason: "a size below zero".to_owned(),
+        parked_at: Time::from_millis(5),
+        attempts,
+    };
+    let rest = [entries[0].clone(), entries[2].clone()];
+    let mut checkpoint = journal.checkpoint;
+    (checkpoint.journal_id, checkpoint.digest) = (entries[2].id, entries[2].digest);
+    journal
+        .apply_entries(&rest, &[letter(1)], &[], checkpoint)
+        .unwrap();
+    assert_eq!(journal.sink.checkpoint().unwrap(), Some(checkpoint));
+    assert_eq!(journal.sink.dead_letter_count().unwrap(), 1);
+    assert_eq!(
+        journal.sink.dead_letters(JournalId::ZERO, 10).unwrap(),
+        [letter(1)]
+    );
+    assert!(journal.sink.dead_letters(poison, 10).unwrap().is_empty());
+    let mut keys = served.keys(json!({"namespace": "filestore"})).await;
+    keys.sort();
+    assert_eq!(keys, ["1", "3"]);
+
+    // Parked again it counts another try; discarded it is gone, twice without an error.
+    journal
+        .apply_entries(&[], &[letter(2)], &[], checkpoint)
+        .unwrap();
+    assert_eq!(
+        journal.sink.dead_letters(JournalId::ZERO, 10).unwrap(),
+        [letter(2)]
+    );
+    for _ in 0..2 {
+        journal
+            .apply_entries(&[], &[], &[poison], checkpoint)
+            .unwrap();
+        assert_eq!(journal.sink.dead_letter_count().unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn types_that_say_nothing_of_nodes_only_move_the_checkpoint() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.append(
+        "filestore.command.completed",
+        json!({"command": "x", "backendMountId": 1, "nodeId": 5, "path": "a", "result": {},
+               "idempotencyKey": null, "principal": null, "observedAt": "2025-06-01T00:00:00.000Z"}),
+    );
+    journal.append(
+        "filestore.node.downloaded",
+        json!({"backendMountId": 1, "nodeId": 5, "path": "a", "mode": "stream",
+               "observedAt": "2025-06-01T00:00:00.000Z"}),
+    );
+    journal.append("filestore.of.a.later.version", json!({"anything": true}));
+    journal.apply();
+    assert_eq!(journal.sink.checkpoint().unwrap(), Some(journal.checkpoint));
+    assert!(served.keys(json!({"namespace": "*"})).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_from_the_checkpoint_with_everything_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let metastore = Metastore::open(options(dir.path())).unwrap();
+    let mut journal = Journal::new(metastore.sink().unwrap());
+    journal.node("created", 1, "a", json!({}));
+    journal.apply();
+    let (checkpoint, digest) = (journal.checkpoint, metastore.content_digest().unwrap());
+    // Dropped without being told to close, as a crash would.
+    drop((journal, metastore));
+    let metastore = Metastore::open(options(dir.path())).unwrap();
+    let mut journal = Journal::new(metastore.sink().unwrap());
+    assert_eq!(journal.checkpoint, checkpoint);
+    assert_eq!(metastore.content_digest().unwrap(), digest);
+    journal.node("updated", 1, "a", json!({"sizeBytes": 5}));
+    journal.apply();
+    assert_ne!(metastore.content_digest().unwrap(), digest);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_is_half_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bounded = options(dir.path());
+    bounded.max_size_bytes = Some(256 << 10);
+    let served = Served::with(bounded, None).await;
+    let mut journal = served.journal();
+    journal.node("created", 1, "small", json!({}));
+    journal.apply();
+    let before = journal.checkpoint;
+    for id in 2..2_000 {
+        let fields = json!({"metadata": {"pad": "x".repeat(400)}});
+        journal.node("created", id, &format!("f{id}"), fields);
+    }
+    match journal.try_apply(&[], &[]) {
+        Err(error @ SinkError::Unavailable(..)) => {
+            assert!(error.to_string().contains("full"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(journal.sink.checkpoint().unwrap(), Some(before));
+    let search = json!({"namespace": "filestore"});
+    assert_eq!(served.keys(search.clone()).await, ["1"]);
+
+    let big = json!({"metadata": {"pad": "x".repeat(600 << 10)}});
+    let answer = served.put("/records/n/k", big).await;
+    assert_eq!(answer.problem(), (507, "storage_full", ""));
+    served.get("/records/n/k").await.expect(404);
+    assert_eq!(served.keys(search).await, ["1"], "reads go on");
+}
+
+#[tokio::test]
+async fn a_damaged_store_stops_the_consumer() {
+    let dir = tempfile::tempdir().unwrap();
+    let metastore = Metastore::open(options(dir.path())).unwrap();
+    let mut journal = Journal::new(metastore.sink().unwrap());
+    for id in 1..500 {
+        journal.node("created", id, &format!("dir/{id}"), json!({}));
+    }
+    journal.apply();
+    drop(journal);
+    metastore.close();
+    let path = dir.path().join("metastore.sqlite3");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The header and the schema stay, so that it opens; the tables' pages are noise.
+    let pages = 16 * 4_096;
+    bytes[pages..].fill(0xA5);
+    std::fs::write(&path, bytes).unwrap();
+    let metastore = Metastore::open(options(dir.path()));
+    let damaged = metastore.and_then(|metastore| {
+        let mut journal = Journal::new(metastore.sink()?);
+        for id in 1..500 {
+            journal.node("updated", id, &format!("dir/{id}"), json!({}));
+        }
+        match journal.try_apply(&[], &[]) {
+            Err(SinkError::Damaged(reason, _)) => Ok(reason),
+            other => panic!("{other:?}"),
+        }
+    });
+    assert!(damaged.unwrap().contains("malformed"));
+}
+
+#[tokio::test]
+async fn a_persons_write_and_the_sink_take_turns() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    for id in 1..=50 {
+        journal.node("created", id, &format!("f{id}"), json!({}));
+    }
+    journal.apply();
+    let sync = std::thread::spawn(move || {
+        for round in 0..200 {
+            for id in 1..=50 {
+                journal.node(
+                    "updated",
+                    id,
+                    &format!("f{id}"),
+                    json!({"sizeBytes": round}),
+                );
+            }
+            journal.apply();
+        }
+    });
+    for n in 0..100 {
+        let patch = json!({"metadata": {"n": n}, "expectedVersion": n + 1});
+        served
+            .patch("/records/filestore/1", patch)
+            .await
+            .expect(200);
+    }
+    sync.join().unwrap();
+    let record = served.record("filestore", "1").await;
+    assert_eq!(
+        (&record["version"], &record["metadata"]["n"]),
+        (&json!(101), &json!(99))
+    );
+    assert_eq!(record["metadata"]["filestore"]["sizeBytes"], 199);
+}
+
+#[tokio::test]
+async fn a_purged_record_of_a_live_node_begins_again_empty() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.node("created", 1, "a", json!({}));
+    journal.node("created", 2, "b", json!({}));
+    journal.node("deleted", 2, "b", json!({}));
+    journal.apply();
+    let path = "/records/filestore/1";
+    served
+        .put(path, json!({"metadata": {"x": 1}, "tags": ["t"]}))
+        .await
+        .expect(200);
+    served.delete(&format!("{path}/purge")).await.expect(200);
+    let record = served.get(path).await.expect(200)["record"].clone();
+    assert_eq!(
+        (&record["version"], &record["tags"]),
+        (&json!(1), &json!([]))
+    );
+    assert_eq!(record["metadata"]["filestore"]["path"], "a");
+    assert_eq!(
+        served.get(&format!("{path}/audit")).await.expect(200)["pagination"]["total"],
+        0
+    );
+
+    // The record of a deleted node is gone, until the node comes back.
+    served
+        .delete("/records/filestore/2/purge")
+        .await
+        .expect(200);
+    served
+        .get("/records/filestore/2?includeDeleted=true")
+        .await
+        .expect(404);
+    journal.node("reconciled", 2, "b", json!({}));
+    journal.apply();
+    served.get("/records/filestore/2").await.expect(200);
+}

@@ -1,0 +1,64 @@
+//! Record changes as they happen.
+
+use crate::support::Served;
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_watcher_is_told_of_every_write_in_order() {
+    let served = Served::start().await;
+    let response = served
+        .client
+        .get(format!("{}/stream/records", served.url))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.bytes_stream();
+    let mut text = String::new();
+    while !text.contains("connected") {
+        text.push_str(std::str::from_utf8(&body.next().await.unwrap().unwrap()).unwrap());
+    }
+    let path = "/records/n/k";
+    served.put(path, json!({"metadata": {}})).await.expect(201);
+    served
+        .patch(path, json!({"owner": "ada"}))
+        .await
+        .expect(200);
+    served
+        .patch(path, json!({"owner": "ada"}))
+        .await
+        .expect(200);
+    served.delete(path).await.expect(200);
+    served.delete(&format!("{path}/purge")).await.expect(200);
+    while text.matches("data: ").count() < 4 {
+        text.push_str(std::str::from_utf8(&body.next().await.unwrap().unwrap()).unwrap());
+    }
+    let events: Vec<&str> = text
+        .lines()
+        .filter_map(|it| it.strip_prefix("event: "))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            "metastore.record.created",
+            "metastore.record.updated",
+            "metastore.record.deleted",
+            "metastore.record.deleted",
+        ],
+        "a write that changed nothing is not told"
+    );
+    let data: Vec<Value> = text
+        .lines()
+        .filter_map(|it| it.strip_prefix("data: "))
+        .map(|it| serde_json::from_str(it).unwrap())
+        .collect();
+    assert_eq!(
+        (&data[1]["key"], &data[1]["version"]),
+        (&json!("k"), &json!(2))
+    );
+    assert_eq!(
+        (&data[2]["mode"], &data[3]["mode"]),
+        (&json!("soft"), &json!("hard"))
+    );
+}
