@@ -1,0 +1,325 @@
+//! What an entry says, as a row of the activity: pure, and borrowed from the entry.
+
+use feed::Item;
+use journal::{
+    CommandCompleted, DriftDetected, Event, EventType, JournalId, NodeDownloaded, NodeEvent,
+    NodeKind, NodeReconciled, NodeState, ReconciliationJob, Time,
+};
+use serde_json::value::RawValue;
+use std::fmt::Write;
+
+/// One row, but for `ingested_at`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Row<'a> {
+    pub(crate) observed_at: Time,
+    pub(crate) event_type: &'a str,
+    pub(crate) node_id: Option<i64>,
+    pub(crate) backend_mount_id: Option<i64>,
+    pub(crate) path: Option<&'a str>,
+    pub(crate) state: Option<&'static str>,
+    pub(crate) consistency_state: Option<&'static str>,
+    pub(crate) size_bytes: Option<i64>,
+    pub(crate) size_delta: Option<i64>,
+    pub(crate) journal_id: JournalId,
+    pub(crate) command: Option<&'a str>,
+    pub(crate) principal: Option<&'a str>,
+    pub(crate) reconciliation_reason: Option<&'a str>,
+    pub(crate) rest: Rest<'a>,
+    pub(crate) kind: Option<&'static str>,
+    pub(crate) parent_id: Option<i64>,
+    pub(crate) version: Option<i64>,
+    pub(crate) previous_path: Option<&'a str>,
+    pub(crate) command_id: Option<&'a str>,
+    pub(crate) duration_ms: Option<i64>,
+    pub(crate) file_delta: Option<i64>,
+}
+
+/// What the columns do not hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Rest<'a> {
+    #[default]
+    Nothing,
+    Node {
+        metadata: &'a RawValue,
+        checksum: Option<&'a str>,
+        content_hash: Option<&'a str>,
+        idempotency_key: Option<&'a str>,
+        last_modified_at: Option<Time>,
+    },
+    Command {
+        result: &'a RawValue,
+        idempotency_key: Option<&'a str>,
+        nodes_changed: i64,
+    },
+    Drift {
+        metadata: Option<&'a RawValue>,
+    },
+    Job {
+        id: i64,
+        status: &'static str,
+        attempt: i64,
+        result: Option<&'a RawValue>,
+        error: Option<&'a RawValue>,
+    },
+    Download {
+        mode: &'a str,
+        range: Option<&'a str>,
+    },
+}
+
+impl<'a> Row<'a> {
+    /// The row of an entry. `now` is when an entry was observed whose data says nothing of it.
+    pub(crate) fn of(item: &Item<'a>, now: Time) -> Self {
+        let entry = item.entry;
+        let row = match item.event {
+            Event::Node(event) => node(event, &entry.event_type, entry.size_delta),
+            Event::Reconciled(event) => reconciled(event, &entry.event_type, entry.size_delta),
+            Event::Command(event) => command(event),
+            Event::Drift(event) => drift(event),
+            Event::Job(event) => job(event),
+            Event::Downloaded(event) => downloaded(event),
+            Event::Other => Self {
+                node_id: entry.node_id,
+                ..Self::default()
+            },
+        };
+        Self {
+            observed_at: item.event.observed_at().unwrap_or(now),
+            event_type: entry.event_type.as_str(),
+            journal_id: entry.id,
+            ..row
+        }
+    }
+}
+
+fn node<'a>(event: &'a NodeEvent<'a>, event_type: &EventType, size_delta: i64) -> Row<'a> {
+    let was_there = match event_type {
+        EventType::NodeCreated | EventType::NodeCopied => false,
+        // An upload makes a file or replaces one; only a replaced one had a size before.
+        EventType::NodeUploaded => event.previous_size_bytes.is_some(),
+        _ => true,
+    };
+    Row {
+        node_id: Some(event.node_id),
+        backend_mount_id: Some(event.backend_mount_id),
+        path: Some(&event.path),
+        state: Some(event.state.as_str()),
+        size_bytes: event.size_bytes,
+        size_delta: Some(size_delta),
+        command: Some(&event.command),
+        principal: event.principal.as_deref(),
+        kind: Some(event.kind.as_str()),
+        parent_id: event.parent_id,
+        version: Some(event.version),
+        previous_path: event.previous_path.as_deref(),
+        command_id: event.command_id.as_deref(),
+        file_delta: Some(file_delta(event.kind, was_there, is_there(event.state))),
+        rest: Rest::Node {
+            metadata: event.metadata,
+            checksum: event.checksum.as_deref(),
+            content_hash: event.content_hash.as_deref(),
+            idempotency_key: event.idempotency_key.as_deref(),
+            last_modified_at: event.last_modified_at,
+        },
+        ..Row::default()
+    }
+}
+
+fn reconciled<'a>(
+    event: &'a NodeReconciled<'a>,
+    event_type: &EventType,
+    size_delta: i64,
+) -> Row<'a> {
+    let was_there = match event.previous_state.as_deref() {
+        Some(word) => NodeState::from_word(word).is_some_and(is_there),
+        // A node without a state before is new, unless it is now missed.
+        None => *event_type == EventType::NodeMissing,
+    };
+    Row {
+        node_id: Some(event.node_id),
+        backend_mount_id: Some(event.backend_mount_id),
+        path: Some(&event.path),
+        state: Some(event.state.as_str()),
+        consistency_state: Some(event.consistency_state.as_str()),
+        size_bytes: event.size_bytes,
+        size_delta: Some(size_delta),
+        reconciliation_reason: Some(event.reason.as_str()),
+        kind: Some(event.kind.as_str()),
+        parent_id: event.parent_id,
+        version: Some(event.version),
+        previous_path: event.previous_path.as_deref(),
+        file_delta: Some(file_delta(event.kind, was_there, is_there(event.state))),
+        rest: Rest::Node {
+            metadata: event.metadata,
+            checksum: event.checksum.as_deref(),
+            content_hash: event.content_hash.as_deref(),
+            idempotency_key: None,
+            last_modified_at: event.last_modified_at,
+        },
+        ..Row::default()
+    }
+}
+
+fn command<'a>(event: &'a CommandCompleted<'a>) -> Row<'a> {
+    Row {
+        node_id: event.node_id,
+        backend_mount_id: Some(event.backend_mount_id),
+        path: Some(&event.path),
+        command: Some(&event.command),
+        principal: event.principal.as_deref(),
+        command_id: event.command_id.as_deref(),
+        duration_ms: Some(event.duration_ms),
+        rest: Rest::Command {
+            result: event.result,
+            idempotency_key: event.idempotency_key.as_deref(),
+            nodes_changed: event.nodes_changed,
+        },
+        ..Row::default()
+    }
+}
+
+fn drift<'a>(event: &'a DriftDetected<'a>) -> Row<'a> {
+    Row {
+        node_id: event.node_id,
+        backend_mount_id: Some(event.backend_mount_id),
+        path: Some(&event.path),
+        principal: event.reporter.as_deref(),
+        reconciliation_reason: Some(&event.reason),
+        rest: Rest::Drift {
+            metadata: event.metadata,
+        },
+        ..Row::default()
+    }
+}
+
+fn job<'a>(event: &'a ReconciliationJob<'a>) -> Row<'a> {
+    Row {
+        node_id: event.node_id,
+        backend_mount_id: Some(event.backend_mount_id),
+        path: Some(&event.path),
+        reconciliation_reason: Some(event.reason.as_str()),
+        duration_ms: event.duration_ms,
+        rest: Rest::Job {
+            id: event.id,
+            status: event.status.as_str(),
+            attempt: event.attempt,
+            result: event.result,
+            error: event.error,
+        },
+        ..Row::default()
+    }
+}
+
+fn downloaded<'a>(event: &'a NodeDownloaded<'a>) -> Row<'a> {
+    Row {
+        node_id: Some(event.node_id),
+        backend_mount_id: Some(event.backend_mount_id),
+        path: Some(&event.path),
+        size_bytes: event.size_bytes,
+        principal: event.principal.as_deref(),
+        rest: Rest::Download {
+            mode: &event.mode,
+            range: event.range.as_deref(),
+        },
+        ..Row::default()
+    }
+}
+
+const fn is_there(state: NodeState) -> bool {
+    matches!(state, NodeState::Active | NodeState::Inconsistent)
+}
+
+const fn file_delta(kind: NodeKind, was_there: bool, is_there: bool) -> i64 {
+    match (kind, was_there, is_there) {
+        (NodeKind::File, false, true) => 1,
+        (NodeKind::File, true, false) => -1,
+        _ => 0,
+    }
+}
+
+impl Rest<'_> {
+    /// Appends the JSON object; nothing, if it would be empty.
+    pub(crate) fn write(&self, out: &mut String) {
+        let mut object = Object { out };
+        match self {
+            Self::Nothing => {}
+            Self::Node {
+                metadata,
+                checksum,
+                content_hash,
+                idempotency_key,
+                last_modified_at,
+            } => {
+                object.raw("metadata", Some(metadata));
+                object.text("checksum", *checksum);
+                object.text("contentHash", *content_hash);
+                object.text("idempotencyKey", *idempotency_key);
+                if let Some(time) = last_modified_at {
+                    object.display("lastModifiedAt", format_args!("\"{time}\""));
+                }
+            }
+            Self::Command {
+                result,
+                idempotency_key,
+                nodes_changed,
+            } => {
+                object.raw("result", Some(result));
+                object.text("idempotencyKey", *idempotency_key);
+                object.display("nodesChanged", format_args!("{nodes_changed}"));
+            }
+            Self::Drift { metadata } => object.raw("metadata", *metadata),
+            Self::Job {
+                id,
+                status,
+                attempt,
+                result,
+                error,
+            } => {
+                object.display("jobId", format_args!("{id}"));
+                object.text("status", Some(status));
+                object.display("attempt", format_args!("{attempt}"));
+                object.raw("result", *result);
+                object.raw("error", *error);
+            }
+            Self::Download { mode, range } => {
+                object.text("mode", Some(mode));
+                object.text("range", *range);
+            }
+        }
+        object.end();
+    }
+}
+
+/// A JSON object that begins with its first member.
+struct Object<'a> {
+    out: &'a mut String,
+}
+
+impl Object<'_> {
+    fn display(&mut self, key: &str, value: std::fmt::Arguments<'_>) {
+        let before = if self.out.is_empty() { '{' } else { ',' };
+        // Writing to a string does not fail.
+        let _ = write!(self.out, "{before}\"{key}\":{value}");
+    }
+
+    fn raw(&mut self, key: &str, value: Option<&RawValue>) {
+        if let Some(text) = value
+            .map(RawValue::get)
+            .filter(|text| !matches!(*text, "{}" | "null"))
+        {
+            self.display(key, format_args!("{text}"));
+        }
+    }
+
+    fn text(&mut self, key: &str, value: Option<&str>) {
+        if let Some(json) = value.and_then(|text| serde_json::to_string(text).ok()) {
+            self.display(key, format_args!("{json}"));
+        }
+    }
+
+    fn end(self) {
+        if !self.out.is_empty() {
+            self.out.push('}');
+        }
+    }
+}

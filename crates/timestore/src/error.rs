@@ -1,0 +1,239 @@
+//! What can go wrong, by what the caller can do about it.
+
+use crate::sandbox::Refusal;
+use axum::http::StatusCode;
+use httpkit::Problem;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why the timestore could not do something. Nothing half done is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process, or another timestore of this one, has the data directory.
+    #[error(
+        "the data directory {} is in use by another timestore (it holds {}); stop that one, or set another data directory",
+        .dir.display(), .lock.display()
+    )]
+    Locked {
+        /// The data directory.
+        dir: PathBuf,
+        /// The lock file that the other one holds.
+        lock: PathBuf,
+    },
+    /// The database file cannot be opened.
+    #[error("the database {} cannot be opened", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// DuckDB's or the operating system's reason.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Too much is waiting already.
+    #[error("too many requests are waiting for the database")]
+    Busy,
+    /// The timestore is closing.
+    #[error("the timestore is closed")]
+    Closed,
+    /// The caller went away before the answer.
+    #[error("the request was cancelled")]
+    Cancelled,
+    /// A read took longer than it may.
+    #[error("the statement ran longer than {} seconds and was stopped", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// A person's statement is wrong.
+    #[error("{0}")]
+    Statement(String),
+    /// A person's statement is not a plain read of the store's tables.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A field of the request is wrong.
+    #[error("{pointer}: {detail}")]
+    Invalid {
+        /// JSON pointer to the field.
+        pointer: String,
+        /// What is wrong with it, and what would be right.
+        detail: String,
+    },
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It does not go together with what is there.
+    #[error("{detail}")]
+    Conflict {
+        /// A code of `httpkit::codes`.
+        code: &'static str,
+        /// What does not go together.
+        detail: String,
+    },
+    /// The disk is full or the file cannot be written now; later it may be.
+    #[error("the database cannot be written now")]
+    Unavailable(#[source] duckdb::Error),
+    /// The stored data is damaged, or DuckDB has failed inside.
+    #[error("the database is damaged")]
+    Damaged(#[source] duckdb::Error),
+    /// DuckDB refused one of this crate's own statements, or a result could not be written out: a
+    /// defect.
+    #[error("the database refused an internal statement")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What this crate returns.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+
+    /// A defect with nothing but words to it.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::Internal(message.into().into())
+    }
+
+    /// Whether the same call may succeed later, unchanged.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy | Self::Unavailable(_) | Self::TimedOut(_) | Self::Locked { .. }
+        )
+    }
+
+    /// Whether DuckDB has given up on the open database: it must be opened again.
+    pub(crate) fn is_invalidated(&self) -> bool {
+        match self {
+            Self::Unavailable(source) | Self::Damaged(source) => {
+                message(source).contains("database has been invalidated")
+                    || message(source).starts_with("FATAL Error")
+            }
+            _ => false,
+        }
+    }
+}
+
+/// DuckDB's own words; its error type carries nothing else that tells errors apart.
+pub(crate) fn message(error: &duckdb::Error) -> &str {
+    match error {
+        duckdb::Error::DuckDBFailure(_, Some(message)) => message,
+        _ => "",
+    }
+}
+
+impl From<duckdb::Error> for Error {
+    fn from(error: duckdb::Error) -> Self {
+        let text = message(&error);
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+        if starts(&["INTERRUPT Error"]) {
+            Self::Cancelled
+        } else if starts(&["IO Error", "Out of Memory Error", "TransactionContext Error: Conflict"])
+            // A failed write to the log takes the whole instance down; opening it again mends it.
+            || (starts(&["FATAL Error", "TransactionContext Error"])
+                && ["Could not write", "No space left", "IO Error", "File too large", "invalidated"]
+                    .iter()
+                    .any(|cause| text.contains(cause)))
+        {
+            Self::Unavailable(error)
+        } else if starts(&[
+            "FATAL Error",
+            "INTERNAL Error",
+            "Serialization Error",
+            "Corrupt",
+        ]) {
+            Self::Damaged(error)
+        } else {
+            Self::Internal(Box::new(error))
+        }
+    }
+}
+
+impl From<duckdb::arrow::error::ArrowError> for Error {
+    fn from(error: duckdb::arrow::error::ArrowError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Busy | Error::Locked { .. } => {
+                Self::unavailable("too many requests are waiting for the database")
+            }
+            Error::Closed | Error::Cancelled => Self::unavailable("the timestore is stopping"),
+            Error::TimedOut(_) => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "statement_timeout",
+                error.to_string(),
+            ),
+            Error::Statement(detail) => Self::bad_request("invalid_sql", detail),
+            Error::Refused(refusal) => Self::new(
+                StatusCode::FORBIDDEN,
+                "statement_refused",
+                refusal.to_string(),
+            ),
+            Error::Invalid { pointer, detail } => Self::invalid(&pointer, detail),
+            Error::NotFound(detail) => Self::not_found(detail),
+            Error::Conflict { code, detail } => Self::conflict(code, detail),
+            Error::Unavailable(ref source) => {
+                tracing::warn!(error = message(source), "database cannot be written");
+                Self::unavailable("the database cannot be written now (is the disk full?)")
+            }
+            Error::Damaged(_) | Error::Open { .. } | Error::Internal(_) => Self::internal(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(message: &str) -> Error {
+        Error::from(duckdb::Error::DuckDBFailure(
+            duckdb::ffi::Error::new(1),
+            Some(message.to_owned()),
+        ))
+    }
+
+    #[test]
+    fn duckdb_errors_are_told_apart_by_what_helps() {
+        assert!(matches!(
+            failure("IO Error: No space left on device"),
+            Error::Unavailable(_)
+        ));
+        assert!(matches!(
+            failure("Out of Memory Error: failed to pin"),
+            Error::Unavailable(_)
+        ));
+        assert!(matches!(
+            failure("INTERRUPT Error: Interrupted!"),
+            Error::Cancelled
+        ));
+        assert!(matches!(
+            failure("Serialization Error: bad block"),
+            Error::Damaged(_)
+        ));
+        assert!(matches!(
+            failure("Binder Error: no column"),
+            Error::Internal(_)
+        ));
+        let fatal = "FATAL Error: Failed to write: Could not write file: File too large";
+        assert!(matches!(failure(fatal), Error::Unavailable(_)));
+        assert!(failure(fatal).is_invalidated());
+        assert!(!failure("IO Error: x").is_invalidated());
+    }
+}

@@ -1,0 +1,40 @@
+//! What the activity tells: growth, churn, the largest, the past.
+//!
+//! Each question is a SQL template of this crate with named parameters; what a request chooses
+//! (a bucket, a grouping) picks among fixed texts. A prefix is of whole components: `a/b` means
+//! `a/b` and what is below it, not `a/bc`. A node that moves out of a prefix counts as removed
+//! there and one that moves in as added.
+
+mod churn;
+mod growth;
+mod nodes;
+mod past;
+mod scope;
+mod top;
+
+pub(crate) use churn::ChurnQuery;
+pub(crate) use growth::GrowthQuery;
+pub(crate) use nodes::stream_nodes;
+pub(crate) use past::{AsOfQuery, as_of, reconciliation, timeline};
+pub(crate) use scope::ScopeQuery;
+pub(crate) use top::TopQuery;
+
+use duckdb::types::Value;
+use std::collections::HashMap;
+
+/// A statement of this crate, and the values of its named parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) sql: String,
+    pub(crate) params: HashMap<String, Value>,
+    /// How many rows the answer may have; the statement itself allows one more.
+    pub(crate) limit: usize,
+}
+
+pub(crate) fn text(value: impl Into<String>) -> Value {
+    Value::Text(value.into())
+}
+
+pub(crate) fn integer(value: usize) -> Value {
+    Value::BigInt(i64::try_from(value).unwrap_or(i64::MAX))
+}

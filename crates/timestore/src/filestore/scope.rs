@@ -1,0 +1,135 @@
+//! Which rows a question is about.
+
+use crate::error::{Error, Result};
+use crate::query::micros;
+use duckdb::types::Value;
+use journal::Time;
+use serde::Deserialize;
+use std::collections::HashMap;
+use utoipa::IntoParams;
+
+const PREFIX_MAX_BYTES: usize = 4096;
+
+/// Where and when.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ScopeQuery {
+    /// The backend mount's id.
+    pub(crate) mount: Option<i64>,
+    /// A path: the node there and all below it.
+    pub(crate) path_prefix: Option<String>,
+    /// From this time on.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) from: Option<Time>,
+    /// Up to this time, without it.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) to: Option<Time>,
+}
+
+impl ScopeQuery {
+    pub(crate) fn check(&self) -> Result<()> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && to < from
+        {
+            return Err(Error::invalid("/to", "the range ends before its start"));
+        }
+        let prefix = self.path_prefix.as_deref().unwrap_or_default();
+        if prefix.len() > PREFIX_MAX_BYTES {
+            return Err(Error::invalid("/pathPrefix", "the path is too long"));
+        }
+        if prefix
+            .split('/')
+            .any(|component| matches!(component, "." | ".."))
+        {
+            return Err(Error::invalid(
+                "/pathPrefix",
+                "a path has no . and .. in it",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Without slashes at its ends; `None` means everything.
+    pub(crate) fn prefix(&self) -> Option<&str> {
+        self.path_prefix
+            .as_deref()
+            .map(|path| path.trim_matches('/'))
+            .filter(|path| !path.is_empty())
+    }
+
+    /// How many components the prefix has.
+    pub(crate) fn depth(&self) -> usize {
+        self.prefix().map_or(0, |prefix| {
+            prefix.split('/').filter(|part| !part.is_empty()).count()
+        })
+    }
+
+    /// Whether the path in `column` lies in the prefix.
+    pub(crate) fn inside(&self, column: &str, params: &mut HashMap<String, Value>) -> String {
+        let Some(prefix) = self.prefix() else {
+            return "TRUE".to_owned();
+        };
+        params.insert("prefix".to_owned(), Value::Text(prefix.to_owned()));
+        params.insert("below".to_owned(), Value::Text(format!("{prefix}/")));
+        format!("({column} = $prefix OR starts_with({column}, $below))")
+    }
+
+    pub(crate) fn in_mount(&self, params: &mut HashMap<String, Value>) -> &'static str {
+        match self.mount {
+            None => "TRUE",
+            Some(mount) => {
+                params.insert("mount".to_owned(), Value::BigInt(mount));
+                "backend_mount_id = $mount"
+            }
+        }
+    }
+
+    pub(crate) fn since(&self, params: &mut HashMap<String, Value>) -> &'static str {
+        match self.from {
+            None => "TRUE",
+            Some(from) => {
+                params.insert("from".to_owned(), micros(from.as_micros()));
+                "observed_at >= $from"
+            }
+        }
+    }
+
+    pub(crate) fn until(&self, params: &mut HashMap<String, Value>) -> &'static str {
+        match self.to {
+            None => "TRUE",
+            Some(to) => {
+                params.insert("to".to_owned(), micros(to.as_micros()));
+                "observed_at < $to"
+            }
+        }
+    }
+}
+
+/// The first components of the path in `column`: of a directory its own, of a file its directory's.
+/// `$depth` says how many.
+pub(crate) fn directory(column: &str) -> String {
+    format!(
+        "array_to_string(list_slice(string_split({column}, '/'), 1, \
+         least($depth, len(string_split({column}, '/')) - (kind = 'file')::INTEGER)), '/')"
+    )
+}
+
+/// Checks a limit of rows.
+pub(crate) fn limit(asked: Option<usize>, default: usize, most: usize) -> Result<usize> {
+    match asked.unwrap_or(default) {
+        limit if (1..=most).contains(&limit) => Ok(limit),
+        _ => Err(Error::invalid(
+            "/limit",
+            format!("a limit lies between 1 and {most}"),
+        )),
+    }
+}
+
+/// Checks a depth.
+pub(crate) fn depth(asked: Option<usize>, scope: &ScopeQuery) -> Result<usize> {
+    match asked.unwrap_or(1) {
+        depth if (1..=64).contains(&depth) => Ok(scope.depth() + depth),
+        _ => Err(Error::invalid("/depth", "a depth lies between 1 and 64")),
+    }
+}

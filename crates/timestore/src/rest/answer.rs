@@ -1,0 +1,117 @@
+//! A result in the form that the client asked for.
+
+use super::Shared;
+use crate::encode::{self, Format};
+use crate::error::Error;
+use crate::filestore::Question;
+use crate::statement::{self, Limits, ResultSet};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use httpkit::Problem;
+use serde_json::{Map, Value};
+
+/// What a JSON answer may hold in memory.
+pub(super) const RESULT_MAX_BYTES: usize = 64 << 20;
+
+const TRUNCATED: HeaderName = HeaderName::from_static("tidemark-truncated");
+
+/// The form: the query's `format`, else what `Accept` lists first and the API has, else JSON.
+pub(super) fn negotiate(headers: &HeaderMap, asked: Option<&str>) -> httpkit::Result<Format> {
+    if let Some(word) = asked {
+        return match word {
+            "json" => Ok(Format::Json),
+            "ndjson" => Ok(Format::NdJson),
+            "csv" => Ok(Format::Csv),
+            "arrow" => Ok(Format::Arrow),
+            _ => Err(Problem::invalid(
+                "/format",
+                "must be json, ndjson, csv or arrow",
+            )),
+        };
+    }
+    let accepted = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut any = false;
+    for range in accepted.flat_map(|value| value.split(',')) {
+        any = true;
+        match range.split(';').next().unwrap_or_default().trim() {
+            "application/json" | "application/*" | "*/*" | "" => return Ok(Format::Json),
+            "application/x-ndjson" => return Ok(Format::NdJson),
+            "text/csv" | "text/*" => return Ok(Format::Csv),
+            "application/vnd.apache.arrow.stream" => return Ok(Format::Arrow),
+            _ => {}
+        }
+    }
+    if !any {
+        return Ok(Format::Json);
+    }
+    Err(Problem::new(
+        StatusCode::NOT_ACCEPTABLE,
+        "not_acceptable",
+        "accept application/json, application/x-ndjson, text/csv or application/vnd.apache.arrow.stream",
+    ))
+}
+
+/// The result. JSON puts the rows as `rows_name` beside `envelope`; the other forms are rows only,
+/// and a header says if they are not all.
+pub(super) fn answer(
+    result: &ResultSet,
+    format: Format,
+    rows_name: &str,
+    envelope: Map<String, Value>,
+) -> httpkit::Result<Response> {
+    let internal = |error: Error| Problem::from(error);
+    let body = match format {
+        Format::Json => json(result, rows_name, envelope)
+            .map_err(internal)?
+            .into_bytes(),
+        Format::NdJson => encode::ndjson(result).into_bytes(),
+        Format::Csv => encode::csv(result).into_bytes(),
+        Format::Arrow => encode::arrow(result).map_err(internal)?,
+    };
+    let mut response = ([(CONTENT_TYPE, format.content_type())], body).into_response();
+    if result.cut.is_some() {
+        response
+            .headers_mut()
+            .insert(TRUNCATED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// The rows are text already and stand first; the rest follows.
+fn json(
+    result: &ResultSet,
+    rows_name: &str,
+    mut envelope: Map<String, Value>,
+) -> crate::error::Result<String> {
+    envelope.insert("truncated".to_owned(), Value::Bool(result.cut.is_some()));
+    let warnings = envelope
+        .entry("warnings")
+        .or_insert_with(|| Value::Array(Vec::new()));
+    if let (Value::Array(warnings), Some(cut)) = (warnings, &result.cut) {
+        warnings.push(Value::String(cut.clone()));
+    }
+    let rest = serde_json::to_string(&envelope)?;
+    Ok(format!(
+        "{{\"{rows_name}\":{},{}",
+        encode::json_rows(result),
+        rest.strip_prefix('{').unwrap_or(&rest)
+    ))
+}
+
+/// Asks one of the API's own questions.
+pub(super) async fn ask(shared: &Shared, question: Question) -> crate::error::Result<ResultSet> {
+    let limits = Limits {
+        rows: question.limit,
+        bytes: RESULT_MAX_BYTES,
+    };
+    shared
+        .reads
+        .read(shared.options.sql_timeout, move |connection| {
+            statement::run_own(connection, &question.sql, &question.params, limits)
+        })
+        .await
+}

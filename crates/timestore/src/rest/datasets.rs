@@ -1,0 +1,166 @@
+//! Ingest and query.
+
+use super::Shared;
+use super::answer::{RESULT_MAX_BYTES, answer, negotiate};
+use crate::error::Error;
+use crate::ingest::{BodyKind, IngestQuery, JsonBody, Receipt, decode};
+use crate::query::{self, QueryRequest};
+use crate::statement::{self, Limits};
+use crate::{catalogue, ingest as pipeline};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use duckdb::params_from_iter;
+use httpkit::{Json, Path, Problem, Query};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+/// Larger than elsewhere: rows come in bulk.
+pub(super) const INGEST_BODY_MAX_BYTES: usize = 64 << 20;
+
+/// Ingest rows
+///
+/// Appends rows to a dataset, in one transaction; a dataset that is not there yet is made. As
+/// JSON with schema and partition, or rows only: as NDJSON, or as an Arrow IPC stream.
+#[utoipa::path(post, path = "/datasets/{slug}/ingest", tag = "datasets",
+    params(("slug" = String, Path, description = "The dataset"), IngestQuery),
+    request_body(content(
+        (JsonBody = "application/json"),
+        (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream"),
+    )),
+    responses(
+        (status = 201, description = "The rows are there", body = Receipt),
+        (status = 200, description = "They came before with the same idempotency key", body = Receipt),
+    ))]
+pub(super) async fn ingest(
+    State(shared): State<Shared>,
+    Path(slug): Path<String>,
+    Query(mut query): Query<IngestQuery>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> httpkit::Result<Response> {
+    let kind = body_kind(&headers)?;
+    let key = headers
+        .get("idempotency-key")
+        .or_else(|| headers.get("x-idempotency-key"));
+    if let Some(key) = key.and_then(|value| value.to_str().ok()) {
+        query.idempotency_key.get_or_insert_with(|| key.to_owned());
+    }
+    let wanted = slug.clone();
+    let found = shared
+        .reads
+        .read(shared.options.sql_timeout, move |connection| {
+            catalogue::find(connection, &wanted)
+        })
+        .await?;
+    let now = shared.options.clock.now();
+    let decoded = tokio::task::spawn_blocking(move || {
+        let present = found.as_ref().map(|dataset| dataset.fields.as_slice());
+        decode(kind, &slug, &body, query, present, now)
+    });
+    // A panic inside the decoder of a hostile body is the body's fault.
+    let ingestion = decoded
+        .await
+        .map_err(|_| Problem::bad_request("invalid_request", "the body cannot be read"))??;
+    let receipt = shared
+        .store
+        .write(move |connection| pipeline::ingest(connection, ingestion, now))
+        .await?;
+    let status = if receipt.idempotent {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok((status, Json(receipt)).into_response())
+}
+
+fn body_kind(headers: &HeaderMap) -> httpkit::Result<BodyKind> {
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    match content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+    {
+        "application/json" => Ok(BodyKind::Json),
+        "application/x-ndjson" | "application/ndjson" => Ok(BodyKind::NdJson),
+        "application/vnd.apache.arrow.stream" => Ok(BodyKind::Arrow),
+        _ => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send application/json, application/x-ndjson or application/vnd.apache.arrow.stream",
+        )),
+    }
+}
+
+/// The form of an answer.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FormatQuery {
+    /// `json`, `ndjson`, `csv` or `arrow`, instead of the header `Accept`.
+    pub(super) format: Option<String>,
+}
+
+/// Rows of a dataset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct QueryAnswer {
+    /// One object a row.
+    rows: Vec<Map<String, Value>>,
+    /// The names in a row, in order.
+    columns: Vec<String>,
+    /// `raw` or `downsampled`.
+    mode: String,
+    /// There are more rows than these.
+    truncated: bool,
+    /// What the reader should know.
+    warnings: Vec<String>,
+}
+
+/// Query a dataset
+///
+/// Rows in a range of time in the order of time, as they are or downsampled. The range is without
+/// its end. A bucket without rows is not in the answer.
+#[utoipa::path(post, path = "/datasets/{slug}/query", tag = "datasets",
+    params(("slug" = String, Path, description = "The dataset"), FormatQuery),
+    request_body = QueryRequest,
+    responses((status = 200, description = "The rows", body = QueryAnswer)),
+    security(("bearer" = ["timestore:read"])))]
+pub(super) async fn query(
+    State(shared): State<Shared>,
+    Path(slug): Path<String>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+    Json(request): Json<QueryRequest>,
+) -> httpkit::Result<Response> {
+    let format = negotiate(&headers, format.format.as_deref())?;
+    let (result, mode) = shared
+        .reads
+        .read(shared.options.sql_timeout, move |connection| {
+            let dataset = catalogue::get(connection, &slug)?;
+            let plan = query::plan(&dataset, &request)?;
+            let limits = Limits {
+                rows: plan.limit,
+                bytes: RESULT_MAX_BYTES,
+            };
+            let params = params_from_iter(plan.params);
+            let result = statement::run(connection, &plan.sql, params, limits)?;
+            Ok::<_, Error>((result, plan.mode))
+        })
+        .await?;
+    let columns: Vec<_> = result
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    let mut envelope = Map::new();
+    envelope.insert("columns".to_owned(), columns.into());
+    envelope.insert("mode".to_owned(), mode.into());
+    answer(&result, format, "rows", envelope)
+}

@@ -1,0 +1,269 @@
+//! What the activity tells.
+
+use super::Shared;
+use super::answer::{answer, ask, negotiate};
+use super::datasets::FormatQuery;
+use crate::error::Error;
+use crate::filestore::{
+    self as questions, AsOfQuery, ChurnQuery, GrowthQuery, Question, ScopeQuery, TopQuery,
+};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use httpkit::{Path, Query};
+use journal::{JournalId, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+const JOURNAL_ID: HeaderName = HeaderName::from_static("tidemark-journal-id");
+const DIGEST: HeaderName = HeaderName::from_static("tidemark-digest");
+const EPOCH: HeaderName = HeaderName::from_static("tidemark-epoch");
+
+/// A point of a growth series.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GrowthPoint {
+    /// When the bucket begins.
+    #[schema(value_type = String, format = DateTime)]
+    bucket_start: Time,
+    /// The series; null without `groupBy`.
+    group: Option<String>,
+    /// Bytes that came to be in the bucket.
+    bytes_added: i64,
+    /// Bytes that went.
+    bytes_removed: i64,
+    /// What came less what went.
+    net_bytes: i64,
+    /// Bytes there were at the bucket's end.
+    total_bytes: i64,
+    /// Files that came to be.
+    files_added: i64,
+    /// Files that went.
+    files_removed: i64,
+    /// Files there were at the bucket's end.
+    files: i64,
+    /// Changes of nodes.
+    changes: i64,
+}
+
+/// Growth by buckets of time.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GrowthAnswer {
+    /// Buckets in which something changed, in order; between them the totals stay.
+    series: Vec<GrowthPoint>,
+    truncated: bool,
+    warnings: Vec<String>,
+}
+
+/// Rows of an answer whose columns depend on the question.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RowsAnswer {
+    rows: Vec<Map<String, Value>>,
+    truncated: bool,
+    warnings: Vec<String>,
+}
+
+async fn rows(
+    shared: &Shared,
+    headers: &HeaderMap,
+    format: &FormatQuery,
+    question: Result<Question, Error>,
+    rows_name: &str,
+) -> httpkit::Result<Response> {
+    let format = negotiate(headers, format.format.as_deref())?;
+    let result = ask(shared, question?).await?;
+    answer(&result, format, rows_name, Map::new())
+}
+
+/// Growth
+///
+/// How much came, went and was there, by buckets of time in UTC.
+#[utoipa::path(get, path = "/filestore/growth", tag = "filestore",
+    params(ScopeQuery, GrowthQuery, FormatQuery),
+    responses((status = 200, description = "The series", body = GrowthAnswer)))]
+pub(super) async fn growth(
+    State(shared): State<Shared>,
+    Query(scope): Query<ScopeQuery>,
+    Query(query): Query<GrowthQuery>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+) -> httpkit::Result<Response> {
+    rows(&shared, &headers, &format, query.question(&scope), "series").await
+}
+
+/// Churn
+///
+/// What is rewritten, moved and deleted most.
+#[utoipa::path(get, path = "/filestore/churn", tag = "filestore",
+    params(ScopeQuery, ChurnQuery, FormatQuery),
+    responses((status = 200, description = "The groups, the most changed first", body = RowsAnswer)))]
+pub(super) async fn churn(
+    State(shared): State<Shared>,
+    Query(scope): Query<ScopeQuery>,
+    Query(query): Query<ChurnQuery>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+) -> httpkit::Result<Response> {
+    rows(&shared, &headers, &format, query.question(&scope), "rows").await
+}
+
+/// Files that stand out
+///
+/// The largest, the fastest growing (between `from` and `to`), those untouched for longest.
+#[utoipa::path(get, path = "/filestore/top", tag = "filestore",
+    params(ScopeQuery, TopQuery, FormatQuery),
+    responses((status = 200, description = "The files", body = RowsAnswer)))]
+pub(super) async fn top(
+    State(shared): State<Shared>,
+    Query(scope): Query<ScopeQuery>,
+    Query(query): Query<TopQuery>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+) -> httpkit::Result<Response> {
+    rows(&shared, &headers, &format, query.question(&scope), "rows").await
+}
+
+/// Paging through a timeline.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TimelineQuery {
+    /// Only entries after this journal id.
+    #[serde(default)]
+    #[param(value_type = u64)]
+    after: JournalId,
+    /// At most so many; 1,000, if left out.
+    limit: Option<usize>,
+}
+
+/// A node's timeline
+///
+/// Everything that happened to one node, in the order of the journal.
+#[utoipa::path(get, path = "/filestore/nodes/{id}/timeline", tag = "filestore",
+    params(("id" = i64, Path, description = "The node"), TimelineQuery, FormatQuery),
+    responses((status = 200, description = "The entries", body = RowsAnswer)))]
+pub(super) async fn timeline(
+    State(shared): State<Shared>,
+    Path(id): Path<i64>,
+    Query(query): Query<TimelineQuery>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+) -> httpkit::Result<Response> {
+    let question = questions::timeline(id, query.after, query.limit);
+    rows(&shared, &headers, &format, question, "rows").await
+}
+
+/// What there was.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AsOfAnswer {
+    /// The nodes by path.
+    nodes: Vec<Map<String, Value>>,
+    /// The time asked for.
+    #[schema(value_type = String, format = DateTime)]
+    at: Time,
+    /// Of all nodes, not only those in this answer.
+    size_bytes: i64,
+    /// As above.
+    files: i64,
+    /// As above, without the mount's root.
+    directories: i64,
+    truncated: bool,
+    warnings: Vec<String>,
+}
+
+/// The tree at a time
+///
+/// What there was under a prefix at a time, as far as it had been observed by then.
+#[utoipa::path(get, path = "/filestore/as-of", tag = "filestore",
+    params(ScopeQuery, AsOfQuery, FormatQuery),
+    responses((status = 200, description = "The nodes and what they sum up to", body = AsOfAnswer)))]
+pub(super) async fn as_of(
+    State(shared): State<Shared>,
+    Query(scope): Query<ScopeQuery>,
+    Query(query): Query<AsOfQuery>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+) -> httpkit::Result<Response> {
+    let format = negotiate(&headers, format.format.as_deref())?;
+    let (nodes, totals) = questions::as_of(&query, &scope)?;
+    let timeout = shared.options.sql_timeout;
+    let totals = shared.reads.read(timeout, move |connection| {
+        let mut statement = connection.prepare(&totals.sql)?;
+        let sums = statement.query_row(&totals.params, |row| {
+            Ok([row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?])
+        })?;
+        Ok(sums)
+    });
+    let (result, totals) = tokio::try_join!(ask(&shared, nodes), totals)?;
+    let mut envelope = Map::new();
+    envelope.insert("at".to_owned(), Value::String(query.at.to_string()));
+    for (name, value) in ["sizeBytes", "files", "directories"]
+        .into_iter()
+        .zip(totals)
+    {
+        envelope.insert(name.to_owned(), value.into());
+    }
+    answer(&result, format, "nodes", envelope)
+}
+
+/// Reconciliation by day
+///
+/// Drift, outcomes and how long the jobs took.
+#[utoipa::path(get, path = "/filestore/reconciliation", tag = "filestore",
+    params(ScopeQuery, FormatQuery),
+    responses((status = 200, description = "The days on which there was any", body = RowsAnswer)))]
+pub(super) async fn reconciliation(
+    State(shared): State<Shared>,
+    Query(scope): Query<ScopeQuery>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+) -> httpkit::Result<Response> {
+    rows(
+        &shared,
+        &headers,
+        &format,
+        questions::reconciliation(&scope),
+        "rows",
+    )
+    .await
+}
+
+/// Which nodes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct NodesQuery {
+    /// Only nodes with ids above this one.
+    after: Option<i64>,
+    /// At most so many; all, if left out.
+    limit: Option<usize>,
+}
+
+/// The nodes as this book has them
+///
+/// One line a node that is not deleted, in the order of ids; `sizeBytes` is the sum of its deltas.
+/// The headers tell the journal id, digest and epoch that all lines reflect.
+#[utoipa::path(get, path = "/filestore/nodes", tag = "filestore", params(NodesQuery),
+    responses((status = 200, description = "The nodes", body = String, content_type = "application/x-ndjson")))]
+pub(super) async fn nodes(
+    State(shared): State<Shared>,
+    Query(query): Query<NodesQuery>,
+) -> httpkit::Result<Response> {
+    let after = query.after.unwrap_or(i64::MIN);
+    let head = questions::stream_nodes(shared, after, query.limit).await?;
+    let lines = tokio_stream::wrappers::ReceiverStream::new(head.lines);
+    let mut response = httpkit::ndjson(lines);
+    let checkpoint = head.checkpoint;
+    let id = checkpoint.map_or(JournalId::ZERO, |checkpoint| checkpoint.journal_id);
+    let mut header = |name: HeaderName, value: String| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    header(JOURNAL_ID, id.to_string());
+    if let Some(checkpoint) = checkpoint {
+        header(DIGEST, checkpoint.digest.to_string());
+        header(EPOCH, checkpoint.epoch.to_string());
+    }
+    Ok(response)
+}

@@ -1,0 +1,321 @@
+//! The journal's sink: entries become rows of the activity, exactly once.
+//!
+//! Rows, parked and resolved dead letters and the checkpoint commit in one transaction. Entries
+//! above the checkpoint are new. Entries at or below it are tried again (a dead letter, or a batch
+//! that a consumer repeats): such a row is appended only if its journal id is not there yet, and
+//! if a snapshot has been loaded since, without its deltas, because the snapshot counted them.
+//! The checkpoint never goes back.
+
+mod snapshot;
+
+use crate::activity::{Builder, Row};
+use crate::catalogue::Dataset;
+use crate::error::{Error, Result};
+use crate::pipeline::{self, Append};
+use crate::store::{self, Store};
+use duckdb::arrow::record_batch::RecordBatch;
+use duckdb::{Connection, OptionalExt, params};
+use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
+use journal::{Clock, JournalId, Snapshot, Time};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Applies journal entries to the activity. Made by [`Timestore::sink`](crate::Timestore::sink).
+#[derive(Debug)]
+pub struct ActivitySink {
+    store: Arc<Store>,
+    dataset: Dataset,
+    clock: Arc<dyn Clock>,
+    /// As stored; `None` until it is read, and after every failure.
+    position: Option<Option<Position>>,
+}
+
+/// What is stored of the journal.
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    checkpoint: Checkpoint,
+    /// Entries up to here are counted by the snapshot loaded last.
+    snapshot_id: JournalId,
+}
+
+impl ActivitySink {
+    pub(crate) fn new(store: Arc<Store>, dataset: Dataset, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            dataset,
+            clock,
+            position: None,
+        }
+    }
+
+    fn position(&mut self) -> Result<Option<Position>> {
+        if let Some(position) = self.position {
+            return Ok(position);
+        }
+        let position = self.store.write_blocking(read_position)?;
+        self.position = Some(position);
+        Ok(position)
+    }
+
+    fn apply_batch(&mut self, batch: &Batch<'_>) -> Result<Position> {
+        let stored = self.position()?;
+        if let Some(stored) = stored
+            && stored.checkpoint.epoch != batch.checkpoint.epoch
+        {
+            let detail = format!(
+                "the activity follows the journal {}, and the batch is of {}",
+                stored.checkpoint.epoch, batch.checkpoint.epoch
+            );
+            return Err(Error::Conflict {
+                code: "journal_mismatch",
+                detail,
+            });
+        }
+        let after = stored.map_or(JournalId::ZERO, |stored| stored.checkpoint.journal_id);
+        let snapshot_id = stored.map_or(JournalId::ZERO, |stored| stored.snapshot_id);
+        let next = match stored {
+            Some(stored) if batch.checkpoint.journal_id <= after => stored,
+            _ => Position {
+                checkpoint: batch.checkpoint,
+                snapshot_id,
+            },
+        };
+        let present = self.present(batch.items, after)?;
+        let rows = build(batch.items, snapshot_id, &present, self.clock.now())?;
+        let (parked, resolved) = (batch.parked.to_vec(), batch.resolved.to_vec());
+        let (dataset, now) = (self.dataset.clone(), self.clock.now());
+        self.store.write_blocking(move |connection| {
+            store::transaction(connection, |connection| {
+                let append = Append {
+                    dataset: &dataset,
+                    new_fields: &[],
+                    batches: vec![rows],
+                    partition: None,
+                    now,
+                };
+                pipeline::append(connection, append)?;
+                settle(connection, &parked, &resolved)?;
+                write_position(connection, &next, stored.as_ref())
+            })
+        })?;
+        Ok(next)
+    }
+
+    /// Which of the entries that are not new have their row already.
+    fn present(&self, items: &[Item<'_>], after: JournalId) -> Result<HashSet<i64>> {
+        let retried: Vec<i64> = items
+            .iter()
+            .map(|item| item.entry.id)
+            .filter(|id| *id <= after)
+            .map(JournalId::as_i64)
+            .collect();
+        if retried.is_empty() {
+            return Ok(HashSet::new());
+        }
+        self.store.write_blocking(move |connection| {
+            let list = serde_json::to_string(&retried)?;
+            let present = connection
+                .prepare(include_str!("sql/present_entries.sql"))?
+                .query_map([list], |row| row.get(0))?
+                .collect::<duckdb::Result<HashSet<i64>>>()?;
+            Ok(present)
+        })
+    }
+
+    /// Keeps what is known of the position in step with whether the store took the change.
+    fn settle<T>(
+        &mut self,
+        result: Result<T>,
+        position: impl FnOnce(&T) -> Option<Position>,
+    ) -> std::result::Result<T, SinkError> {
+        self.position = result.as_ref().ok().map(position);
+        result.map_err(sink_error)
+    }
+}
+
+impl Sink for ActivitySink {
+    fn name(&self) -> &'static str {
+        "timestore"
+    }
+
+    fn checkpoint(&mut self) -> std::result::Result<Option<Checkpoint>, SinkError> {
+        // Asked for anew, since a consumer asks when it is in doubt.
+        self.position = None;
+        let position = self.position().map_err(sink_error)?;
+        Ok(position.map(|position| position.checkpoint))
+    }
+
+    fn apply(&mut self, batch: &Batch<'_>) -> std::result::Result<(), SinkError> {
+        let result = self.apply_batch(batch);
+        self.settle(result, |next| Some(*next)).map(drop)
+    }
+
+    fn load_snapshot(&mut self, snapshot: Snapshot<'_>) -> std::result::Result<(), SinkError> {
+        let result = self.position().and_then(|stored| {
+            snapshot::load(
+                &self.store,
+                &self.dataset,
+                snapshot,
+                stored,
+                self.clock.now(),
+            )
+        });
+        self.settle(result, |next| Some(*next)).map(drop)
+    }
+
+    fn dead_letters(
+        &mut self,
+        after: JournalId,
+        limit: usize,
+    ) -> std::result::Result<Vec<DeadLetter>, SinkError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.store
+            .write_blocking(move |connection| read_dead_letters(connection, after, limit))
+            .map_err(sink_error)
+    }
+
+    fn dead_letter_count(&mut self) -> std::result::Result<u64, SinkError> {
+        self.store
+            .write_blocking(|connection| {
+                let sql = "SELECT count(*)::UBIGINT FROM tidemark.dead_letters";
+                Ok(connection.query_row(sql, [], |row| row.get(0))?)
+            })
+            .map_err(sink_error)
+    }
+}
+
+fn build(
+    items: &[Item<'_>],
+    snapshot_id: JournalId,
+    present: &HashSet<i64>,
+    now: Time,
+) -> Result<RecordBatch> {
+    let mut builder = Builder::with_capacity(items.len(), now);
+    for item in items {
+        if present.contains(&item.entry.id.as_i64()) {
+            continue;
+        }
+        let mut row = Row::of(item, now);
+        if item.entry.id <= snapshot_id {
+            row.size_delta = row.size_delta.map(|_| 0);
+            row.file_delta = row.file_delta.map(|_| 0);
+        }
+        builder.push(&row);
+    }
+    Ok(builder.finish()?)
+}
+
+/// Parks and unparks dead letters.
+fn settle(connection: &Connection, parked: &[DeadLetter], resolved: &[JournalId]) -> Result<()> {
+    let gone = parked
+        .iter()
+        .map(|letter| letter.journal_id)
+        .chain(resolved.iter().copied());
+    for id in gone {
+        connection
+            .prepare_cached("DELETE FROM tidemark.dead_letters WHERE journal_id = ?")?
+            .execute([id.as_i64()])?;
+    }
+    for letter in parked {
+        connection
+            .prepare_cached(include_str!("sql/park.sql"))?
+            .execute(params![
+                letter.journal_id.as_i64(),
+                letter.event_type,
+                letter.data,
+                letter.reason,
+                letter.parked_at.as_millis(),
+                letter.attempts
+            ])?;
+    }
+    Ok(())
+}
+
+fn read_dead_letters(
+    connection: &Connection,
+    after: JournalId,
+    limit: i64,
+) -> Result<Vec<DeadLetter>> {
+    let mut statement = connection.prepare_cached(include_str!("sql/dead_letters.sql"))?;
+    let letters = statement.query_map(params![after.as_i64(), limit], |row| {
+        Ok(DeadLetter {
+            journal_id: JournalId::from_i64(row.get(0)?),
+            event_type: row.get(1)?,
+            data: row.get(2)?,
+            reason: row.get(3)?,
+            parked_at: Time::from_millis(row.get(4)?),
+            attempts: row.get(5)?,
+        })
+    })?;
+    Ok(letters.collect::<duckdb::Result<_>>()?)
+}
+
+/// The checkpoint that rows read in the same transaction reflect.
+pub(crate) fn read_checkpoint(connection: &Connection) -> Result<Option<Checkpoint>> {
+    Ok(read_position(connection)?.map(|position| position.checkpoint))
+}
+
+fn read_position(connection: &Connection) -> Result<Option<Position>> {
+    let found: Option<(String, i64, String, i64)> = connection
+        .query_row(
+            "SELECT epoch, journal_id, digest, snapshot_id FROM tidemark.filestore_sync",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .optional()?;
+    let Some((epoch, journal_id, digest, snapshot_id)) = found else {
+        return Ok(None);
+    };
+    let damaged = |what: &str| Error::internal(format!("the stored checkpoint has a bad {what}"));
+    Ok(Some(Position {
+        checkpoint: Checkpoint {
+            epoch: epoch.parse().map_err(|_| damaged("epoch"))?,
+            journal_id: JournalId::from_i64(journal_id),
+            digest: digest.parse().map_err(|_| damaged("digest"))?,
+        },
+        snapshot_id: JournalId::from_i64(snapshot_id),
+    }))
+}
+
+/// `stored` is what this sink knows to be there.
+fn write_position(
+    connection: &Connection,
+    next: &Position,
+    stored: Option<&Position>,
+) -> Result<()> {
+    let next_epoch = next.checkpoint.epoch.to_string();
+    let next_id = next.checkpoint.journal_id.as_i64();
+    let digest = next.checkpoint.digest.to_string();
+    let snapshot_id = next.snapshot_id.as_i64();
+    let written = match stored {
+        None => connection
+            .prepare_cached(include_str!("sql/insert_checkpoint.sql"))?
+            .execute(params![next_epoch, next_id, digest, snapshot_id])?,
+        Some(stored) => connection
+            .prepare_cached(include_str!("sql/update_checkpoint.sql"))?
+            .execute(params![
+                next_epoch,
+                next_id,
+                digest,
+                snapshot_id,
+                stored.checkpoint.epoch.to_string(),
+                stored.checkpoint.journal_id.as_i64()
+            ])?,
+    };
+    if written == 1 {
+        return Ok(());
+    }
+    // Another sink of the same timestore wrote meanwhile.
+    Err(Error::internal(
+        "the stored checkpoint is not the one this sink knows",
+    ))
+}
+
+fn sink_error(error: Error) -> SinkError {
+    let message = error.to_string();
+    match error {
+        Error::Damaged(source) => SinkError::Damaged(message, Some(Box::new(source))),
+        Error::Conflict { .. } => SinkError::Damaged(message, None),
+        other => SinkError::Unavailable(message, Some(Box::new(other))),
+    }
+}

@@ -1,0 +1,207 @@
+//! A book that has fallen behind the journal starts again from a snapshot.
+//!
+//! The history stays, and gets one row for each node whose state or size it does not have: of type
+//! `filestore.snapshot.node`, at the journal id of the node's last entry, with the deltas that
+//! bring the node's sums to what the snapshot says. A node that the snapshot does not have gets
+//! such a row with the state `deleted`. So the sums over the table are right again, and what
+//! happened in between is missing and is not invented.
+//!
+//! If the history was right at that id and only a sum was off, the row stands at the snapshot's id.
+//! Rows above the snapshot's id are of a future that did not happen (a journal restored to an
+//! earlier state) and are removed. The rows of another journal (another epoch) cannot be counted
+//! together with this one's: their table is renamed and stays readable by SQL.
+//!
+//! The owner thread takes the nodes chunk by chunk inside one transaction, so readers see the old
+//! book or the new one; other writes wait meanwhile.
+
+use super::{Position, write_position};
+use crate::activity::{Builder, Rest, Row, SNAPSHOT_EVENT_TYPE};
+use crate::catalogue::Dataset;
+use crate::error::{Error, Result};
+use crate::schema::quote;
+use crate::store::{self, Store};
+use crate::timestore::create_activity;
+use crossbeam_channel::{Receiver, Sender};
+use duckdb::arrow::record_batch::RecordBatch;
+use duckdb::{Connection, params};
+use feed::Checkpoint;
+use journal::{NodeKind, NodeState, Snapshot, SnapshotNode, Time};
+use serde_json::value::RawValue;
+
+const CHUNK_NODES: usize = 10_000;
+
+enum Chunk {
+    Nodes(RecordBatch),
+    End,
+}
+
+pub(super) fn load(
+    store: &Store,
+    dataset: &Dataset,
+    snapshot: Snapshot<'_>,
+    stored: Option<Position>,
+    now: Time,
+) -> Result<Position> {
+    let next = Position {
+        checkpoint: Checkpoint {
+            epoch: snapshot.epoch,
+            journal_id: snapshot.journal_id,
+            digest: snapshot.digest,
+        },
+        snapshot_id: snapshot.journal_id,
+    };
+    let (send, receive) = crossbeam_channel::bounded(2);
+    let dataset = dataset.clone();
+    let answer = store.begin_write(move |connection| {
+        store::transaction(connection, |connection| {
+            take(connection, &dataset, &receive, &next, stored.as_ref(), now)
+        })
+    })?;
+    // If the owner fails, it drops the channel, and its answer says why.
+    let sent = send_nodes(snapshot, now, &send);
+    drop(send);
+    let taken = answer.recv().map_err(|_| Error::Closed)?;
+    sent?;
+    taken?;
+    Ok(next)
+}
+
+/// Sends all nodes; without the end mark the transaction does not commit.
+fn send_nodes(snapshot: Snapshot<'_>, now: Time, send: &Sender<Chunk>) -> Result<()> {
+    let mut nodes = snapshot.nodes;
+    loop {
+        let mut builder = Builder::with_capacity(CHUNK_NODES, now);
+        let mut count = 0;
+        for node in nodes.by_ref().take(CHUNK_NODES) {
+            let node = node.map_err(|error| Error::Internal(Box::new(error)))?;
+            push(&mut builder, &node, now)?;
+            count += 1;
+        }
+        let chunk = if count == 0 {
+            Chunk::End
+        } else {
+            Chunk::Nodes(builder.finish()?)
+        };
+        if send.send(chunk).is_err() || count == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// A staged row's deltas are the node's whole size and count; the statement that moves it takes
+/// off what the table has.
+fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
+    let metadata = match &node.metadata {
+        Some(metadata) => serde_json::value::to_raw_value(metadata)?,
+        None => RawValue::NULL.to_owned(),
+    };
+    let is_file = node.kind == NodeKind::File
+        && matches!(node.state, NodeState::Active | NodeState::Inconsistent);
+    builder.push(&Row {
+        observed_at: node.observed_at.unwrap_or(now),
+        event_type: SNAPSHOT_EVENT_TYPE,
+        node_id: Some(node.node_id),
+        backend_mount_id: Some(node.backend_mount_id),
+        path: Some(&node.path),
+        state: Some(node.state.as_str()),
+        consistency_state: node
+            .consistency_state
+            .map(journal::ConsistencyState::as_str),
+        size_bytes: node.size_bytes,
+        size_delta: Some(node.size_bytes.unwrap_or(0)),
+        journal_id: node.journal_id,
+        rest: Rest::Node {
+            metadata: &metadata,
+            checksum: node.checksum.as_deref(),
+            content_hash: node.content_hash.as_deref(),
+            idempotency_key: None,
+            last_modified_at: node.last_modified_at,
+        },
+        kind: Some(node.kind.as_str()),
+        parent_id: node.parent_id,
+        version: Some(node.version),
+        file_delta: Some(i64::from(is_file)),
+        ..Row::default()
+    });
+    Ok(())
+}
+
+/// On the owner thread, inside a transaction.
+fn take(
+    connection: &Connection,
+    dataset: &Dataset,
+    chunks: &Receiver<Chunk>,
+    next: &Position,
+    stored: Option<&Position>,
+    now: Time,
+) -> Result<()> {
+    let snapshot_id = next.checkpoint.journal_id.as_i64();
+    match stored {
+        Some(stored) if stored.checkpoint.epoch != next.checkpoint.epoch => {
+            set_aside(connection, dataset, stored)?;
+        }
+        _ => {
+            connection.execute(
+                &format!(
+                    "DELETE FROM {} WHERE journal_id > ?",
+                    dataset.quoted_table()
+                ),
+                [snapshot_id],
+            )?;
+            connection.execute(
+                "DELETE FROM tidemark.dead_letters WHERE journal_id > ?",
+                [snapshot_id],
+            )?;
+        }
+    }
+    stage(connection, dataset, chunks)?;
+    let table = dataset.quoted_table();
+    for sql in [
+        include_str!("../sql/snapshot_nodes.sql"),
+        include_str!("../sql/snapshot_gone.sql"),
+    ] {
+        connection.execute(
+            &sql.replace("{activity}", &table),
+            params![snapshot_id, now.as_millis()],
+        )?;
+    }
+    connection.execute_batch("DROP TABLE temp.main.staged_nodes")?;
+    write_position(connection, next, stored)
+}
+
+fn stage(connection: &Connection, dataset: &Dataset, chunks: &Receiver<Chunk>) -> Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE staged_nodes AS FROM {} LIMIT 0",
+        dataset.quoted_table()
+    ))?;
+    let mut appender = connection.appender_to_catalog_and_db("staged_nodes", "temp", "main")?;
+    loop {
+        match chunks.recv() {
+            Ok(Chunk::Nodes(batch)) => appender.append_record_batch(batch)?,
+            Ok(Chunk::End) => break,
+            // The sender failed and says why itself.
+            Err(_) => return Err(Error::Cancelled),
+        }
+    }
+    Ok(appender.flush()?)
+}
+
+/// Keeps the rows of another journal under another name and begins an empty table.
+fn set_aside(connection: &Connection, dataset: &Dataset, stored: &Position) -> Result<()> {
+    let epoch = stored.checkpoint.epoch.to_string();
+    let aside = format!(
+        "{}_{}_{}",
+        dataset.table,
+        epoch.get(..8).unwrap_or(&epoch),
+        stored.checkpoint.journal_id
+    );
+    connection.execute_batch(&format!(
+        "DROP VIEW tidemark.activity;
+         DROP TABLE IF EXISTS main.{aside};
+         ALTER TABLE {} RENAME TO {aside};
+         DELETE FROM tidemark.dead_letters;",
+        dataset.quoted_table(),
+        aside = quote(&aside),
+    ))?;
+    create_activity(connection, &dataset.table)
+}

@@ -1,0 +1,71 @@
+-- The timestore's own tables. Datasets themselves are tables in the schema main.
+CREATE SCHEMA IF NOT EXISTS tidemark;
+
+CREATE SEQUENCE IF NOT EXISTS tidemark.dataset_ids;
+CREATE SEQUENCE IF NOT EXISTS tidemark.partition_ids;
+
+CREATE TABLE IF NOT EXISTS tidemark.datasets (
+    id BIGINT PRIMARY KEY,
+    slug VARCHAR NOT NULL UNIQUE,
+    name VARCHAR NOT NULL,
+    table_name VARCHAR NOT NULL,
+    is_activity BOOLEAN NOT NULL,
+    created_at TIMESTAMP NOT NULL
+);
+
+-- Fields are only ever added.
+CREATE TABLE IF NOT EXISTS tidemark.fields (
+    dataset_id BIGINT NOT NULL,
+    position INTEGER NOT NULL,
+    name VARCHAR NOT NULL,
+    type VARCHAR NOT NULL,
+    PRIMARY KEY (dataset_id, name)
+);
+
+-- No primary key: rows are updated in place, and only the owner thread writes.
+CREATE TABLE IF NOT EXISTS tidemark.partitions (
+    id BIGINT NOT NULL,
+    dataset_id BIGINT NOT NULL,
+    partition_key VARCHAR NOT NULL,
+    start_at TIMESTAMP NOT NULL,
+    end_at TIMESTAMP NOT NULL,
+    row_count BIGINT NOT NULL,
+    ingested_at TIMESTAMP NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS tidemark.idempotency_keys (
+    dataset_id BIGINT NOT NULL,
+    idempotency_key VARCHAR NOT NULL,
+    request_hash VARCHAR NOT NULL,
+    answer VARCHAR NOT NULL,
+    ingested_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (dataset_id, idempotency_key)
+);
+
+CREATE TABLE IF NOT EXISTS tidemark.saved_sql (
+    id VARCHAR PRIMARY KEY,
+    statement VARCHAR NOT NULL,
+    label VARCHAR,
+    stats VARCHAR,
+    created_by VARCHAR,
+    created_at TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP NOT NULL
+);
+
+-- The checkpoint: one row at most. snapshot_id is the journal id of the snapshot loaded last;
+-- entries up to it are counted by what it wrote.
+CREATE TABLE IF NOT EXISTS tidemark.filestore_sync (
+    epoch VARCHAR NOT NULL,
+    journal_id BIGINT NOT NULL,
+    digest VARCHAR NOT NULL,
+    snapshot_id BIGINT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS tidemark.dead_letters (
+    journal_id BIGINT NOT NULL,
+    event_type VARCHAR NOT NULL,
+    data VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    parked_at TIMESTAMP NOT NULL,
+    attempts INTEGER NOT NULL
+);

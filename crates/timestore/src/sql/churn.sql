@@ -1,0 +1,35 @@
+WITH changes AS (
+    SELECT
+        *,
+        {key} AS group_key,
+        -- A file that was there before and has other contents now. Commands that only touch a
+        -- node's metadata are updates too.
+        kind = 'file' AND file_delta = 0 AND state IN ('active', 'inconsistent') AND (
+            event_type = 'filestore.node.uploaded'
+            OR (event_type = 'filestore.node.updated' AND coalesce(command, '') NOT ILIKE '%metadata%')
+            OR (event_type = 'filestore.node.reconciled' AND size_delta <> 0)
+        ) AS is_rewrite,
+        previous_path IS NOT NULL AND previous_path <> path AS is_move,
+        state IN ('deleted', 'missing') AS is_deletion,
+        event_type IN ('filestore.node.created', 'filestore.node.copied')
+            OR file_delta > 0 AS is_creation
+    FROM tidemark.activity
+    WHERE {rows}
+)
+
+SELECT
+    {shown} AS "group",
+    {node_id} AS "nodeId",
+    count(*) AS changes,
+    count(DISTINCT node_id) AS nodes,
+    count_if(is_creation)::BIGINT AS created,
+    count_if(is_rewrite)::BIGINT AS rewritten,
+    count_if(is_move)::BIGINT AS moved,
+    count_if(is_deletion)::BIGINT AS deleted,
+    coalesce(sum(size_bytes) FILTER (WHERE is_creation OR is_rewrite), 0)::BIGINT AS "bytesWritten",
+    coalesce(-sum(size_delta) FILTER (WHERE size_delta < 0), 0)::BIGINT AS "bytesRemoved",
+    max(observed_at) AS "lastChangeAt"
+FROM changes
+GROUP BY group_key
+ORDER BY {order} DESC, "group"
+LIMIT $limit

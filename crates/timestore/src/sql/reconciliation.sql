@@ -1,0 +1,20 @@
+SELECT
+    date_trunc('day', observed_at) AS "bucketStart",
+    count_if(event_type = 'filestore.drift.detected')::BIGINT AS "driftDetected",
+    count_if(event_type = 'filestore.node.reconciled')::BIGINT AS "nodesReconciled",
+    count_if(event_type = 'filestore.node.missing')::BIGINT AS "nodesMissing",
+    count_if(event_type = 'filestore.reconciliation.job.completed')::BIGINT AS "jobsCompleted",
+    count_if(event_type = 'filestore.reconciliation.job.failed')::BIGINT AS "jobsFailed",
+    count_if(event_type = 'filestore.reconciliation.job.cancelled')::BIGINT AS "jobsCancelled",
+    avg(duration_ms) FILTER (WHERE event_type = 'filestore.reconciliation.job.completed')
+        AS "averageDurationMs",
+    quantile_cont(duration_ms, 0.95) FILTER (WHERE event_type = 'filestore.reconciliation.job.completed')
+        AS "p95DurationMs"
+FROM tidemark.activity
+WHERE (
+    starts_with(event_type, 'filestore.reconciliation.')
+    OR event_type IN ('filestore.drift.detected', 'filestore.node.reconciled', 'filestore.node.missing')
+) AND {rows}
+GROUP BY 1
+ORDER BY 1
+LIMIT $limit

@@ -1,0 +1,39 @@
+-- Nodes that the history has and the snapshot does not.
+WITH counted AS (
+    SELECT
+        node_id,
+        max(journal_id) AS journal_id,
+        sum(size_delta)::BIGINT AS size_bytes,
+        sum(file_delta)::BIGINT AS files
+    FROM {activity}
+    WHERE version IS NOT NULL
+    GROUP BY node_id
+)
+INSERT INTO {activity}
+SELECT latest.* REPLACE (
+    make_timestamp_ms($2::BIGINT) AS observed_at,
+    'filestore.snapshot.node' AS event_type,
+    'deleted' AS state,
+    NULL AS consistency_state,
+    NULL AS size_bytes,
+    -counted.size_bytes AS size_delta,
+    $1 AS journal_id,
+    NULL AS command,
+    NULL AS principal,
+    NULL AS reconciliation_reason,
+    NULL AS metadata_json,
+    NULL AS previous_path,
+    NULL AS command_id,
+    NULL AS duration_ms,
+    make_timestamp_ms($2::BIGINT) AS ingested_at,
+    -counted.files AS file_delta
+)
+FROM counted
+JOIN {activity} AS latest
+    ON latest.node_id = counted.node_id
+    AND latest.journal_id = counted.journal_id
+    AND latest.version IS NOT NULL
+WHERE latest.state <> 'deleted'
+    AND NOT EXISTS (
+        FROM temp.main.staged_nodes AS staged WHERE staged.node_id = counted.node_id
+    )

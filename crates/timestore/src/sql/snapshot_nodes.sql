@@ -1,0 +1,29 @@
+-- Nodes whose state or sums the history does not have.
+WITH counted AS (
+    SELECT
+        node_id,
+        max(journal_id) AS journal_id,
+        arg_max(path, journal_id) AS path,
+        sum(size_delta)::BIGINT AS size_bytes,
+        sum(file_delta)::BIGINT AS files
+    FROM {activity}
+    WHERE version IS NOT NULL
+    GROUP BY node_id
+)
+INSERT INTO {activity}
+SELECT staged.* REPLACE (
+    staged.size_delta - coalesce(counted.size_bytes, 0) AS size_delta,
+    staged.file_delta - coalesce(counted.files, 0) AS file_delta,
+    CASE
+        WHEN counted.journal_id >= staged.journal_id THEN $1
+        ELSE staged.journal_id
+    END AS journal_id,
+    CASE WHEN counted.path <> staged.path THEN counted.path END AS previous_path,
+    make_timestamp_ms($2::BIGINT) AS ingested_at
+)
+FROM temp.main.staged_nodes AS staged
+LEFT JOIN counted USING (node_id)
+WHERE counted.node_id IS NULL
+    OR counted.journal_id < staged.journal_id
+    OR counted.size_bytes <> staged.size_delta
+    OR counted.files <> staged.file_delta

@@ -1,0 +1,301 @@
+//! The DuckDB file: who may touch it, and from which thread.
+//!
+//! One owner thread holds the writing connection and takes jobs from a bounded queue. A read runs
+//! on a thread of a [`Pool`], on a connection of its own that is made for it and dropped after it,
+//! inside a read-only transaction: no read sees another's leftovers, and none outlives its bound in
+//! time, so none keeps the write-ahead log from being folded into the file for longer than that.
+//!
+//! Settings are the sandbox's outer wall and hold for the whole instance, this crate's own
+//! statements included: DuckDB may touch its own files and nothing else, loads no extension, and
+//! no statement can change that.
+//!
+//! Recovery: DuckDB replays its write-ahead log when the file is opened, so a killed process loses
+//! only what had not committed. A write that fails for want of space takes the instance down
+//! ("invalidated"); the owner then waits for the readers to leave and opens the file again.
+
+mod readers;
+
+pub(crate) use readers::Pool;
+
+use crate::error::{Error, Result};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use duckdb::{Config, Connection};
+use parking_lot::{Mutex, RwLock};
+use std::fs::{File, TryLockError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// Writes that may wait; then callers are turned away.
+const WRITE_QUEUE: usize = 64;
+
+/// What the instance is opened with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) path: PathBuf,
+    pub(crate) memory_limit_bytes: u64,
+}
+
+type Job = Box<dyn FnOnce(&Connection) -> bool + Send>;
+
+/// The open file.
+pub(crate) struct Store {
+    jobs: Mutex<Option<Sender<Job>>>,
+    owner: Mutex<Option<JoinHandle<()>>>,
+    instance: Arc<Instance>,
+    /// Held until the file is closed.
+    lock: Mutex<Option<File>>,
+}
+
+/// The connection that readers are cloned from. Readers hold the read lock for as long as they
+/// use the instance; whoever opens it again holds the write lock, so that two instances never have
+/// the file at once.
+pub(crate) struct Instance {
+    template: RwLock<Option<Mutex<Connection>>>,
+}
+
+impl Store {
+    /// Opens the file, alone.
+    pub(crate) fn open(
+        settings: Settings,
+        prepare: impl FnOnce(&Connection) -> Result<()>,
+    ) -> Result<Self> {
+        let lock = lock(&settings.path)?;
+        let connection = connect(&settings)?;
+        prepare(&connection)?;
+        let instance = Arc::new(Instance {
+            template: RwLock::new(Some(Mutex::new(connection.try_clone()?))),
+        });
+        let (jobs, queue) = crossbeam_channel::bounded(WRITE_QUEUE);
+        let owner = Owner {
+            settings,
+            connection: Some(connection),
+            instance: Arc::clone(&instance),
+        };
+        let owner = std::thread::Builder::new()
+            .name("timestore-owner".to_owned())
+            .spawn(move || owner.run(&queue))?;
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            owner: Mutex::new(Some(owner)),
+            instance,
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    pub(crate) fn instance(&self) -> Arc<Instance> {
+        Arc::clone(&self.instance)
+    }
+
+    /// Runs `work` on the owner thread and waits for it. What `work` does is up to it; see
+    /// [`transaction`].
+    pub(crate) fn write_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.begin_write(work)?.recv().map_err(|_| Error::Closed)?
+    }
+
+    /// Queues `work` for the owner thread; the answer comes through the channel.
+    pub(crate) fn begin_write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<Receiver<Result<T>>> {
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        let jobs = self.jobs.lock().clone().ok_or(Error::Closed)?;
+        jobs.send(job(work, move |result| drop(reply.send(result))))
+            .map_err(|_| Error::Closed)?;
+        Ok(answer)
+    }
+
+    /// Runs `work` on the owner thread. Once queued it runs even if the caller goes away.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let jobs = self.jobs.lock().clone().ok_or(Error::Closed)?;
+        jobs.try_send(job(work, move |result| drop(reply.send(result))))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => Error::Busy,
+                TrySendError::Disconnected(_) => Error::Closed,
+            })?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Writes out what is queued, folds the log into the file and closes it. Readers must have
+    /// ended.
+    pub(crate) fn close(&self) {
+        drop(self.jobs.lock().take());
+        if let Some(owner) = self.owner.lock().take()
+            && owner.join().is_err()
+        {
+            tracing::error!("database thread panicked");
+        }
+        drop(self.lock.lock().take());
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Instance {
+    /// Runs `work` on a connection of its own.
+    pub(crate) fn with_connection<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        let template = self.template.read();
+        let connection = template.as_ref().ok_or(Error::Closed)?.lock().try_clone()?;
+        work(&connection)
+    }
+}
+
+struct Owner {
+    settings: Settings,
+    connection: Option<Connection>,
+    instance: Arc<Instance>,
+}
+
+impl Owner {
+    fn run(mut self, queue: &Receiver<Job>) {
+        for job in queue {
+            if self.connection.is_none() {
+                self.reopen();
+            }
+            let intact = match &self.connection {
+                Some(connection) => job(connection),
+                // The job is dropped, and with it the caller's reply: it sees `Closed`.
+                None => continue,
+            };
+            if !intact {
+                self.reopen();
+            }
+        }
+        *self.instance.template.write() = None;
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.execute_batch("CHECKPOINT")
+        {
+            tracing::warn!(
+                error = crate::error::message(&error),
+                "database not folded on closing"
+            );
+        }
+    }
+
+    fn reopen(&mut self) {
+        let mut template = self.instance.template.write();
+        *template = None;
+        self.connection = None;
+        let opened = connect(&self.settings)
+            .and_then(|connection| Ok((connection.try_clone()?, connection)));
+        match opened {
+            Ok((clone, connection)) => {
+                tracing::warn!("database opened again after a failed write");
+                *template = Some(Mutex::new(clone));
+                self.connection = Some(connection);
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "database cannot be opened"
+                );
+            }
+        }
+    }
+}
+
+/// The job, telling whether the instance is still usable after it.
+fn job<T>(
+    work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    reply: impl FnOnce(Result<T>) + Send + 'static,
+) -> Job {
+    Box::new(move |connection| {
+        let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
+            .unwrap_or_else(|_| Err(Error::internal("a database job panicked")));
+        let intact = !result.as_ref().is_err_and(Error::is_invalidated);
+        reply(result);
+        intact
+    })
+}
+
+/// Runs `work` in one transaction, which commits if and only if `work` succeeds.
+pub(crate) fn transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T>,
+) -> Result<T> {
+    let transaction = connection.unchecked_transaction()?;
+    let value = work(connection)?;
+    transaction.commit()?;
+    Ok(value)
+}
+
+/// Takes the lock file beside the database. The lock goes with the process, however it ends.
+fn lock(database: &Path) -> Result<File> {
+    let dir = database.parent().unwrap_or(Path::new("."));
+    let path = database.with_extension("lock");
+    let failed = |source: std::io::Error| Error::Open {
+        path: path.clone(),
+        source: source.into(),
+    };
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked {
+            dir: dir.to_owned(),
+            lock: path,
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn connect(settings: &Settings) -> Result<Connection> {
+    let open = || -> duckdb::Result<Connection> {
+        let config = Config::default()
+            .enable_autoload_extension(false)?
+            .max_memory(&format!("{}B", settings.memory_limit_bytes))?;
+        let connection = Connection::open_with_flags(&settings.path, config)?;
+        connection.execute_batch(&lock_down(&settings.path))?;
+        Ok(connection)
+    };
+    open().map_err(|source| Error::Open {
+        path: settings.path.clone(),
+        source: source.into(),
+    })
+}
+
+/// The order matters: the paths while paths may still be set, then no others, then no settings.
+fn lock_down(database: &Path) -> String {
+    let path = |suffix: &str| {
+        let text = format!("{}{suffix}", database.display());
+        format!("'{}'", text.replace('\'', "''"))
+    };
+    format!(
+        "SET temp_directory = {temp};
+         SET allowed_directories = [{temp}];
+         SET allowed_paths = [{}, {}, {}, {}];
+         SET enable_external_access = false;
+         SET lock_configuration = true;",
+        path(""),
+        path(".wal"),
+        path(".wal.checkpoint"),
+        path(".wal.recovery"),
+        temp = path(".tmp"),
+    )
+}

@@ -1,0 +1,254 @@
+//! A book that starts again from a snapshot.
+
+use crate::support::{Fixture, Tree, apply, at, nodes};
+use feed::{Sink, SinkError};
+use journal::{
+    ConsistencyState, JournalId, NodeKind, NodeState, ReadError, Snapshot, SnapshotNode,
+};
+use serde_json::json;
+
+fn snapshot_nodes(tree: &Tree) -> Vec<SnapshotNode> {
+    tree.nodes
+        .iter()
+        .map(|(id, node)| SnapshotNode {
+            node_id: *id,
+            backend_mount_id: tree.mount,
+            path: node.path.clone(),
+            kind: if node.is_file {
+                NodeKind::File
+            } else {
+                NodeKind::Directory
+            },
+            state: NodeState::Active,
+            parent_id: None,
+            version: node.version,
+            size_bytes: Some(node.size),
+            journal_id: node.last,
+            checksum: Some("sha256:00".to_owned()),
+            content_hash: None,
+            metadata: Some(json!({"a": 1})),
+            consistency_state: Some(ConsistencyState::Active),
+            last_modified_at: None,
+            observed_at: Some(at("2026-03-05T00:00:00Z")),
+        })
+        .collect()
+}
+
+fn snapshot(tree: &Tree) -> Snapshot<'static> {
+    let journal_id = tree.journal.head();
+    Snapshot {
+        epoch: tree.journal.epoch,
+        journal_id,
+        digest: tree.journal.digest(journal_id),
+        nodes: Box::new(snapshot_nodes(tree).into_iter().map(Ok)),
+    }
+}
+
+/// What `/filestore/nodes` must say after the tree's whole journal.
+async fn assert_book_equals(fixture: &Fixture, tree: &Tree) {
+    let expected: Vec<_> = snapshot_nodes(tree)
+        .into_iter()
+        .map(|node| {
+            (
+                node.node_id,
+                node.path,
+                node.size_bytes,
+                node.journal_id,
+                node.version,
+            )
+        })
+        .collect();
+    let found: Vec<_> = nodes(fixture)
+        .await
+        .into_iter()
+        .map(|node| {
+            (
+                node.node_id,
+                node.path,
+                node.size_bytes,
+                node.journal_id,
+                node.version,
+            )
+        })
+        .collect();
+    assert_eq!(found, expected);
+    let files = tree.nodes.values().filter(|node| node.is_file).count();
+    let bytes: i64 = tree.nodes.values().map(|node| node.size).sum();
+    assert_eq!(
+        fixture
+            .sql(
+                "SELECT sum(file_delta) AS files, sum(size_delta) AS bytes FROM filestore_activity"
+            )
+            .await,
+        vec![json!({"files": files, "bytes": bytes})]
+    );
+}
+
+fn tree() -> Tree {
+    let mut tree = Tree::new();
+    tree.create("d", false, 0);
+    for number in 0..20 {
+        tree.file(&format!("d/f{number}"), 100 + number);
+    }
+    tree
+}
+
+/// Changes of every kind to the tree of [`tree`].
+fn change(tree: &mut Tree) {
+    tree.rewrite(2, 7);
+    tree.rename(3, "moved");
+    tree.delete(4);
+    tree.file("late", 55);
+}
+
+#[tokio::test]
+async fn a_new_consumer_starts_from_a_snapshot_and_follows() {
+    let fixture = Fixture::new();
+    let mut tree = tree();
+    change(&mut tree);
+    let mut sink = fixture.timestore.sink();
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    assert_eq!(
+        sink.checkpoint().unwrap(),
+        Some(tree.journal.checkpoint(tree.journal.head()))
+    );
+    assert_book_equals(&fixture, &tree).await;
+    let kinds = fixture
+        .sql("SELECT DISTINCT event_type FROM filestore_activity")
+        .await;
+    assert_eq!(
+        kinds,
+        vec![json!({"event_type": "filestore.snapshot.node"})]
+    );
+
+    let after = tree.journal.head().get();
+    tree.rewrite(5, 1);
+    tree.delete(6);
+    tree.journal
+        .apply(&mut sink, after, tree.journal.head().get())
+        .unwrap();
+    assert_book_equals(&fixture, &tree).await;
+}
+
+#[tokio::test]
+async fn a_late_consumer_keeps_its_history_and_gets_what_it_missed() {
+    let fixture = Fixture::new();
+    let mut tree = tree();
+    let mut sink = fixture.timestore.sink();
+    tree.journal.apply_all(&mut sink);
+    let seen = tree.journal.head();
+    change(&mut tree);
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    assert_book_equals(&fixture, &tree).await;
+    let added = "SELECT node_id, path, previous_path, state, size_delta, file_delta \
+        FROM filestore_activity WHERE event_type = 'filestore.snapshot.node' ORDER BY node_id";
+    assert_eq!(
+        fixture.sql(added).await,
+        vec![
+            json!({"node_id": 2, "path": "d/f0", "previous_path": null, "state": "active", "size_delta": -93, "file_delta": 0}),
+            json!({"node_id": 3, "path": "moved", "previous_path": "d/f1", "state": "active", "size_delta": 0, "file_delta": 0}),
+            json!({"node_id": 4, "path": "d/f2", "previous_path": null, "state": "deleted", "size_delta": -102, "file_delta": -1}),
+            json!({"node_id": 22, "path": "late", "previous_path": null, "state": "active", "size_delta": 55, "file_delta": 1}),
+        ]
+    );
+    let history =
+        format!("SELECT count(*) AS n FROM filestore_activity WHERE journal_id <= {seen}");
+    assert_eq!(fixture.value(&history).await, json!(21));
+
+    // Starting over changes nothing.
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    let rows = fixture
+        .value("SELECT count(*) AS n FROM filestore_activity")
+        .await;
+    assert_eq!(rows, json!(25));
+    assert_book_equals(&fixture, &tree).await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_retried_after_a_snapshot_counts_nothing_twice() {
+    let fixture = Fixture::new();
+    let tree = tree();
+    let mut sink = fixture.timestore.sink();
+    let head = tree.journal.checkpoint(tree.journal.head());
+    apply(&mut sink, &tree.journal.entries[1..], &[], &[], head).unwrap();
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    assert_book_equals(&fixture, &tree).await;
+    apply(
+        &mut sink,
+        &tree.journal.entries[..1],
+        &[],
+        &[JournalId::new(1)],
+        head,
+    )
+    .unwrap();
+    assert_book_equals(&fixture, &tree).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_breaks_off_changes_nothing() {
+    let fixture = Fixture::new();
+    let mut tree = tree();
+    let mut sink = fixture.timestore.sink();
+    tree.journal.apply_all(&mut sink);
+    let checkpoint = sink.checkpoint().unwrap();
+    let digest = fixture.timestore.content_digest().unwrap();
+    change(&mut tree);
+    let broken = Snapshot {
+        nodes: Box::new(
+            snapshot_nodes(&tree)
+                .into_iter()
+                .map(Ok)
+                .take(5)
+                .chain([Err(ReadError::Unavailable("gone".into()))]),
+        ),
+        ..snapshot(&tree)
+    };
+    let error = sink.load_snapshot(broken).unwrap_err();
+    assert!(matches!(error, SinkError::Unavailable(..)), "{error}");
+    assert_eq!(sink.checkpoint().unwrap(), checkpoint);
+    assert_eq!(fixture.timestore.content_digest().unwrap(), digest);
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    assert_book_equals(&fixture, &tree).await;
+}
+
+#[tokio::test]
+async fn a_journal_restored_to_an_earlier_state_drops_the_lost_future() {
+    let fixture = Fixture::new();
+    let earlier = tree();
+    let mut later = Tree {
+        journal: earlier.journal.clone(),
+        ..tree()
+    };
+    change(&mut later);
+    let mut sink = fixture.timestore.sink();
+    later.journal.apply_all(&mut sink);
+    sink.load_snapshot(snapshot(&earlier)).unwrap();
+    assert_eq!(
+        sink.checkpoint().unwrap(),
+        Some(earlier.journal.checkpoint(earlier.journal.head()))
+    );
+    assert_book_equals(&fixture, &earlier).await;
+}
+
+#[tokio::test]
+async fn another_journal_begins_an_empty_book_and_the_old_rows_stay_readable() {
+    let fixture = Fixture::new();
+    let (first, second) = (tree(), {
+        let mut tree = Tree::new();
+        tree.file("other", 3);
+        tree
+    });
+    let mut sink = fixture.timestore.sink();
+    first.journal.apply_all(&mut sink);
+    sink.load_snapshot(snapshot(&second)).unwrap();
+    assert_book_equals(&fixture, &second).await;
+    let epoch = first.journal.epoch.to_string();
+    let aside = format!("filestore_activity_{}_21", &epoch[..8]);
+    let count = fixture
+        .value(&format!("SELECT count(*) AS n FROM {aside}"))
+        .await;
+    assert_eq!(count, json!(21));
+    // And it survives a restart.
+    let fixture = fixture.reopened();
+    assert_book_equals(&fixture, &second).await;
+}
