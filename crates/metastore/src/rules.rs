@@ -92,7 +92,8 @@ pub struct Match {
     /// The id of a mount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount: Option<i64>,
-    /// A glob over the whole path: `*` stays within a name, `**` crosses `/`.
+    /// A glob over the whole path: `*` stays within a name, `**` crosses `/`; `?` and `[…]` stand
+    /// for one byte, so for one character only within ASCII.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "finance/**")]
     pub path_glob: Option<String>,

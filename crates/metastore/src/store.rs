@@ -253,8 +253,9 @@ impl Metastore {
     /// Finishes the work in hand, closes the database and lets another process have it, once the
     /// sinks are dropped too. Blocks. What is asked afterwards is answered with 503.
     pub fn close(&self) {
-        self.0.writer.close();
+        // The last connection to go empties the write-ahead log, which a reader could not.
         self.0.reader.close();
+        self.0.writer.close();
         self.0.lock.lock().take();
     }
 }

@@ -120,7 +120,7 @@ pub(crate) fn field(name: &str) -> Result<Field, String> {
         ));
     };
     if rest.is_empty() {
-        return json("r.metadata", "");
+        return json("r.metadata", None);
     }
     let Some(rest) = rest.strip_prefix('.') else {
         return Err(format!(
@@ -129,8 +129,10 @@ pub(crate) fn field(name: &str) -> Result<Field, String> {
     };
     match rest.strip_prefix("filestore") {
         Some("") => Ok(Field::Node),
-        Some(inner) if inner.starts_with('.') => node_field(inner.trim_start_matches('.')),
-        _ => json("r.metadata", rest),
+        Some(inner) if inner.starts_with('.') => {
+            node_field(inner.strip_prefix('.').unwrap_or(inner))
+        }
+        _ => json("r.metadata", Some(rest)),
     }
 }
 
@@ -139,10 +141,8 @@ fn node_field(name: &str) -> Result<Field, String> {
         return Ok(Field::Column(*column));
     }
     match name.strip_prefix("nodeMetadata") {
-        Some("") => json("n.node_metadata", ""),
-        Some(inner) if inner.starts_with('.') => {
-            json("n.node_metadata", inner.trim_start_matches('.'))
-        }
+        Some("") => json("n.node_metadata", None),
+        Some(inner) if inner.starts_with('.') => json("n.node_metadata", inner.strip_prefix('.')),
         _ => {
             let known: Vec<_> = NODE.iter().map(|column| column.name).collect();
             Err(format!(
@@ -153,12 +153,14 @@ fn node_field(name: &str) -> Result<Field, String> {
     }
 }
 
-fn json(sql: &'static str, path: &str) -> Result<Field, String> {
-    let names: Vec<String> = if path.is_empty() {
-        Vec::new()
-    } else {
-        path.split('.').map(str::to_owned).collect()
-    };
+/// The value at a dotted path of a JSON column, or the whole of it.
+fn json(sql: &'static str, path: Option<&str>) -> Result<Field, String> {
+    let names: Vec<String> = path
+        .into_iter()
+        .flat_map(|it| it.split('.'))
+        .map(str::to_owned)
+        .collect();
+    let path = path.unwrap_or_default();
     let is_bad = |name: &String| {
         name.is_empty() || name.contains(['"', '\\']) || name.chars().any(char::is_control)
     };

@@ -23,6 +23,8 @@ pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
 pub(crate) fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::String(whole), Value::String(part)) => whole.contains(part.as_str()),
+        // Null is as good as not there, which holds nothing.
+        (Value::Null, _) => false,
         _ => covers(whole, part),
     }
 }

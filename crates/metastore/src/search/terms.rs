@@ -167,8 +167,8 @@ mod tests {
             is("metadata.url", "eq", json!("http://x/y=z")),
         );
         same(
-            "filestore.path:docs/**.md",
-            is("metadata.filestore.path", "glob", json!("docs/**.md")),
+            "filestore.path:docs/**/*.md",
+            is("metadata.filestore.path", "glob", json!("docs/**/*.md")),
         );
         let both = json!({"type": "group", "operator": "and", "filters": [
             is("owner", "eq", json!("a b")), is("metadata.x", "lt", json!(1)),
