@@ -1,0 +1,124 @@
+//! The command line: every command and what it takes. Commands that talk REST keep their own
+//! arguments beside their code.
+
+use crate::commands::{activity, events, mounts, nodes, records, scan, sql, status};
+use crate::config::{Client, Config, Global};
+use crate::output::Format;
+use crate::services::Service;
+use crate::verify;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Three books about files, kept in step: what there is, what people say about it, how it changed.
+///
+/// `tidemark dev DIR` catalogues a folder and serves all three books; every other command talks to
+/// services that run.
+#[derive(Parser, Debug)]
+#[command(
+    name = "tidemark",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run all three services in one process, catalogue folders and follow their changes
+    Dev(Box<DevArgs>),
+    /// Run the named services (all, if none is named)
+    Serve(Box<ServeArgs>),
+    /// Show how the services are; exit 1 if one is unhealthy
+    Status(status::StatusArgs),
+    /// Compare the three books and print every difference; exit 1 if there is one
+    Verify(verify::VerifyArgs),
+    /// Catalogue what is in a mount, or in all of them
+    Scan(scan::ScanArgs),
+    /// Add and list mounts
+    #[command(subcommand)]
+    Mounts(mounts::MountsCommand),
+    /// List what is in a directory
+    Ls(nodes::LsArgs),
+    /// Show one node
+    Stat(nodes::StatArgs),
+    /// Show how much the tree grew, by hour, day, week or month
+    Growth(activity::GrowthArgs),
+    /// Show what is rewritten, moved and deleted most
+    Churn(activity::ChurnArgs),
+    /// Show what is largest, grows fastest or lies untouched longest
+    Top(activity::TopArgs),
+    /// Show a tree as it was at a time
+    AsOf(activity::AsOfArgs),
+    /// Ask the timestore in SQL
+    Sql(sql::SqlArgs),
+    /// Find records by what people and the sync say of them
+    Search(records::SearchArgs),
+    /// Add and remove tags of a node's record
+    #[command(subcommand)]
+    Tag(records::TagCommand),
+    /// Set the owner of a node's record
+    #[command(subcommand)]
+    Owner(records::OwnerCommand),
+    /// Read the journal
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// Print the OpenAPI document of a running service
+    Openapi(status::OpenapiArgs),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the reference page of the configuration
+    #[command(hide = true)]
+    ConfigReference,
+}
+
+/// `tidemark dev`
+#[derive(Args, Debug)]
+pub struct DevArgs {
+    /// Folders to catalogue and follow; each becomes a mount. Without one, the mounts that are
+    /// known
+    #[arg(value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// The services' options.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// `tidemark serve`
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// A service to run; may be given more than once
+    #[arg(long = "service", value_name = "SERVICE", value_enum)]
+    pub services: Vec<Service>,
+    /// The services' options.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What commands that print data take.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct Reading {
+    /// How data is printed on stdout
+    #[arg(
+        long,
+        short,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "table"
+    )]
+    pub output: Format,
+    /// Where the services are.
+    #[command(flatten)]
+    pub client: Client,
+}

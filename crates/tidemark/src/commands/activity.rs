@@ -1,0 +1,321 @@
+//! `growth`, `churn`, `top` and `as-of`: what the timestore tells of changes.
+
+use super::{Outcome, rows_in};
+use crate::args::Reading;
+use crate::client::Services;
+use crate::output::{Rows, bytes, escape, say};
+use crate::target::{self, Target};
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+use std::ffi::OsString;
+
+/// Where and when.
+#[derive(Args, Debug)]
+#[group(skip)]
+pub struct Scope {
+    /// Only below this path: MOUNT:PATH, or a path on this machine; without it, everything
+    #[arg(value_name = "PATH")]
+    pub path: Option<OsString>,
+    /// From this time on: 2026-03-01, 2026-03-01T12:00:00Z, or an age such as 7d
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub to: Option<String>,
+}
+
+/// `tidemark growth`
+#[derive(Args, Debug)]
+pub struct GrowthArgs {
+    /// Where and when.
+    #[command(flatten)]
+    pub scope: Scope,
+    /// The length of a step
+    #[arg(long, value_enum, default_value = "day")]
+    pub bucket: Bucket,
+    /// A series for each of these
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub group_by: Option<GroupBy>,
+    /// How many levels below PATH the directories of `--group-by prefix` are
+    #[arg(long, value_name = "LEVELS")]
+    pub depth: Option<u32>,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `tidemark churn`
+#[derive(Args, Debug)]
+pub struct ChurnArgs {
+    /// Where and when.
+    #[command(flatten)]
+    pub scope: Scope,
+    /// What changes are counted by
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "prefix")]
+    pub group_by: ChurnBy,
+    /// What comes first
+    #[arg(long, value_enum, default_value = "changes")]
+    pub order: ChurnOrder,
+    /// How many levels below PATH the directories of `--group-by prefix` are
+    #[arg(long, value_name = "LEVELS")]
+    pub depth: Option<u32>,
+    /// At most this many lines
+    #[arg(long, value_name = "LINES", default_value_t = 20)]
+    pub limit: u32,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `tidemark top`
+#[derive(Args, Debug)]
+pub struct TopArgs {
+    /// What is looked for
+    #[arg(value_enum)]
+    pub by: TopBy,
+    /// Where and when.
+    #[command(flatten)]
+    pub scope: Scope,
+    /// At most this many lines
+    #[arg(long, value_name = "LINES", default_value_t = 20)]
+    pub limit: u32,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `tidemark as-of`
+#[derive(Args, Debug)]
+pub struct AsOfArgs {
+    /// The time: 2026-03-01, 2026-03-01T12:00:00Z, or an age such as 7d
+    #[arg(value_parser = time)]
+    pub at: String,
+    /// Only below this path: MOUNT:PATH, or a path on this machine; without it, everything
+    #[arg(value_name = "PATH")]
+    pub path: Option<OsString>,
+    /// At most this many nodes
+    #[arg(long, value_name = "NODES", default_value_t = 1_000)]
+    pub limit: u32,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// The length of a step.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum Bucket {
+    Hour,
+    Day,
+    Week,
+    Month,
+}
+
+/// What a series is of.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum GroupBy {
+    Mount,
+    Prefix,
+    Principal,
+    Command,
+}
+
+/// What changes are counted by.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum ChurnBy {
+    Prefix,
+    Principal,
+    Command,
+    Node,
+}
+
+/// What comes first.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+#[value(rename_all = "camelCase")]
+pub enum ChurnOrder {
+    Changes,
+    Rewritten,
+    Moved,
+    Deleted,
+    Created,
+    BytesWritten,
+}
+
+/// What `top` looks for.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum TopBy {
+    /// The largest files
+    Largest,
+    /// What grew most
+    Growing,
+    /// What lies untouched longest
+    Untouched,
+}
+
+pub(crate) fn growth(services: &Services, args: &GrowthArgs) -> anyhow::Result<Outcome> {
+    let mut query = scope(services, &args.scope)?;
+    query.push(("bucket", word(args.bucket)));
+    query.extend(args.group_by.map(|group| ("groupBy", word(group))));
+    query.extend(args.depth.map(|depth| ("depth", depth.to_string())));
+    let first = &[
+        "bucketStart",
+        "group",
+        "bytesAdded",
+        "bytesRemoved",
+        "netBytes",
+        "totalBytes",
+        "filesAdded",
+        "filesRemoved",
+        "files",
+        "changes",
+    ];
+    print(services, "/filestore/growth", &query, &args.reading, first)
+}
+
+pub(crate) fn churn(services: &Services, args: &ChurnArgs) -> anyhow::Result<Outcome> {
+    let mut query = scope(services, &args.scope)?;
+    query.push(("groupBy", word(args.group_by)));
+    query.push(("order", word(args.order)));
+    query.push(("limit", args.limit.to_string()));
+    query.extend(args.depth.map(|depth| ("depth", depth.to_string())));
+    print(
+        services,
+        "/filestore/churn",
+        &query,
+        &args.reading,
+        &["group", "path", "changes"],
+    )
+}
+
+pub(crate) fn top(services: &Services, args: &TopArgs) -> anyhow::Result<Outcome> {
+    let mut query = scope(services, &args.scope)?;
+    query.push(("by", word(args.by)));
+    query.push(("limit", args.limit.to_string()));
+    print(
+        services,
+        "/filestore/top",
+        &query,
+        &args.reading,
+        &["nodeId", "kind", "sizeBytes"],
+    )
+}
+
+pub(crate) fn as_of(services: &Services, args: &AsOfArgs) -> anyhow::Result<Outcome> {
+    let mut query = place(services, args.path.as_ref())?;
+    query.push(("at", args.at.clone()));
+    query.push(("limit", args.limit.to_string()));
+    print(
+        services,
+        "/filestore/as-of",
+        &query,
+        &args.reading,
+        &["nodeId", "kind", "sizeBytes"],
+    )
+}
+
+type Query = Vec<(&'static str, String)>;
+
+/// Asks, and prints the rows of the answer.
+fn print(
+    services: &Services,
+    path: &str,
+    query: &Query,
+    reading: &Reading,
+    first: &'static [&'static str],
+) -> anyhow::Result<Outcome> {
+    let timestore = &services.timestore;
+    let answer = timestore.json(timestore.get(path).query(query))?;
+    for warning in answer
+        .get("warnings")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        say(format_args!(
+            "warning: {}",
+            escape(warning.as_str().unwrap_or_default())
+        ));
+    }
+    if let Some(files) = answer.get("files").and_then(Value::as_i64) {
+        let count = |key: &str| answer.get(key).and_then(Value::as_i64).unwrap_or_default();
+        let (directories, size) = (count("directories"), bytes(count("sizeBytes")));
+        say(format_args!(
+            "in all {files} files in {directories} directories, {size}"
+        ));
+    }
+    let mut out = Rows::stdout_of(reading.output, first);
+    for row in rows_in(answer, &["series", "rows", "nodes"]) {
+        out.push(&row)?;
+    }
+    if out.finish()? == 0 {
+        say("nothing changed in that place and time");
+    }
+    Ok(Outcome::Good)
+}
+
+fn scope(services: &Services, scope: &Scope) -> anyhow::Result<Query> {
+    let mut query = place(services, scope.path.as_ref())?;
+    query.extend(scope.from.clone().map(|from| ("from", from)));
+    query.extend(scope.to.clone().map(|to| ("to", to)));
+    Ok(query)
+}
+
+/// The mount and the path below which to look.
+fn place(services: &Services, path: Option<&OsString>) -> anyhow::Result<Query> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    match target::find(services, path)? {
+        Target::Node(id) => {
+            bail!("a path is needed here, not the node id {id}; `./{id}` is the file of that name")
+        }
+        Target::Path { mount_id, path } => {
+            let mut query = vec![("mount", mount_id.to_string())];
+            if !path.is_empty() {
+                query.push(("pathPrefix", path));
+            }
+            Ok(query)
+        }
+    }
+}
+
+fn word(value: impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
+/// A time as the services take it, from a date, a time or an age.
+fn time(text: &str) -> Result<String, String> {
+    if let Ok(time) = text.parse::<journal::Time>() {
+        return Ok(time.to_string());
+    }
+    // A date is its first moment in UTC, as the services' days are.
+    if let Ok(time) = format!("{text}T00:00:00Z").parse::<journal::Time>() {
+        return Ok(time.to_string());
+    }
+    let wanted = "write a time such as 2026-03-01 or 2026-03-01T12:00:00Z, or an age such as 7d";
+    let age: jiff::Span = text.parse().map_err(|_| wanted.to_owned())?;
+    let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC);
+    let then = now.checked_sub(age).map_err(|_| wanted.to_owned())?;
+    Ok(journal::Time::from(then.timestamp()).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+
+    #[test]
+    fn a_time_is_a_date_a_time_or_an_age() {
+        assert_eq!(time("2026-03-01").unwrap(), "2026-03-01T00:00:00.000Z");
+        assert_eq!(
+            time("2026-03-01T12:00:00+02:00").unwrap(),
+            "2026-03-01T10:00:00.000Z"
+        );
+        let day = time("1d").unwrap();
+        let week = time("1w").unwrap();
+        assert!(week < day, "{week} lies before {day}");
+        assert!(time("soon").unwrap_err().contains("an age such as 7d"));
+    }
+}

@@ -1,0 +1,288 @@
+//! `search`, `tag` and `owner`: what people say about nodes.
+//!
+//! The record of a node has the node's id as its key. Which namespace it lives in is up to the
+//! namespace rules, so a command that is given no namespace searches all that the caller may see.
+
+use super::{Outcome, rows_in};
+use crate::args::Reading;
+use crate::client::{Error, Services};
+use crate::output::{Column, Row, Rows, say};
+use crate::target;
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::ffi::OsString;
+
+/// Records asked for at once.
+const PAGE: u64 = 100;
+
+/// `tidemark search`
+#[derive(Args, Debug)]
+pub struct SearchArgs {
+    /// Terms such as owner:ada, tags:raw or filestore.path:media; all of them must hold
+    #[arg(value_name = "QUERY", required = true)]
+    pub query: Vec<String>,
+    /// The namespace; `*` is all of them
+    #[arg(long, default_value = "*")]
+    pub namespace: String,
+    /// At most this many records
+    #[arg(long, value_name = "RECORDS", default_value_t = 100)]
+    pub limit: u64,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `tidemark tag`
+#[derive(Subcommand, Debug)]
+pub enum TagCommand {
+    /// Add tags
+    Add(TagArgs),
+    /// Remove tags
+    Remove(TagArgs),
+}
+
+/// `tidemark tag add` and `remove`
+#[derive(Args, Debug)]
+pub struct TagArgs {
+    /// A node id, MOUNT:PATH, or a path on this machine
+    #[arg(value_name = "NODE|PATH")]
+    pub target: OsString,
+    /// The tags
+    #[arg(value_name = "TAG", required = true)]
+    pub tags: Vec<String>,
+    /// The record's namespace, if it is known
+    #[arg(long)]
+    pub namespace: Option<String>,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `tidemark owner`
+#[derive(Subcommand, Debug)]
+pub enum OwnerCommand {
+    /// Set the owner
+    Set(OwnerArgs),
+}
+
+/// `tidemark owner set`
+#[derive(Args, Debug)]
+pub struct OwnerArgs {
+    /// A node id, MOUNT:PATH, or a path on this machine
+    #[arg(value_name = "NODE|PATH")]
+    pub target: OsString,
+    /// The owner; an empty one removes it
+    pub owner: String,
+    /// The record's namespace, if it is known
+    #[arg(long)]
+    pub namespace: Option<String>,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+impl OwnerCommand {
+    /// What it takes.
+    #[must_use]
+    pub fn args(&self) -> &OwnerArgs {
+        let Self::Set(args) = self;
+        args
+    }
+}
+
+impl TagCommand {
+    /// What both take.
+    #[must_use]
+    pub fn args(&self) -> &TagArgs {
+        match self {
+            Self::Add(args) | Self::Remove(args) => args,
+        }
+    }
+}
+
+pub(crate) fn search(services: &Services, args: &SearchArgs) -> anyhow::Result<Outcome> {
+    let metastore = &services.metastore;
+    let q = args.query.join(" ");
+    let mut out = Rows::stdout(args.reading.output, columns());
+    let (mut offset, mut total) = (0, None);
+    while offset < args.limit {
+        let limit = PAGE.min(args.limit - offset);
+        let body = json!({"namespace": args.namespace, "q": q, "limit": limit, "offset": offset});
+        let answer = metastore.json(
+            metastore
+                .request(Method::POST, "/records/search")
+                .json(&body),
+        )?;
+        let pagination = answer.get("pagination").cloned().unwrap_or_default();
+        total = pagination.get("total").and_then(Value::as_u64);
+        let records = rows_in(answer, &["records"]);
+        offset += records.len() as u64;
+        let is_last = (records.len() as u64) < limit;
+        for record in records {
+            out.push(&flat(record))?;
+        }
+        if is_last {
+            break;
+        }
+    }
+    out.finish()?;
+    if let Some(total) = total.filter(|total| *total > offset) {
+        say(format_args!(
+            "{offset} of {total} records; more with --limit"
+        ));
+    }
+    Ok(Outcome::Good)
+}
+
+pub(crate) fn tag(services: &Services, command: &TagCommand) -> anyhow::Result<Outcome> {
+    let args = command.args();
+    let change = match command {
+        TagCommand::Add(_) => json!({"add": args.tags}),
+        TagCommand::Remove(_) => json!({"remove": args.tags}),
+    };
+    let node_id = target::node_id(services, &args.target)?;
+    let record = patch(
+        services,
+        node_id,
+        args.namespace.as_deref(),
+        &json!({ "tags": change }),
+    )?;
+    print_one(record, &args.reading)
+}
+
+pub(crate) fn owner(services: &Services, command: &OwnerCommand) -> anyhow::Result<Outcome> {
+    let args = command.args();
+    let owner = Some(args.owner.as_str()).filter(|owner| !owner.is_empty());
+    let node_id = target::node_id(services, &args.target)?;
+    let record = patch(
+        services,
+        node_id,
+        args.namespace.as_deref(),
+        &json!({ "owner": owner }),
+    )?;
+    print_one(record, &args.reading)
+}
+
+/// Patches the node's record, wherever it lives.
+fn patch(
+    services: &Services,
+    node_id: i64,
+    namespace: Option<&str>,
+    body: &Value,
+) -> anyhow::Result<Row> {
+    let namespace = match namespace {
+        Some(namespace) => namespace.to_owned(),
+        None => match namespace_of(services, node_id)? {
+            Some(namespace) => namespace,
+            None => {
+                // A node that has only just come to be may not have its record yet.
+                wait_for_head(services)?;
+                let found = namespace_of(services, node_id)?;
+                found.with_context(|| {
+                    format!(
+                        "the metastore has no record of node {node_id}; `tidemark status` shows \
+                         whether it follows the journal"
+                    )
+                })?
+            }
+        },
+    };
+    let metastore = &services.metastore;
+    let path = format!("/records/{}/{node_id}", escaped(&namespace));
+    let answer = metastore.json(metastore.request(Method::PATCH, &path).json(body))?;
+    match answer {
+        Value::Object(mut answer) => match answer.remove("record") {
+            Some(Value::Object(record)) => Ok(record),
+            _ => Err(metastore.garbled("it has no record").into()),
+        },
+        _ => Err(metastore.garbled("it is not an object").into()),
+    }
+}
+
+/// Where the node's record lives. A person's record may have the same key; the node's has the
+/// sync's part.
+fn namespace_of(services: &Services, node_id: i64) -> Result<Option<String>, Error> {
+    let metastore = &services.metastore;
+    let filter = json!({"type": "group", "operator": "and", "filters": [
+        {"field": "key", "operator": "eq", "value": node_id.to_string()},
+        {"field": "metadata.filestore", "operator": "exists"},
+    ]});
+    let body = json!({"namespace": "*", "filter": filter, "limit": 1});
+    let answer = metastore.json(
+        metastore
+            .request(Method::POST, "/records/search")
+            .json(&body),
+    )?;
+    let records = rows_in(answer, &["records"]);
+    Ok(records
+        .first()
+        .map(|record| super::text(record, "namespace").to_owned()))
+}
+
+/// A namespace as a part of a path.
+fn escaped(namespace: &str) -> String {
+    let mut escaped = String::new();
+    for byte in namespace.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                escaped.push(char::from(byte));
+            }
+            byte => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// Waits, for as long as the service does by itself, until the metastore has seen every entry
+/// there is now.
+fn wait_for_head(services: &Services) -> Result<(), Error> {
+    let filestore = &services.filestore;
+    let request = filestore
+        .get("/v1/journal")
+        .query(&[("after", 0), ("limit", 0)]);
+    let response = filestore.send(request)?;
+    let head: u64 = filestore.header(response.headers(), "tidemark-head")?;
+    let metastore = &services.metastore;
+    let request = metastore
+        .get("/filestore/nodes")
+        .query(&[("after", i64::MAX), ("limit", 1)]);
+    match metastore.send(request.header("Tidemark-Min-Journal-Id", head)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.status() == Some(StatusCode::GATEWAY_TIMEOUT) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn columns() -> Vec<Column> {
+    vec![
+        Column::text("namespace"),
+        Column::text("key"),
+        Column::text("owner"),
+        Column::text("tags"),
+        Column::bytes("sizeBytes"),
+        Column::text("path"),
+    ]
+}
+
+/// The record with the two fields of its node that a table shows.
+fn flat(mut record: Row) -> Row {
+    let node = record
+        .get("metadata")
+        .and_then(|metadata| metadata.get("filestore"))
+        .cloned();
+    for key in ["path", "sizeBytes"] {
+        if let Some(value) = node.as_ref().and_then(|node| node.get(key)) {
+            record.insert(key.to_owned(), value.clone());
+        }
+    }
+    record
+}
+
+fn print_one(record: Row, reading: &Reading) -> anyhow::Result<Outcome> {
+    let mut out = Rows::stdout(reading.output, columns());
+    out.push(&flat(record))?;
+    out.finish()?;
+    Ok(Outcome::Good)
+}

@@ -1,0 +1,145 @@
+//! `sql`: a statement to the timestore, and its rows.
+//!
+//! CSV and NDJSON are passed on as the service writes them, so that millions of rows need no
+//! memory here.
+
+use super::Outcome;
+use crate::args::Reading;
+use crate::client::Services;
+use crate::output::{Column, Format, Row, Rows, escape, say, stdout};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::io::{IsTerminal as _, Read as _, Write as _};
+
+/// `tidemark sql`
+#[derive(Args, Debug)]
+pub struct SqlArgs {
+    /// The statement; `-` (or nothing) reads it from stdin
+    #[arg(value_name = "QUERY", default_value = "-")]
+    pub query: String,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+pub(crate) fn run(services: &Services, args: &SqlArgs) -> anyhow::Result<Outcome> {
+    let sql = match args.query.as_str() {
+        "-" => from_stdin()?,
+        query => query.to_owned(),
+    };
+    if sql.trim().is_empty() {
+        bail!(
+            "the statement is empty; try `tidemark sql 'SELECT count(*) FROM filestore_activity'`"
+        );
+    }
+    let timestore = &services.timestore;
+    let request = timestore
+        .request(reqwest::Method::POST, "/sql/read")
+        .json(&json!({ "sql": sql }));
+    let accept = match args.reading.output {
+        Format::Csv => "text/csv",
+        Format::Ndjson => "application/x-ndjson",
+        Format::Json | Format::Table => {
+            return print(&timestore.json(request)?, args.reading.output);
+        }
+    };
+    let mut response = timestore.send(request.header("Accept", accept))?;
+    let is_cut = response.headers().contains_key("tidemark-truncated");
+    let mut out = stdout();
+    response
+        .copy_to(&mut out)
+        .map_err(|error| match broken_pipe(&error) {
+            true => anyhow::Error::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe)),
+            false => timestore
+                .garbled(format!("its rows were cut off: {error}"))
+                .into(),
+        })?;
+    out.flush()?;
+    if is_cut {
+        say("these are not all rows; narrow the statement, or raise TIMESTORE_SQL_MAX_ROWS");
+    }
+    Ok(Outcome::Good)
+}
+
+/// `copy_to` wraps the errors of both ends.
+fn broken_pipe(error: &reqwest::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<std::io::Error>()
+            && cause.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+fn from_stdin() -> anyhow::Result<String> {
+    let mut stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        say("reading the statement from the terminal; end it with Ctrl-D");
+    }
+    let mut sql = String::new();
+    stdin
+        .read_to_string(&mut sql)
+        .context("cannot read the statement from stdin")?;
+    Ok(sql)
+}
+
+/// Rows may come as objects, or as lists in the order of the columns.
+fn print(answer: &Value, format: Format) -> anyhow::Result<Outcome> {
+    let columns: Vec<String> = list(answer, "columns")
+        .map(|column| column.get("name").unwrap_or(column))
+        .map(|name| name.as_str().unwrap_or_default().to_owned())
+        .collect();
+    let rows: Vec<Row> = list(answer, "rows")
+        .map(|row| object(&columns, row))
+        .collect();
+    let kinds = columns.iter().map(|name| {
+        let is_number = rows
+            .iter()
+            .filter_map(|row| row.get(name))
+            .find(|value| !value.is_null());
+        match is_number {
+            Some(Value::Number(_)) => Column::number(name),
+            _ => Column::text(name),
+        }
+    });
+    let mut out = Rows::stdout(format, kinds.collect());
+    for row in &rows {
+        out.push(row)?;
+    }
+    out.finish()?;
+    for warning in list(answer, "warnings") {
+        say(format_args!(
+            "warning: {}",
+            escape(warning.as_str().unwrap_or_default())
+        ));
+    }
+    if answer.get("truncated") == Some(&Value::Bool(true)) {
+        say("narrow the statement, or raise TIMESTORE_SQL_MAX_ROWS");
+    }
+    Ok(Outcome::Good)
+}
+
+fn list<'a>(answer: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    answer
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+fn object(columns: &[String], row: &Value) -> Row {
+    match row {
+        Value::Object(row) => row.clone(),
+        Value::Array(values) => columns
+            .iter()
+            .cloned()
+            .zip(values.iter().cloned())
+            .collect(),
+        _ => Row::new(),
+    }
+}

@@ -1,0 +1,391 @@
+//! What goes to stdout and what goes to stderr.
+//!
+//! Data goes to stdout as rows, in the format that `--output` names; everything else goes to
+//! stderr. A row is a JSON object: `json` and `ndjson` print it whole, `csv` and `table` print
+//! the columns. Rows are written as they come, so a million of them need no memory; a table is
+//! laid out a thousand rows at a time.
+
+mod human;
+
+pub(crate) use human::{bytes, escape};
+
+use clap::ValueEnum;
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, Table};
+use serde_json::{Map, Value};
+use std::io::{self, BufWriter, Write};
+
+/// A row: a JSON object.
+pub(crate) type Row = Map<String, Value>;
+
+/// Rows of a table that are laid out together.
+const TABLE_ROWS: usize = 1_000;
+
+/// How data is printed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns for people
+    Table,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// What a column holds, which decides how a table shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    Bytes,
+}
+
+/// A column of a table or of CSV.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    key: String,
+    kind: Kind,
+}
+
+impl Column {
+    pub(crate) fn text(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            kind: Kind::Text,
+        }
+    }
+
+    pub(crate) fn number(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            kind: Kind::Number,
+        }
+    }
+
+    pub(crate) fn bytes(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            kind: Kind::Bytes,
+        }
+    }
+
+    /// The column of a field that a service answered, judged by its name and a value.
+    fn guess(key: &str, value: Option<&Value>) -> Self {
+        let kind = match value {
+            Some(Value::Number(_)) if key.ends_with("Bytes") || key == "bytes" => Kind::Bytes,
+            Some(Value::Number(_)) => Kind::Number,
+            _ => Kind::Text,
+        };
+        Self {
+            key: key.to_owned(),
+            kind,
+        }
+    }
+
+    /// `netBytes` as a heading: `NET BYTES`.
+    fn title(&self) -> String {
+        let mut title = String::new();
+        for c in self.key.chars() {
+            match c {
+                '_' => title.push(' '),
+                c if c.is_ascii_uppercase() => title.extend([' ', c]),
+                c => title.push(c.to_ascii_uppercase()),
+            }
+        }
+        title
+    }
+}
+
+/// Which columns a table and CSV have.
+#[derive(Debug)]
+enum Columns {
+    Known(Vec<Column>),
+    /// Those of the first row, these first.
+    OfFirstRow(&'static [&'static str]),
+}
+
+/// Writes rows in one format.
+pub(crate) struct Rows<W: Write> {
+    format: Format,
+    columns: Columns,
+    out: W,
+    count: u64,
+    table: Vec<Vec<Cell>>,
+}
+
+/// Standard output, locked and buffered.
+pub(crate) fn stdout() -> BufWriter<io::StdoutLock<'static>> {
+    BufWriter::new(io::stdout().lock())
+}
+
+/// Says something to the person at the terminal, on stderr. Whether it can be said decides
+/// nothing.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+impl Rows<BufWriter<io::StdoutLock<'static>>> {
+    /// Rows on stdout with these columns.
+    pub(crate) fn stdout(format: Format, columns: Vec<Column>) -> Self {
+        Self::new(format, Columns::Known(columns), stdout())
+    }
+
+    /// Rows on stdout with the columns of the first row, `first` in front.
+    pub(crate) fn stdout_of(format: Format, first: &'static [&'static str]) -> Self {
+        Self::new(format, Columns::OfFirstRow(first), stdout())
+    }
+}
+
+impl<W: Write> Rows<W> {
+    fn new(format: Format, columns: Columns, out: W) -> Self {
+        Self {
+            format,
+            columns,
+            out,
+            count: 0,
+            table: Vec::new(),
+        }
+    }
+
+    /// Writes a row.
+    pub(crate) fn push(&mut self, row: &Row) -> io::Result<()> {
+        self.know_columns(row);
+        match self.format {
+            Format::Json => {
+                self.out
+                    .write_all(if self.count == 0 { b"[\n" } else { b",\n" })?;
+                serde_json::to_writer(&mut self.out, row)?;
+            }
+            Format::Ndjson => {
+                serde_json::to_writer(&mut self.out, row)?;
+                self.out.write_all(b"\n")?;
+            }
+            Format::Csv => {
+                self.csv_header()?;
+                let fields: Vec<_> = self
+                    .known()
+                    .iter()
+                    .map(|column| plain(row.get(&column.key)))
+                    .collect();
+                self.csv_record(&fields)?;
+            }
+            Format::Table => {
+                let cells = self
+                    .known()
+                    .iter()
+                    .map(|column| cell(column, row.get(&column.key)));
+                let cells = cells.collect();
+                self.table.push(cells);
+                if self.table.len() >= TABLE_ROWS {
+                    self.print_table()?;
+                }
+            }
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes what is still held back, so that a reader sees every row so far.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if !self.table.is_empty() {
+            self.print_table()?;
+        }
+        self.out.flush()
+    }
+
+    /// Ends the output.
+    pub(crate) fn finish(mut self) -> io::Result<u64> {
+        match self.format {
+            Format::Json if self.count == 0 => self.out.write_all(b"[]\n")?,
+            Format::Json => self.out.write_all(b"\n]\n")?,
+            Format::Csv => self.csv_header()?,
+            Format::Table if self.count == 0 => self.print_table()?,
+            Format::Table | Format::Ndjson => {}
+        }
+        self.flush()?;
+        Ok(self.count)
+    }
+
+    fn know_columns(&mut self, row: &Row) {
+        if let Columns::OfFirstRow(first) = self.columns {
+            let named = first.iter().copied().filter(|key| row.contains_key(*key));
+            let others = row
+                .keys()
+                .map(String::as_str)
+                .filter(|key| !first.contains(key));
+            let keys = named.chain(others);
+            self.columns =
+                Columns::Known(keys.map(|key| Column::guess(key, row.get(key))).collect());
+        }
+    }
+
+    fn known(&self) -> &[Column] {
+        match &self.columns {
+            Columns::Known(columns) => columns,
+            Columns::OfFirstRow(_) => &[],
+        }
+    }
+
+    fn csv_header(&mut self) -> io::Result<()> {
+        if self.count > 0 || self.known().is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = self
+            .known()
+            .iter()
+            .map(|column| column.key.clone())
+            .collect();
+        self.csv_record(&keys)
+    }
+
+    fn csv_record(&mut self, fields: &[String]) -> io::Result<()> {
+        let mut writer = csv::WriterBuilder::new()
+            .buffer_capacity(256)
+            .from_writer(&mut self.out);
+        writer.write_record(fields).map_err(io::Error::from)?;
+        writer.flush()
+    }
+
+    fn print_table(&mut self) -> io::Result<()> {
+        let rows = std::mem::take(&mut self.table);
+        let is_first = self.count < TABLE_ROWS as u64;
+        if self.known().is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        if is_first {
+            table.set_header(self.known().iter().map(|column| {
+                let title = Cell::new(column.title());
+                match column.kind {
+                    Kind::Text => title,
+                    Kind::Number | Kind::Bytes => title.set_alignment(CellAlignment::Right),
+                }
+            }));
+        }
+        table.add_rows(rows);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        for line in table.lines() {
+            writeln!(self.out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn cell(column: &Column, value: Option<&Value>) -> Cell {
+    match (column.kind, value) {
+        (_, None | Some(Value::Null)) => Cell::new("–").set_alignment(match column.kind {
+            Kind::Text => CellAlignment::Left,
+            Kind::Number | Kind::Bytes => CellAlignment::Right,
+        }),
+        (Kind::Bytes, Some(value)) => {
+            let text = value.as_i64().map_or_else(|| plain(Some(value)), bytes);
+            Cell::new(text).set_alignment(CellAlignment::Right)
+        }
+        (Kind::Number, value) => Cell::new(plain(value)).set_alignment(CellAlignment::Right),
+        (Kind::Text, value) => Cell::new(escape(&plain(value))),
+    }
+}
+
+/// A value as CSV and tables have it: text without quotes, nothing for null, the rest as JSON; a
+/// list of texts with commas.
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+            let items: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+            items.join(",")
+        }
+        Some(value) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn printed(format: Format, columns: Columns, rows: &[Value]) -> String {
+        let mut out = Vec::new();
+        let mut writer = Rows::new(format, columns, &mut out);
+        for row in rows {
+            writer.push(row.as_object().unwrap()).unwrap();
+        }
+        writer.finish().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn columns() -> Columns {
+        Columns::Known(vec![
+            Column::text("path"),
+            Column::bytes("netBytes"),
+            Column::number("n"),
+        ])
+    }
+
+    fn rows() -> Vec<Value> {
+        vec![
+            json!({"path": "a\nb\u{1b}[31m", "netBytes": -1536, "n": 7, "extra": true}),
+            json!({"path": "x,\"y\"", "netBytes": null, "n": 12345}),
+        ]
+    }
+
+    #[test]
+    fn a_table_aligns_numbers_right_shows_bytes_for_people_and_escapes_names() {
+        let expected = "PATH            NET BYTES      N\n\
+                        a\\nb\\u{1b}[31m      -1.5K      7\n\
+                        x,\"y\"                   –  12345\n";
+        assert_eq!(printed(Format::Table, columns(), &rows()), expected);
+    }
+
+    #[test]
+    fn json_is_one_array_and_ndjson_one_object_a_line_both_with_every_field() {
+        let json: Value = serde_json::from_str(&printed(Format::Json, columns(), &rows())).unwrap();
+        assert_eq!(json, Value::Array(rows()));
+        let text = printed(Format::Ndjson, columns(), &rows());
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines, rows());
+    }
+
+    #[test]
+    fn csv_has_a_header_exact_numbers_and_quotes_what_needs_quotes() {
+        let expected = "path,netBytes,n\n\"a\nb\u{1b}[31m\",-1536,7\n\"x,\"\"y\"\"\",,12345\n";
+        assert_eq!(printed(Format::Csv, columns(), &rows()), expected);
+    }
+
+    #[test]
+    fn nothing_is_still_a_header_an_empty_array_or_no_line() {
+        assert_eq!(
+            printed(Format::Table, columns(), &[]),
+            "PATH  NET BYTES  N\n"
+        );
+        assert_eq!(printed(Format::Json, columns(), &[]), "[]\n");
+        assert_eq!(printed(Format::Ndjson, columns(), &[]), "");
+        assert_eq!(printed(Format::Csv, columns(), &[]), "path,netBytes,n\n");
+    }
+
+    #[test]
+    fn unknown_rows_bring_their_columns_with_the_named_ones_first() {
+        let rows = [json!({"a": 1, "prefix": "x", "sizeBytes": 2048})];
+        let text = printed(Format::Table, Columns::OfFirstRow(&["prefix"]), &rows);
+        assert_eq!(text, "PREFIX  A  SIZE BYTES\nx       1        2.0K\n");
+    }
+
+    #[test]
+    fn a_long_table_has_one_header() {
+        let rows: Vec<_> = (0..2_500)
+            .map(|n| json!({"path": "p", "netBytes": 0, "n": n}))
+            .collect();
+        let text = printed(Format::Table, columns(), &rows);
+        assert_eq!(text.lines().count(), 2_501);
+        assert_eq!(text.matches("PATH").count(), 1);
+    }
+}
