@@ -1,9 +1,43 @@
 //! Where it starts: mounts, nodes, the commands that change them, and the journal of every change.
+//!
+//! ```text
+//! REST ([rest]) ─▶ commands ─▶ disk           one transaction
+//!                       │                  ┌─▶ nodes, rollups
+//!                       └──▶ store::WriteTx┤
+//! scan ─▶ walk ──▶ compare ──────┘         └─▶ journal ─▶ readers, REST, event stream
+//! ```
+//!
+//! The catalogue (`store`) has one writer and changes a node and the journal together. Files are
+//! changed by commands (`command`, `disk`), and by anybody else behind our back, which a scan
+//! (`scan`, `walk`) finds out. What people see is in `rest` and `view`.
+//!
+//! Deliberately not here: who follows the journal. This crate knows neither metastore nor
+//! timestore, nor the bus.
+//!
+//! Start with [`Filestore`] and `store::WriteTx::change`.
 
+mod command;
+mod disk;
+mod filestore;
+mod hash;
+mod mount;
 mod name;
+mod path;
+mod rescan;
+mod rest;
 mod scan;
 mod store;
+mod view;
 mod walk;
 
+pub use command::{Answer, OnStep, Step};
+pub use filestore::{Filestore, Options};
+pub use mount::MountError;
+pub use rescan::{Rescan, RescanOptions};
+pub use scan::{
+    ScanChanges, ScanCounts, ScanError, ScanJob, ScanJobStatus, ScanOptions, ScanPhase,
+    ScanProblem, ScanProgress, ScanReport,
+};
 pub use store::mount::{AccessMode, BackendKind, Mount, MountState};
 pub use store::{Head, OpenError, StoreError};
+pub use view::{NodeView, RollupView};

@@ -22,15 +22,21 @@
 //! - A node that is gone is `missing`, never deleted, and comes back as itself: at its path, or
 //!   wherever its identity is found.
 //! - What cannot be seen is reported, and what is known of it stays as it is.
+//! - A root that is another directory than the one the nodes were found in is refused until
+//!   somebody says that it is meant: most likely a disk is not mounted, and its empty mount point
+//!   would make every node missing.
 //! - A scan can be cut off anywhere and run again; memory does not grow with the tree.
 //! - All entries of a scan carry one command id. It ends with `filestore.command.completed`, if
 //!   anything changed.
 
 mod compare;
 mod job;
+mod lookup;
 mod matching;
+mod metrics;
 mod progress;
 mod scratch;
+mod start;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -40,23 +46,22 @@ pub(crate) use job::Scans;
 pub use job::{ScanJob, ScanJobStatus};
 pub use progress::{ScanChanges, ScanCounts, ScanPhase, ScanProblem, ScanProgress, ScanReport};
 
+use crate::mount::os_path;
 use crate::store::mount::{BackendKind, Mount, MountState};
 use crate::store::{Store, StoreError, WriteTx, node};
-use crate::walk::{self, Facts, Identity, Tree};
-use compare::Known;
+use crate::walk::{self, Identity, Tree};
 use crossbeam_channel::Receiver;
-use journal::{CommandCompleted, JournalId, NodeKind, Text};
-use matching::Candidate;
-use rusqlite::{Row, params};
-use scratch::{Found, Scratch};
+use journal::{CommandCompleted, JournalId, Text};
+use lookup::Lookup;
+use scratch::Scratch;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
-use visit::{Comparer, Difference, Lookup, NewIds, Unclear};
-use write::{Step, Writing};
+use visit::{Comparer, Difference, NewIds, Unclear};
+use write::{Fresh, Step, Writing};
 
 /// The command's name in the journal.
 pub(crate) const COMMAND: &str = "scan";
@@ -74,6 +79,8 @@ pub struct ScanOptions {
     pub progress: Arc<ScanProgress>,
     /// Stops the scan: what it has written stays.
     pub cancel: CancellationToken,
+    /// The mount's root may be another directory than before ([`ScanError::OtherRoot`]).
+    pub accept_root: bool,
 }
 
 /// Why a scan ended early. What it had written stays, and is right; run it again.
@@ -100,24 +107,56 @@ pub enum ScanError {
         #[source]
         source: io::Error,
     },
+    /// The mount's root is not the directory that the nodes were found in.
+    #[error(
+        "the mount's root {} is another directory than before; is a disk not mounted there? If \
+         the new one is meant, scan it once with acceptRoot", .0.display()
+    )]
+    OtherRoot(PathBuf),
     /// The catalogue cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The differences cannot be kept.
     #[error("the temporary database of the scan failed; is the temporary directory full?")]
     Scratch(#[from] rusqlite::Error),
+    /// A thread for the scan cannot be started.
+    #[error("a thread for the scan cannot be started")]
+    Thread(#[source] io::Error),
     /// The scan has a defect.
     #[error("a thread of the scan panicked")]
     Panicked,
 }
 
 /// The directory a name stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
     /// A known node at its known place.
     Node(i64),
     /// A found directory, by the id it gets if it is new.
     Found(i64),
+}
+
+impl Place {
+    /// The node, or the one it gets if it is new.
+    const fn id(self) -> i64 {
+        match self {
+            Self::Node(id) | Self::Found(id) => id,
+        }
+    }
+}
+
+/// Where a mount is to be scanned.
+fn root_of(mount: &Mount) -> Result<PathBuf, ScanError> {
+    match (&mount.root_path, mount.backend_kind) {
+        _ if mount.state != MountState::Active => Err(ScanError::Inactive(mount.id)),
+        (Some(path), BackendKind::Local) => Ok(os_path(path)),
+        _ => Err(ScanError::NotLocal(mount.id)),
+    }
+}
+
+/// Whether a mount can be scanned at all.
+pub(crate) fn is_scannable(mount: &Mount) -> bool {
+    root_of(mount).is_ok()
 }
 
 /// Scans a mount. Directories in `hidden` are treated as if they were not there.
@@ -135,6 +174,8 @@ struct Scan<'s> {
     store: &'s Store,
     mount_id: i64,
     root_id: i64,
+    /// The root's identity, where the catalogue has another one or none.
+    new_root: Option<Identity>,
     /// Nothing but the root is known of the mount.
     is_fresh: bool,
     tree: Arc<Tree>,
@@ -151,41 +192,37 @@ impl<'s> Scan<'s> {
         hidden: &[PathBuf],
         options: &'s ScanOptions,
     ) -> Result<Self, ScanError> {
-        if mount.state != MountState::Active {
-            return Err(ScanError::Inactive(mount.id));
-        }
-        let path = match (&mount.root_path, mount.backend_kind) {
-            (Some(path), BackendKind::Local) => Path::new(path),
-            _ => return Err(ScanError::NotLocal(mount.id)),
+        let path = root_of(mount)?;
+        let tree = match Tree::open(&path) {
+            Ok(tree) => tree,
+            Err(source) => return Err(ScanError::Root { path, source }),
         };
-        let tree = Tree::open(path).map_err(|source| ScanError::Root {
-            path: path.to_owned(),
-            source,
-        })?;
-        let (root_id, is_fresh) = store.read(|connection| {
+        let (root, is_fresh) = store.read(|connection| {
             let root = node::root(connection, mount.id)?;
             let children = node::children(connection, root.id, None, 1)?;
-            Ok::<_, StoreError>((root.id, children.is_empty()))
+            Ok::<_, StoreError>((root, children.is_empty()))
         })?;
-        let crosses = mount
-            .config
-            .get("crossFilesystems")
-            .and_then(serde_json::Value::as_bool);
-        let hidden = hidden
-            .iter()
-            .filter_map(|path| tree.numbers_of(path))
-            .collect();
+        let new_root = tree.facts("").ok().flatten().map(|facts| facts.identity);
+        let new_root = new_root.filter(|new| *new != root.facts.identity);
+        if let Some(new) = new_root {
+            let is_certain = new.born_ns.is_some() && root.facts.identity.born_ns.is_some();
+            if is_certain && !is_fresh && !options.accept_root {
+                return Err(ScanError::OtherRoot(path));
+            }
+        }
+        let hidden = hidden.iter().filter_map(|path| tree.numbers_of(path));
+        let crosses = mount.config.get("crossFilesystems");
+        let crosses = crosses
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or(false);
         Ok(Self {
             store,
             mount_id: mount.id,
-            root_id,
+            root_id: root.id,
+            new_root,
             is_fresh,
+            walk_options: walk::Options::new(crosses, hidden.collect()),
             tree: Arc::new(tree),
-            walk_options: walk::Options {
-                crosses_filesystems: crosses.unwrap_or(false),
-                hidden,
-                ..walk::Options::default()
-            },
             options,
             started_at: store.clock().now(),
             started: Instant::now(),
@@ -217,6 +254,14 @@ impl<'s> Scan<'s> {
             writing = self.write_all(writing, Writing::write_found)?;
             writing = self.write_all(writing, Writing::write_lost)?;
         }
+        if let Some(identity) = self.new_root {
+            let root_id = self.root_id;
+            self.store
+                .write_blocking(move |tx| tx.learn_identity(root_id, identity))?;
+        }
+        if writing.scratch.has_agreeing()? {
+            writing = self.write_all(writing, Writing::write_agreeing)?;
+        }
         self.complete(writing, unclear)
     }
 
@@ -231,7 +276,7 @@ impl<'s> Scan<'s> {
                 lookup: if self.is_fresh {
                     None
                 } else {
-                    Some(self.lookup()?)
+                    Some(Lookup::open(self.store, self.mount_id)?)
                 },
                 new_ids: self.new_ids(),
                 progress: Arc::clone(&self.options.progress),
@@ -267,15 +312,18 @@ impl<'s> Scan<'s> {
         receiver: Receiver<Difference>,
         mut writing: Box<Writing>,
     ) -> Result<Box<Writing>, ScanError> {
-        let mut fresh = Vec::new();
+        let (mut fresh, mut waiting) = (Vec::new(), 0);
         for difference in receiver {
             match difference {
-                Difference::Found(mut found) if self.is_fresh => {
-                    fresh.append(&mut found);
-                    if fresh.len() >= FRESH_BATCH {
-                        writing = self.write_fresh(writing, std::mem::take(&mut fresh))?;
-                    }
+                Difference::Found(found) if self.is_fresh => {
+                    waiting += found.len();
+                    fresh.push(Fresh::Found(found));
                 }
+                Difference::Listed(place, listing, names) => {
+                    waiting += 1;
+                    fresh.push(Fresh::Listed(place, listing, names));
+                }
+                Difference::Agreeing(agreeing) => writing.scratch.add_agreeing(&agreeing)?,
                 Difference::Found(found) => {
                     found
                         .iter()
@@ -291,6 +339,10 @@ impl<'s> Scan<'s> {
                         .try_for_each(|node| writing.scratch.add_lost(*node, false))?;
                 }
             }
+            if waiting >= FRESH_BATCH {
+                writing = self.write_fresh(writing, std::mem::take(&mut fresh))?;
+                waiting = 0;
+            }
         }
         if fresh.is_empty() {
             Ok(writing)
@@ -300,43 +352,18 @@ impl<'s> Scan<'s> {
     }
 
     fn match_moved(&self, scratch: &Scratch) -> Result<(), ScanError> {
-        let reader = self.store.open_reader()?;
-        let candidates = |found: &Found, parent: Option<i64>| {
-            let identity = found.facts.identity;
-            let mut statement = reader.prepare_cached(include_str!("scan/candidates.sql"))?;
-            let candidates = statement.query_map(
-                params![
-                    self.mount_id,
-                    identity.ino,
-                    identity.dev,
-                    identity.born_ns,
-                    found.path,
-                    parent,
-                    found.name
-                ],
-                |row| {
-                    Ok(Candidate {
-                        id: row.get(0)?,
-                        path: row.get(1)?,
-                        facts: facts(row, 2)?,
-                    })
-                },
-            )?;
-            Ok(candidates.collect::<Result<_, _>>()?)
-        };
+        let lookup = Lookup::open(self.store, self.mount_id)?;
         let is_cancelled = || self.options.cancel.is_cancelled();
-        let mut candidates =
-            |found: &Found, parent| candidates(found, parent).map_err(|e: StoreError| e.into());
-        matching::recognise(scratch, &self.tree, &mut candidates, &is_cancelled)
+        matching::recognise(scratch, &self.tree, &lookup, &is_cancelled)
     }
 
     fn write_fresh(
         &self,
         writing: Box<Writing>,
-        found: Vec<Found>,
+        fresh: Vec<Fresh>,
     ) -> Result<Box<Writing>, ScanError> {
         let (writing, ()) =
-            self.write(writing, move |writing, tx| writing.write_fresh(tx, &found))?;
+            self.write(writing, move |writing, tx| writing.write_fresh(tx, &fresh))?;
         Ok(writing)
     }
 
@@ -396,48 +423,10 @@ impl<'s> Scan<'s> {
         Ok(report)
     }
 
-    fn lookup(&self) -> Result<Lookup, ScanError> {
-        let reader = self.store.open_reader()?;
-        let read = move |directory: i64| -> Result<Vec<Known>, StoreError> {
-            let mut statement = reader.prepare_cached(include_str!("scan/known.sql"))?;
-            let known = statement.query_map([directory], |row| {
-                Ok(Known {
-                    id: row.get(0)?,
-                    name: row.get(1)?,
-                    version: row.get(2)?,
-                    is_active: row.get(3)?,
-                    facts: facts(row, 4)?,
-                })
-            })?;
-            Ok(known.collect::<Result<_, _>>()?)
-        };
-        Ok(Box::new(move |directory| Ok(read(directory)?)))
-    }
-
     fn new_ids(&self) -> NewIds<'s> {
         let store = self.store;
         Box::new(move |count| store.allocate_node_ids(count).start)
     }
-}
-
-/// The facts in the seven columns of a row from `first` on.
-fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
-    let is_directory: bool = row.get(first)?;
-    Ok(Facts {
-        kind: if is_directory {
-            NodeKind::Directory
-        } else {
-            NodeKind::File
-        },
-        is_symlink: row.get(first + 1)?,
-        size_bytes: row.get(first + 2)?,
-        modified_ns: row.get(first + 3)?,
-        identity: Identity {
-            dev: row.get(first + 4)?,
-            ino: row.get(first + 5)?,
-            born_ns: row.get(first + 6)?,
-        },
-    })
 }
 
 fn append_completed(

@@ -17,7 +17,11 @@
 pub(crate) mod change;
 mod error;
 mod head;
+pub(crate) mod idempotency;
+pub(crate) mod intent;
 pub(crate) mod journal;
+pub(crate) mod list;
+pub(crate) mod listing;
 mod lock;
 pub(crate) mod mount;
 pub(crate) mod node;

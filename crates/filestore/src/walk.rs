@@ -77,6 +77,17 @@ pub(crate) struct Options {
     pub(crate) refusing: Vec<String>,
 }
 
+impl Options {
+    pub(crate) fn new(crosses_filesystems: bool, hidden: Vec<(i64, i64)>) -> Self {
+        Self {
+            crosses_filesystems,
+            hidden,
+            #[cfg(test)]
+            refusing: Vec::new(),
+        }
+    }
+}
+
 /// What is told of the directories, on one thread.
 pub(crate) trait Visitor: Send {
     /// What the walk carries from a directory to its subdirectories.

@@ -18,6 +18,30 @@ pub(super) struct Known {
     pub(super) facts: Facts,
 }
 
+/// What stands for a listing; `None` if some of it could not be seen. Where there are no birth
+/// times inode numbers are left out, as [`relate`] leaves them out.
+pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
+    let mut bytes = Vec::with_capacity(entries.len() * 96);
+    for entry in entries {
+        let facts = entry.facts.ok()?;
+        let identity = facts.identity;
+        let (dev, ino) = identity
+            .born_ns
+            .map_or((0, 0), |_| (identity.dev, identity.ino));
+        bytes.extend_from_slice(&entry.name.len().to_le_bytes());
+        bytes.extend_from_slice(entry.name.as_bytes());
+        bytes.push(u8::from(facts.is_directory()) | u8::from(facts.is_symlink) << 1);
+        for number in [facts.size_bytes, dev, ino] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        for number in [facts.modified_ns, identity.born_ns] {
+            bytes.push(u8::from(number.is_some()));
+            bytes.extend_from_slice(&number.unwrap_or(0).to_le_bytes());
+        }
+    }
+    blake3::hash(&bytes).as_bytes().first_chunk().copied()
+}
+
 /// How a name on disk relates to the node of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Relation {

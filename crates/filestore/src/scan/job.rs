@@ -197,7 +197,7 @@ impl Turn {
             Err(error) => Outcome {
                 status: ScanJobStatus::Failed,
                 report: None,
-                error: Some(error.to_string()),
+                error: Some(with_sources(error)),
             },
         };
         *self.job.outcome.lock() = Some(outcome);
@@ -216,6 +216,18 @@ impl Drop for Turn {
         let _jobs = self.scans.jobs.lock();
         self.scans.ended.notify_all();
     }
+}
+
+/// The error and what caused it, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]

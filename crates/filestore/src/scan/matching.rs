@@ -12,28 +12,16 @@
 //! places, because it moved while the scan ran, comes back to its node.
 
 use super::ScanError;
+use super::lookup::{Candidate, Lookup};
 use super::scratch::{Found, Scratch};
 use crate::walk::{Facts, Tree};
-
-/// A known node with the device and inode number of a found name.
-#[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) id: i64,
-    pub(super) path: String,
-    pub(super) facts: Facts,
-}
-
-/// Looks candidates up for a found name and the node that its parent is: those at the same path
-/// first, then those of the same parent, then those of the same name.
-pub(super) type Candidates<'c> =
-    &'c mut dyn FnMut(&Found, Option<i64>) -> Result<Vec<Candidate>, ScanError>;
 
 /// Goes through the found names from the top of the tree down, and notes in each the node it is.
 /// Names that are not there any more are forgotten.
 pub(super) fn recognise(
     scratch: &Scratch,
     tree: &Tree,
-    candidates: Candidates<'_>,
+    lookup: &Lookup<'_>,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<(), ScanError> {
     let mut after = 0;
@@ -52,7 +40,7 @@ pub(super) fn recognise(
                 continue;
             }
             let parent = scratch.node_at(found.parent)?;
-            for candidate in candidates(found, parent)? {
+            for candidate in lookup.candidates(found, parent)? {
                 if is_it(scratch, tree, found, &candidate)? {
                     scratch.recognise(found.id, candidate.id)?;
                     if found.facts.is_directory() {

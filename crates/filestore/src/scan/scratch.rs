@@ -4,8 +4,9 @@
 //! nor with the number of differences. The file has no name, and goes with the scan.
 
 use super::Place;
+use crate::store::listing::Listing;
 use crate::walk::{Facts, Identity};
-use journal::NodeKind;
+use journal::{JournalId, NodeKind};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// A name on disk without a node of the same file under that name.
@@ -38,6 +39,16 @@ pub(super) struct Lost {
     pub(super) node: i64,
     /// The node itself has a place; its children are to be looked at.
     pub(super) is_tree: bool,
+}
+
+/// A directory whose nodes agree with its listing.
+#[derive(Clone, Debug)]
+pub(super) struct Agreeing {
+    pub(super) id: i64,
+    pub(super) node: i64,
+    pub(super) listing: Listing,
+    /// The last entry that the comparison is sure to have seen.
+    pub(super) seen_at: JournalId,
 }
 
 #[derive(Debug)]
@@ -105,6 +116,51 @@ impl Scratch {
             .prepare_cached("INSERT INTO lost (node, is_tree) VALUES (?, ?)")?
             .execute((node, is_tree))?;
         Ok(())
+    }
+
+    pub(super) fn add_agreeing(&self, agreeing: &Agreeing) -> Result<()> {
+        let directories = agreeing
+            .listing
+            .directories
+            .iter()
+            .flat_map(|id| id.to_le_bytes());
+        self.db
+            .prepare_cached("INSERT INTO agreeing VALUES (NULL, ?, ?, ?, ?)")?
+            .execute(params![
+                agreeing.node,
+                agreeing.listing.digest,
+                directories.collect::<Vec<_>>(),
+                agreeing.seen_at.as_i64()
+            ])?;
+        Ok(())
+    }
+
+    pub(super) fn has_agreeing(&self) -> Result<bool> {
+        self.db
+            .prepare_cached("SELECT 1 FROM agreeing LIMIT 1")?
+            .exists([])
+    }
+
+    pub(super) fn agreeing_after(&self, id: i64, limit: usize) -> Result<Vec<Agreeing>> {
+        let sql = "SELECT id, node, digest, directories, seen_at FROM agreeing
+            WHERE id > ? ORDER BY id LIMIT ?";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map((id, limit.cast_signed()), |row| {
+            let ids = row.get_ref(3)?.as_blob()?;
+            let ids = ids.as_chunks().0.iter().copied().map(i64::from_le_bytes);
+            let listing = Listing {
+                digest: row.get(2)?,
+                directories: ids.collect(),
+            };
+            let seen_at = JournalId::from_i64(row.get(4)?);
+            Ok(Agreeing {
+                id: row.get(0)?,
+                node: row.get(1)?,
+                listing,
+                seen_at,
+            })
+        })?;
+        rows.collect()
     }
 
     /// How many differences there are.

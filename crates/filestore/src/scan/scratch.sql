@@ -48,3 +48,13 @@ CREATE TABLE matched (node INTEGER PRIMARY KEY);
 
 -- Found directories that are another node than their own id says; NULL, if they are none at all.
 CREATE TABLE resolved (found INTEGER PRIMARY KEY, node INTEGER);
+
+-- Directories whose nodes were found to agree with their listing, which the catalogue did not
+-- know: the listing, and the last entry that the comparison is sure to have seen.
+CREATE TABLE agreeing (
+    id INTEGER PRIMARY KEY,
+    node INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    directories BLOB NOT NULL,
+    seen_at INTEGER NOT NULL
+);

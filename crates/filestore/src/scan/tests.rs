@@ -11,6 +11,7 @@ use journal::{Event, EventType, NodeState, SystemClock};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// A tree on disk, a catalogue elsewhere, and the mount that joins them.
 struct Bench {

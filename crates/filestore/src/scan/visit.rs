@@ -2,8 +2,10 @@
 //! differences go down a bounded channel.
 
 use super::compare::{self, Known};
-use super::scratch::{Changed, Found};
+use super::lookup::Lookup;
+use super::scratch::{Agreeing, Changed, Found};
 use super::{Place, ScanError, ScanProblem, ScanProgress};
+use crate::store::listing::Listing;
 use crate::walk::{self, Entry, Failure, Visitor};
 use crossbeam_channel::Sender;
 use std::sync::Arc;
@@ -24,6 +26,10 @@ pub(super) enum Difference {
     Changed(Vec<Changed>),
     /// Nodes whose names are not there.
     Lost(Vec<i64>),
+    /// No difference, which is worth knowing the next time.
+    Agreeing(Agreeing),
+    /// All of this directory, with so many names, has been found.
+    Listed(Place, Listing, usize),
 }
 
 /// What one thread of the walk could not see.
@@ -53,16 +59,13 @@ impl Unclear {
     }
 }
 
-/// The live nodes known in a directory, ascending by name.
-pub(super) type Lookup = Box<dyn FnMut(i64) -> Result<Vec<Known>, ScanError> + Send>;
-
 /// Gives the first of that many new node ids in a row.
 pub(super) type NewIds<'s> = Box<dyn Fn(usize) -> i64 + Send + 's>;
 
 /// One thread's visitor.
 pub(super) struct Comparer<'s> {
     /// What is known; `None` where nothing is.
-    pub(super) lookup: Option<Lookup>,
+    pub(super) lookup: Option<Lookup<'s>>,
     pub(super) new_ids: NewIds<'s>,
     pub(super) progress: Arc<ScanProgress>,
     pub(super) cancel: CancellationToken,
@@ -136,14 +139,57 @@ impl Comparer<'_> {
         self.send(Difference::Found(chunk))
     }
 
+    fn compare(
+        &self,
+        lookup: &Lookup<'_>,
+        directory: i64,
+        path: &str,
+        entries: &[Entry],
+        descend: &mut Vec<(usize, Place)>,
+    ) -> Result<(), ScanError> {
+        let digest = compare::digest(entries);
+        let remembered = lookup.listing(directory)?;
+        if let Some(remembered) = remembered.filter(|known| Some(known.digest) == digest) {
+            let is_directory = |entry: &Entry| entry.facts.is_ok_and(|facts| facts.is_directory());
+            let directories = entries
+                .iter()
+                .enumerate()
+                .filter(|(_, entry)| is_directory(entry));
+            let ids = remembered.directories.into_iter().map(Place::Node);
+            descend.extend(directories.map(|(index, _)| index).zip(ids));
+            return Ok(());
+        }
+        let seen_at = lookup.head();
+        let known = lookup.known(directory)?;
+        let is_equal = self.send_differences(path, directory, entries, &known, descend)?;
+        match digest {
+            Some(digest) if is_equal => {
+                let directories = descend.iter().map(|(_, place)| place.id()).collect();
+                let listing = Listing {
+                    digest,
+                    directories,
+                };
+                let agreeing = Agreeing {
+                    id: 0,
+                    node: directory,
+                    listing,
+                    seen_at,
+                };
+                self.send(Difference::Agreeing(agreeing))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends what differs, and says whether nothing does.
     fn send_differences(
         &self,
         path: &str,
-        parent: Place,
+        directory: i64,
         entries: &[Entry],
         known: &[Known],
         descend: &mut Vec<(usize, Place)>,
-    ) -> Result<(), ScanError> {
+    ) -> Result<bool, ScanError> {
         let differences = compare::compare(entries, known);
         let id = |at: &usize| known.get(*at).map(|node| node.id);
         descend.extend(
@@ -153,15 +199,10 @@ impl Comparer<'_> {
                 .filter_map(|(index, at)| Some((*index, Place::Node(id(at)?)))),
         );
         if differences.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        self.send_found(
-            path,
-            parent,
-            entries,
-            differences.found.into_iter(),
-            descend,
-        )?;
+        let (parent, found) = (Place::Node(directory), differences.found.into_iter());
+        self.send_found(path, parent, entries, found, descend)?;
         let changed = differences.changed.iter().filter_map(|(index, at)| {
             let (entry, node) = (entries.get(*index)?, known.get(*at)?);
             Some(Changed {
@@ -179,7 +220,7 @@ impl Comparer<'_> {
                 differences.lost.iter().filter_map(id).collect(),
             ))?;
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -198,16 +239,27 @@ impl Visitor for Comparer<'_> {
             return Err(ScanError::Cancelled);
         }
         self.count(path, entries);
-        if let (Some(lookup), Place::Node(id)) = (&mut self.lookup, place) {
-            let known = lookup(id)?;
-            return self.send_differences(path, place, entries, &known, descend);
+        if let (Some(lookup), Place::Node(id)) = (&self.lookup, place) {
+            return self.compare(lookup, id, path, entries, descend);
         }
         let seen = entries
             .iter()
             .enumerate()
             .filter(|(_, entry)| entry.facts.is_ok());
         let seen: Vec<_> = seen.map(|(index, _)| index).collect();
-        self.send_found(path, place, entries, seen.into_iter(), descend)
+        self.send_found(path, place, entries, seen.into_iter(), descend)?;
+        match compare::digest(entries) {
+            Some(digest) if self.lookup.is_none() => {
+                let id = |(_, place): &(usize, Place)| place.id();
+                let directories = descend.iter().map(id).collect();
+                let listing = Listing {
+                    digest,
+                    directories,
+                };
+                self.send(Difference::Listed(place, listing, entries.len()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn failed(&mut self, path: &str, _: Place, failure: Failure) -> Result<(), ScanError> {

@@ -13,8 +13,9 @@
 //! without an entry, and gets its one entry at its own turn, in the same transaction.
 
 use super::matching::stands;
-use super::scratch::{Changed, Found, Lost, Scratch};
+use super::scratch::{Agreeing, Changed, Found, Lost, Scratch};
 use super::{Place, ScanChanges, ScanError, ScanProgress};
+use crate::store::listing::Listing;
 use crate::store::{Cause, Node, StoreError, Verb, WriteTx, node};
 use crate::walk::{self, Facts, Tree};
 use journal::{ConsistencyState, NodeState, ReconcileReason};
@@ -46,6 +47,14 @@ pub(super) struct Writing {
     directory: Option<(Place, i64, String)>,
 }
 
+/// What was found in a mount of which nothing was known: parents before their children, and a
+/// directory's listing after all its names.
+#[derive(Debug)]
+pub(super) enum Fresh {
+    Found(Vec<Found>),
+    Listed(Place, Listing, usize),
+}
+
 /// Whether there is more to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -75,26 +84,45 @@ impl Writing {
         }
     }
 
-    /// Writes names found in a mount of which nothing was known.
-    pub(super) fn write_fresh(&mut self, tx: &mut WriteTx<'_>, found: &[Found]) -> Result<()> {
-        for found in found {
-            let Some(parent) = self.parent(tx, found)? else {
-                self.drop_found(tx, found)?;
-                continue;
-            };
-            match self.create(tx, parent, found) {
-                // A command was here first.
-                Err(ScanError::Store(StoreError::Sqlite(error)))
-                    if error.sqlite_error_code()
-                        == Some(rusqlite::ErrorCode::ConstraintViolation) =>
-                {
-                    self.write_one(tx, parent, found)?;
+    /// Writes what was found in a mount of which nothing was known.
+    pub(super) fn write_fresh(&mut self, tx: &mut WriteTx<'_>, fresh: &[Fresh]) -> Result<()> {
+        // Nodes that were made here in this transaction, by directory: a directory of which all
+        // were is known to agree with its listing.
+        let mut created: HashMap<Place, usize> = HashMap::new();
+        for fresh in fresh {
+            match fresh {
+                Fresh::Found(found) => {
+                    for found in found {
+                        let is_created = self.write_new(tx, found)?;
+                        *created.entry(found.parent).or_default() += usize::from(is_created);
+                    }
                 }
-                result => result?,
+                Fresh::Listed(place, listing, names) => {
+                    let is_whole = created.remove(place).unwrap_or(0) == *names;
+                    if is_whole && let Some(id) = self.scratch.node_at(*place)? {
+                        tx.remember_listing(id, listing, tx.head().id)?;
+                    }
+                }
             }
         }
         self.directory = None;
         Ok(())
+    }
+
+    /// Creates a node, unless a command was here first: then it is as in any other scan.
+    fn write_new(&mut self, tx: &mut WriteTx<'_>, found: &Found) -> Result<bool> {
+        let Some(parent) = self.parent(tx, found)? else {
+            self.drop_found(tx, found)?;
+            return Ok(false);
+        };
+        match self.create(tx, parent, found) {
+            Err(ScanError::Store(StoreError::Sqlite(error)))
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+            {
+                self.write_one(tx, parent, found).map(|()| false)
+            }
+            result => result.map(|()| true),
+        }
     }
 
     pub(super) fn write_changed(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
@@ -157,6 +185,21 @@ impl Writing {
             if lost.is_tree || !node.is_on_disk() || self.lose_if_gone(tx, lost, &node)? {
                 self.lose_children(tx, &node)?;
             }
+        }
+        Ok(self.step(page.is_empty()))
+    }
+
+    pub(super) fn write_agreeing(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
+        let page = self.scratch.agreeing_after(self.after, BATCH)?;
+        for Agreeing {
+            id,
+            node,
+            listing,
+            seen_at,
+        } in &page
+        {
+            self.after = *id;
+            tx.remember_listing(*node, listing, *seen_at)?;
         }
         Ok(self.step(page.is_empty()))
     }

@@ -1,6 +1,7 @@
 //! What a job of the writer can do: change nodes and append to the journal, together.
 
 use super::change::{self, Cause, Fact, Verb};
+use super::listing::{self, Listing};
 use super::rollup::{self, Pending};
 use super::{Head, Node, StoreError, node};
 use journal::{EventType, JournalId, NodeState, Time};
@@ -23,6 +24,8 @@ pub(crate) struct WriteTx<'c> {
     group: Pending,
     job: Pending,
     buffer: Vec<u8>,
+    /// The directory whose listing was touched last: its nodes mostly change one after another.
+    touched: i64,
 }
 
 impl std::fmt::Debug for WriteTx<'_> {
@@ -49,6 +52,7 @@ impl<'c> WriteTx<'c> {
             group: Pending::default(),
             job: Pending::default(),
             buffer: Vec::with_capacity(1024),
+            touched: 0,
         }
     }
 
@@ -64,6 +68,7 @@ impl<'c> WriteTx<'c> {
     pub(super) fn undo_job(&mut self) {
         self.head = self.head_before_job;
         self.job.clear();
+        self.touched = 0;
     }
 
     /// What remains to be written before the commit: the rollups, and where the journal stands.
@@ -134,6 +139,12 @@ impl<'c> WriteTx<'c> {
             }
         }
         self.roll_up(before, after)?;
+        self.touch(after.parent_id)?;
+        if let Some(before) = before
+            && before.parent_id != after.parent_id
+        {
+            self.touch(before.parent_id)?;
+        }
         let mut data = std::mem::take(&mut self.buffer);
         data.clear();
         change::write_data(&mut data, cause, verb, before, after, self.now)?;
@@ -172,6 +183,21 @@ impl<'c> WriteTx<'c> {
             identity.born_ns
         ])?;
         Ok(())
+    }
+
+    /// Remembers that the nodes of a directory agree with this listing, unless one of them changed
+    /// after `seen_at`. It is no change that anybody is to be told of.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub(crate) fn remember_listing(
+        &mut self,
+        directory: i64,
+        listing: &Listing,
+        seen_at: JournalId,
+    ) -> Result<(), StoreError> {
+        self.touched = 0;
+        listing::remember(self.connection, directory, listing, seen_at)
     }
 
     /// Takes its path from a node that gets another one later in this very job, where a node whose
@@ -290,6 +316,14 @@ impl<'c> WriteTx<'c> {
             0 => Err(StoreError::Stale(before.id)),
             _ => Ok(()),
         }
+    }
+
+    fn touch(&mut self, directory: Option<i64>) -> Result<(), StoreError> {
+        let Some(directory) = directory.filter(|directory| *directory != self.touched) else {
+            return Ok(());
+        };
+        self.touched = directory;
+        listing::touch(self.connection, directory, self.head.id.next())
     }
 
     fn roll_up(&mut self, before: Option<&Node>, after: &Node) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 use journal::NodeKind;
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use std::os::fd::AsFd;
 
 const WANTED: StatxFlags = StatxFlags::TYPE
@@ -13,7 +14,7 @@ const WANTED: StatxFlags = StatxFlags::TYPE
 
 /// Which file it is, whatever its name. The birth time tells a file from a later one that was
 /// given the same inode number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Identity {
     /// The device, 0 where it is the mount root's own: device numbers of disks may change when a
     /// machine starts, and the files must not lose their identity by it.
@@ -25,7 +26,7 @@ pub(crate) struct Identity {
 }
 
 /// What the disk says of one name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Facts {
     /// Sockets, pipes and devices count as files, like symlinks.
     pub(crate) kind: NodeKind,

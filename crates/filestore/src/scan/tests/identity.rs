@@ -1,6 +1,7 @@
 //! Who is who after renames behind Tidemark's back.
 
 use super::*;
+use crate::walk::Identity;
 use std::os::unix::fs::symlink;
 
 #[test]

@@ -196,3 +196,37 @@ fn a_scan_is_followed_by_its_progress() {
     );
     assert_eq!(counts.phase, ScanPhase::Done);
 }
+
+#[test]
+fn another_root_is_refused_until_it_is_accepted() {
+    let bench = Bench::new();
+    bench.write("d/file", "12345");
+    bench.scan();
+    let file = bench.id("d/file");
+    // The disk is away, and its mount point is an empty directory.
+    let away = bench.tree.path().with_extension("away");
+    std::fs::rename(bench.tree.path(), &away).unwrap();
+    std::fs::create_dir(bench.tree.path()).unwrap();
+    assert!(matches!(bench.try_scan(), Err(ScanError::OtherRoot(_))));
+    assert_eq!(bench.id("d/file"), file, "nothing went missing");
+    let accepting = ScanOptions {
+        accept_root: true,
+        ..ScanOptions::default()
+    };
+    let report = run(&bench.store, &bench.mount, &[], &accepting).unwrap();
+    assert_eq!(report.changes.missing, 2);
+    assert_eq!(
+        bench.scan().changes.total(),
+        0,
+        "the new root is the root now"
+    );
+    std::fs::remove_dir(bench.tree.path()).unwrap();
+    std::fs::rename(&away, bench.tree.path()).unwrap();
+    assert!(matches!(bench.try_scan(), Err(ScanError::OtherRoot(_))));
+    let accepting = ScanOptions {
+        accept_root: true,
+        ..ScanOptions::default()
+    };
+    let report = run(&bench.store, &bench.mount, &[], &accepting).unwrap();
+    assert_eq!((report.changes.reconciled, bench.id("d/file")), (2, file));
+}

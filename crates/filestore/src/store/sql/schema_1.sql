@@ -90,6 +90,15 @@ CREATE TABLE rollups (
     last_calculated_at INTEGER NOT NULL
 );
 
+-- What a directory's listing was when its nodes agreed with it; NULL once one of them has changed,
+-- which the entry touched_id tells.
+CREATE TABLE listings (
+    node_id INTEGER PRIMARY KEY,
+    digest BLOB,
+    directories BLOB,
+    touched_id INTEGER NOT NULL
+);
+
 CREATE TABLE idempotency (
     key TEXT PRIMARY KEY,
     fingerprint BLOB NOT NULL,

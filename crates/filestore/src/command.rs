@@ -1,0 +1,227 @@
+//! Commands: what people ask to be done to files.
+//!
+//! A command changes the disk and the catalogue, which no transaction spans. So it goes in steps,
+//! and a crash between any two of them is made good when the store is opened next ([`recovery`]):
+//!
+//! 1. An upload is *staged*: streamed into a file without a name on the mount's filesystem, its
+//!    digests computed on the way. Nothing holds a lock meanwhile, and a crash leaves nothing.
+//! 2. The *intent* is written, durably: what is about to be done to which names.
+//! 3. The *file operation* itself: one rename, unlink or mkdir each, which is atomic, and synced. A
+//!    recursive deletion renames the tree to a name of our own first, and removes it after the
+//!    commit.
+//! 4. One *transaction* with the changes of the nodes, their journal entries, the answer for a
+//!    client that asks again, and the end of the intent ([`apply`]).
+//!
+//! After a crash an intent that is still there is looked at against the disk. If its operation took
+//! place, step 4 is done now, so that the client's retry with its key gets the answer; if not, it
+//! is dropped, and the retry does the work.
+//!
+//! Commands are blocking and run to their end once they have begun, whether or not the client still
+//! waits. Two commands on one path, or on a directory and something in it, never run at once
+//! ([`locks`]); neither do two with one idempotency key. A scan may see what a command does before
+//! it is committed: so step 4 looks at the rows as they then are, and finds the node that the scan
+//! has made of the file.
+
+mod apply;
+mod error;
+mod locks;
+pub(crate) mod recovery;
+mod request;
+mod run;
+
+pub(crate) use error::CommandError;
+pub(crate) use request::{
+    Actor, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Upload, UploadedContent,
+};
+
+use crate::disk::Disk;
+use crate::path::NodePath;
+use crate::store::idempotency::Fingerprint;
+use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
+use crate::store::{Node, Store, node};
+use crate::view::NodeView;
+use crate::walk::{Facts, Identity};
+use locks::Locks;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a command came to.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// It was done before, for the same idempotency key; this is what was answered then.
+    pub idempotent: bool,
+    /// The command's last journal entry: wait for it to read your write in the other books.
+    pub journal_entry_id: u64,
+    /// The node it was about.
+    pub node: Option<NodeView>,
+    /// What else there is to say.
+    #[schema(value_type = Object)]
+    pub result: Map<String, Value>,
+}
+
+/// The steps of a command, told to [`OnStep`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The intent is durable, and nothing is done yet.
+    Intended,
+    /// The files are changed, and nothing is committed yet.
+    FilesChanged,
+    /// It is committed, and not answered yet.
+    Committed,
+}
+
+/// Called at each step of each command: for tests that crash there.
+pub type OnStep = Arc<dyn Fn(Step) + Send + Sync>;
+
+/// What is about to be done, as the intent keeps it: all that step 4 needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Intent {
+    command: String,
+    command_id: String,
+    actor: Actor,
+    fingerprint: Fingerprint,
+    accepted_at_ms: i64,
+    action: Action,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+enum Action {
+    CreateDirectory {
+        mount_id: i64,
+        path: NodePath,
+        metadata: Option<Map<String, Value>>,
+    },
+    Upload {
+        mount_id: i64,
+        path: NodePath,
+        staged: String,
+        facts: Facts,
+        checksum: Option<String>,
+        content_hash: String,
+        metadata: Option<Map<String, Value>>,
+    },
+    Delete {
+        mount_id: i64,
+        path: NodePath,
+        node_id: i64,
+        /// Where a tree was renamed to.
+        trash: Option<String>,
+    },
+    Move {
+        mount_id: i64,
+        path: NodePath,
+        node_id: i64,
+        target_mount_id: i64,
+        target_path: NodePath,
+        identity: Identity,
+    },
+    PatchMetadata {
+        node_id: i64,
+        set: Map<String, Value>,
+        unset: Vec<String>,
+    },
+}
+
+/// What stands on the way to a path, from the top: directories that step 4 makes nodes of.
+type Lineage = Vec<(String, Facts)>;
+
+/// The commands of one filestore.
+pub(crate) struct Commands {
+    store: Arc<Store>,
+    locks: Locks,
+    data_dir: PathBuf,
+    on_step: Option<OnStep>,
+}
+
+impl std::fmt::Debug for Commands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Commands")
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A mount whose disk is open.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) mount: Mount,
+    pub(crate) disk: Disk,
+    /// Where our own data directory is, if it is in this mount.
+    own: Option<NodePath>,
+}
+
+impl Commands {
+    /// `data_dir` is refused to commands where it lies within a mount.
+    pub(crate) fn new(store: Arc<Store>, data_dir: &Path, on_step: Option<OnStep>) -> Self {
+        let data_dir = data_dir
+            .canonicalize()
+            .unwrap_or_else(|_| data_dir.to_owned());
+        Self {
+            store,
+            locks: Locks::default(),
+            data_dir,
+            on_step,
+        }
+    }
+
+    /// The mount, if it is there and in use, with its disk.
+    pub(crate) fn place(&self, mount_id: i64) -> Result<Place, CommandError> {
+        let mount = self
+            .store
+            .read(|connection| mount::by_id(connection, mount_id))?;
+        self.open(mount.ok_or(CommandError::NoMount(mount_id))?)
+    }
+
+    fn open(&self, mount: Mount) -> Result<Place, CommandError> {
+        if mount.state != MountState::Active {
+            return Err(CommandError::InactiveMount(mount.mount_key));
+        }
+        let root = match (&mount.root_path, mount.backend_kind) {
+            (Some(root), BackendKind::Local) => crate::mount::os_path(root),
+            _ => return Err(CommandError::Unsupported("only local mounts take this yet")),
+        };
+        let own = self.data_dir.strip_prefix(&root).ok();
+        let own = own.and_then(|own| NodePath::parse(&crate::mount::spelled(own)).ok());
+        let epoch = self.store.epoch().to_string();
+        let disk = Disk::open(&root, epoch.split('-').next().unwrap_or_default())?;
+        Ok(Place { mount, disk, own })
+    }
+
+    /// The mount, if it takes commands that change files.
+    fn writable(&self, mount_id: i64) -> Result<Place, CommandError> {
+        let place = self.place(mount_id)?;
+        match place.mount.access_mode {
+            AccessMode::ReadWrite => Ok(place),
+            AccessMode::ReadOnly => Err(CommandError::ReadOnly(place.mount.mount_key)),
+        }
+    }
+
+    fn node_at(&self, mount_id: i64, path: &NodePath) -> Result<Option<Node>, CommandError> {
+        Ok(self
+            .store
+            .read(|connection| node::at(connection, mount_id, path.as_str()))?)
+    }
+
+    fn step(&self, step: Step) {
+        if let Some(on_step) = &self.on_step {
+            on_step(step);
+        }
+    }
+}
+
+impl Place {
+    /// Our own data directory is no place for commands, nor is what it lies in to be moved away.
+    fn refuse_own(&self, path: &NodePath) -> Result<(), CommandError> {
+        match &self.own {
+            Some(own) if path.is_within(own) || own.is_within(path) => {
+                Err(CommandError::OwnData(path.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+}

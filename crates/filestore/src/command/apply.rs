@@ -1,0 +1,310 @@
+//! Step 4: what a command did, as nodes and journal entries, in one transaction.
+//!
+//! It looks at the rows as they are in the transaction. What a scan has done in between is taken
+//! as it is: a node that the scan made of the same file is that file's node.
+
+use super::{Action, Answer, CommandError, Intent, Lineage};
+use crate::path::NodePath;
+use crate::store::idempotency::{self, Kept};
+use crate::store::{Cause, Metadata, Node, StoreError, Verb, WriteTx, intent, node};
+use crate::view::NodeView;
+use journal::{CommandCompleted, ConsistencyState, NodeKind, NodeState, ReconcileReason, Text};
+use serde_json::{Map, Value, json};
+
+/// What a command did to the catalogue.
+struct Applied {
+    node: Node,
+    changed: i64,
+    result: Map<String, Value>,
+}
+
+/// Changes the nodes, tells the journal, keeps the answer, ends the intent.
+pub(super) fn finish(
+    tx: &mut WriteTx<'_>,
+    intent_id: Option<i64>,
+    intent: &Intent,
+    lineage: &Lineage,
+) -> Result<Answer, CommandError> {
+    let cause = Cause {
+        command: &intent.command,
+        command_id: Some(&intent.command_id),
+        idempotency_key: intent.actor.idempotency_key.as_deref(),
+        principal: intent.actor.principal.as_deref(),
+    };
+    let applied = apply(tx, &cause, &intent.action, lineage)?;
+    let result = serde_json::value::to_raw_value(&applied.result)?;
+    let journal_id = tx.append(CommandCompleted {
+        journal_id: journal::JournalId::ZERO,
+        command: Text::from(cause.command),
+        backend_mount_id: applied.node.mount_id,
+        node_id: Some(applied.node.id),
+        path: Text::from(applied.node.path.as_str()),
+        idempotency_key: cause.idempotency_key.map(Text::from),
+        principal: cause.principal.map(Text::from),
+        result: &result,
+        observed_at: tx.now(),
+        command_id: cause.command_id.map(Text::from),
+        duration_ms: tx
+            .now()
+            .as_millis()
+            .saturating_sub(intent.accepted_at_ms)
+            .max(0),
+        nodes_changed: applied.changed,
+    })?;
+    let answer = Answer {
+        idempotent: false,
+        journal_entry_id: journal_id.get(),
+        node: Some(NodeView::of(&applied.node, None)),
+        result: applied.result,
+    };
+    if let Some(key) = cause.idempotency_key {
+        let kept = Kept {
+            fingerprint: intent.fingerprint,
+            response: serde_json::to_string(&answer)?,
+        };
+        idempotency::keep(tx, key, &kept)?;
+    }
+    if let Some(id) = intent_id {
+        intent::remove(tx, id)?;
+    }
+    Ok(answer)
+}
+
+fn apply(
+    tx: &mut WriteTx<'_>,
+    cause: &Cause<'_>,
+    action: &Action,
+    lineage: &Lineage,
+) -> Result<Applied, CommandError> {
+    match action {
+        Action::CreateDirectory {
+            mount_id,
+            path,
+            metadata,
+        } => create_directory(tx, cause, (*mount_id, path), metadata.as_ref(), lineage),
+        Action::Upload {
+            mount_id,
+            path,
+            facts,
+            checksum,
+            content_hash,
+            metadata,
+            ..
+        } => {
+            let (parent, created) = ensure_directories(tx, cause, *mount_id, lineage)?;
+            let before = claim(tx, cause, *mount_id, path, NodeKind::File)?;
+            let fresh = || Node::new(*mount_id, Some(parent.id), path.to_string(), *facts);
+            let mut after = before.clone().unwrap_or_else(fresh);
+            after.parent_id = Some(parent.id);
+            after.facts = *facts;
+            after.checksum.clone_from(checksum);
+            after.content_hash = Some(content_hash.clone());
+            if let Some(metadata) = metadata {
+                after.metadata = Metadata::from_object(metadata)?;
+            }
+            seen(&mut after, tx);
+            tx.change(cause, Verb::Uploaded, before.as_ref(), &mut after)?;
+            let result = json!({
+                "path": path, "sizeBytes": facts.size_bytes, "checksum": checksum,
+                "contentHash": content_hash, "overwritten": before.is_some_and(|n| n.is_on_disk()),
+            });
+            Ok(Applied {
+                node: after,
+                changed: created + 1,
+                result: object(result),
+            })
+        }
+        Action::Delete { node_id, .. } => {
+            let before = by_id(tx, *node_id)?;
+            let (node, changed) = match before.state {
+                NodeState::Deleted => (before, 0),
+                _ => tx.remove_tree(cause, Verb::Deleted, &before)?,
+            };
+            let result = json!({ "path": node.path, "deleted": changed });
+            Ok(Applied {
+                node,
+                changed,
+                result: object(result),
+            })
+        }
+        Action::Move {
+            node_id,
+            target_mount_id,
+            target_path,
+            ..
+        } => move_node(
+            tx,
+            cause,
+            *node_id,
+            (*target_mount_id, target_path),
+            lineage,
+        ),
+        Action::PatchMetadata {
+            node_id,
+            set,
+            unset,
+        } => patch_metadata(tx, cause, *node_id, set, unset),
+    }
+}
+
+fn create_directory(
+    tx: &mut WriteTx<'_>,
+    cause: &Cause<'_>,
+    (mount_id, path): (i64, &NodePath),
+    metadata: Option<&Map<String, Value>>,
+    lineage: &Lineage,
+) -> Result<Applied, CommandError> {
+    let Some(((last, facts), above)) = lineage.split_last() else {
+        return Err(StoreError::Damaged("a created directory has no path".to_owned()).into());
+    };
+    let (parent, created) = ensure_directories(tx, cause, mount_id, above)?;
+    let before = claim(tx, cause, mount_id, path, NodeKind::Directory)?;
+    let fresh = || Node::new(mount_id, Some(parent.id), last.clone(), *facts);
+    let mut after = before.clone().unwrap_or_else(fresh);
+    after.parent_id = Some(parent.id);
+    after.facts = *facts;
+    if let Some(metadata) = metadata {
+        after.metadata = Metadata::from_object(metadata)?;
+    }
+    seen(&mut after, tx);
+    tx.change(cause, Verb::Created, before.as_ref(), &mut after)?;
+    let result = json!({ "path": path, "created": created + 1 });
+    Ok(Applied {
+        node: after,
+        changed: created + 1,
+        result: object(result),
+    })
+}
+
+fn move_node(
+    tx: &mut WriteTx<'_>,
+    cause: &Cause<'_>,
+    node_id: i64,
+    (mount_id, path): (i64, &NodePath),
+    lineage: &Lineage,
+) -> Result<Applied, CommandError> {
+    let (parent, created) = ensure_directories(tx, cause, mount_id, lineage)?;
+    let before = by_id(tx, node_id)?;
+    let mut changed = created;
+    let is_there = before.mount_id == mount_id && before.path == path.as_str();
+    if !is_there && let Some(displaced) = node::at(tx.connection(), mount_id, path.as_str())? {
+        changed += tx.remove_tree(cause, Verb::Deleted, &displaced)?.1;
+    }
+    let previous_path = before.path.clone();
+    let node = if is_there {
+        before
+    } else {
+        let (node, moved) = tx.move_tree(cause, &before, &parent, path.name())?;
+        changed += moved;
+        node
+    };
+    let result = json!({ "path": previous_path, "targetPath": path, "nodesChanged": changed });
+    Ok(Applied {
+        node,
+        changed,
+        result: object(result),
+    })
+}
+
+fn patch_metadata(
+    tx: &mut WriteTx<'_>,
+    cause: &Cause<'_>,
+    node_id: i64,
+    set: &Map<String, Value>,
+    unset: &[String],
+) -> Result<Applied, CommandError> {
+    let before = by_id(tx, node_id)?;
+    let mut metadata = before.metadata.to_object()?;
+    let was = metadata.clone();
+    for key in unset {
+        metadata.remove(key);
+    }
+    metadata.extend(set.clone());
+    let mut after = before.clone();
+    let changed = i64::from(metadata != was);
+    if changed > 0 {
+        after.metadata = Metadata::from_object(&metadata)?;
+        tx.change(cause, Verb::Updated, Some(&before), &mut after)?;
+    }
+    let result = json!({ "path": after.path, "metadata": metadata });
+    Ok(Applied {
+        node: after,
+        changed,
+        result: object(result),
+    })
+}
+
+/// The nodes of these directories, made where there are none. Gives the last (the mount's root, if
+/// there are none) and how many were made.
+fn ensure_directories(
+    tx: &mut WriteTx<'_>,
+    cause: &Cause<'_>,
+    mount_id: i64,
+    lineage: &[(String, crate::walk::Facts)],
+) -> Result<(Node, i64), CommandError> {
+    let mut parent = node::root(tx.connection(), mount_id)?;
+    let mut created = 0;
+    for (path, facts) in lineage {
+        if let Some(node) = node::at(tx.connection(), mount_id, path)?
+            && node.is_directory()
+        {
+            parent = node;
+            continue;
+        }
+        let at = NodePath::parse(path)
+            .map_err(|error| StoreError::Damaged(format!("{path:?} is no path: {error}")))?;
+        let before = claim(tx, cause, mount_id, &at, NodeKind::Directory)?;
+        let fresh = || Node::new(mount_id, Some(parent.id), path.clone(), *facts);
+        let mut after = before.clone().unwrap_or_else(fresh);
+        after.parent_id = Some(parent.id);
+        after.facts = *facts;
+        seen(&mut after, tx);
+        tx.change(cause, Verb::Created, before.as_ref(), &mut after)?;
+        created += 1;
+        parent = after;
+    }
+    Ok((parent, created))
+}
+
+/// The node that a file or directory at this path is from now on: the one that holds the path, or
+/// the last that went missing there. A node of the other kind gives the path up; the disk no
+/// longer has it.
+fn claim(
+    tx: &mut WriteTx<'_>,
+    cause: &Cause<'_>,
+    mount_id: i64,
+    path: &NodePath,
+    kind: NodeKind,
+) -> Result<Option<Node>, CommandError> {
+    if let Some(node) = node::at(tx.connection(), mount_id, path.as_str())? {
+        if node.facts.kind == kind {
+            return Ok(Some(node));
+        }
+        tx.remove_tree(cause, Verb::Missing(ReconcileReason::Drift), &node)?;
+    }
+    Ok(node::missing_at(
+        tx.connection(),
+        mount_id,
+        path.as_str(),
+        kind,
+    )?)
+}
+
+/// It is on disk, as the facts say.
+fn seen(node: &mut Node, tx: &WriteTx<'_>) {
+    node.state = NodeState::Active;
+    node.consistency_state = ConsistencyState::Active;
+    node.consistency_checked_at = Some(tx.now());
+    node.last_seen_at = Some(tx.now());
+}
+
+fn by_id(tx: &WriteTx<'_>, id: i64) -> Result<Node, CommandError> {
+    node::by_id(tx.connection(), id)?.ok_or(CommandError::NoNode(id))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,155 @@
+//! What an earlier run left half done.
+
+use super::{Action, CommandError, Commands, Intent, Lineage, apply};
+use crate::store::mount::{self, AccessMode, BackendKind, MountState};
+use crate::store::{StoreError, intent};
+use crate::walk::Identity;
+
+impl Commands {
+    /// Finishes or drops every command that was cut off between its intent and its commit, and
+    /// removes what is left of staged files and deleted trees. To be called before any command.
+    ///
+    /// An intent whose mount cannot be opened now is kept for the next time.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub(crate) fn recover(&self) -> Result<(), StoreError> {
+        let mut kept = Vec::new();
+        for (id, text) in self.store.read(intent::all)? {
+            let intent: Intent = match serde_json::from_str(&text) {
+                Ok(intent) => intent,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, intent_id = id, "intent cannot be read, dropped");
+                    self.drop_intent(id)?;
+                    continue;
+                }
+            };
+            if let Err(error) = self.recover_one(id, &intent) {
+                let error = &error as &dyn std::error::Error;
+                let command_id = &*intent.command_id;
+                tracing::warn!(
+                    error,
+                    command_id,
+                    "half-done command kept for the next start"
+                );
+                kept.extend(intent.action.own_name().map(str::to_owned));
+            }
+        }
+        self.sweep(&kept)
+    }
+
+    fn recover_one(&self, id: i64, intent: &Intent) -> Result<(), CommandError> {
+        let (command, command_id) = (&*intent.command, &*intent.command_id);
+        match self.happened(&intent.action)? {
+            Some(lineage) => {
+                tracing::info!(command, command_id, "half-done command finished");
+                let intent = intent.clone();
+                self.store
+                    .write_blocking(move |tx| apply::finish(tx, Some(id), &intent, &lineage))
+                    .map(|_| ())
+            }
+            None => {
+                tracing::info!(command, command_id, "half-done command dropped");
+                Ok(self.drop_intent(id)?)
+            }
+        }
+    }
+
+    fn drop_intent(&self, id: i64) -> Result<(), StoreError> {
+        self.store.write_blocking(move |tx| intent::remove(tx, id))
+    }
+
+    /// Whether the file operation took place; if so, with what stands on the way to its target.
+    fn happened(&self, action: &Action) -> Result<Option<Lineage>, CommandError> {
+        match action {
+            // Doing it again does no harm.
+            Action::CreateDirectory { mount_id, path, .. } => {
+                let place = self.place(*mount_id)?;
+                Ok(place.disk.make_directories(path).ok())
+            }
+            Action::Upload {
+                mount_id,
+                path,
+                facts,
+                ..
+            } => {
+                let place = self.place(*mount_id)?;
+                self.stands_at(&place, path, facts.identity)
+            }
+            Action::Delete {
+                mount_id,
+                path,
+                trash,
+                ..
+            } => {
+                let place = self.place(*mount_id)?;
+                let is_trashed = match trash {
+                    Some(trash) => place.disk.facts(trash)?.is_some(),
+                    None => false,
+                };
+                let is_gone = is_trashed || place.disk.facts(path.as_str())?.is_none();
+                Ok(is_gone.then(Lineage::new))
+            }
+            Action::Move {
+                target_mount_id,
+                target_path,
+                identity,
+                ..
+            } => {
+                let place = self.place(*target_mount_id)?;
+                self.stands_at(&place, target_path, *identity)
+            }
+            // Touches no file, so it is never half done.
+            Action::PatchMetadata { .. } => Ok(None),
+        }
+    }
+
+    fn stands_at(
+        &self,
+        place: &super::Place,
+        path: &crate::path::NodePath,
+        identity: Identity,
+    ) -> Result<Option<Lineage>, CommandError> {
+        let facts = place.disk.facts(path.as_str())?;
+        if facts.is_none_or(|facts| facts.identity != identity) {
+            return Ok(None);
+        }
+        Ok(Some(place.disk.lineage(&path.parent())?))
+    }
+
+    fn sweep(&self, kept: &[String]) -> Result<(), StoreError> {
+        for mount in self.store.read(mount::all)? {
+            let is_ours = mount.backend_kind == BackendKind::Local
+                && mount.state == MountState::Active
+                && mount.access_mode == AccessMode::ReadWrite;
+            if !is_ours {
+                continue;
+            }
+            let mount_key = mount.mount_key.clone();
+            let swept = self
+                .open(mount)
+                .and_then(|place| Ok(place.disk.sweep(kept)?));
+            if let Err(error) = swept {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    mount_key,
+                    "leftovers of uploads and deletions not removed"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Action {
+    /// The name in the mount's root that it needs.
+    fn own_name(&self) -> Option<&str> {
+        match self {
+            Self::Upload { staged, .. } => Some(staged),
+            Self::Delete { trash, .. } => trash.as_deref(),
+            _ => None,
+        }
+    }
+}

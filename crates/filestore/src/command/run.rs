@@ -1,0 +1,489 @@
+//! Steps 2 and 3 of each command.
+
+use super::request::{
+    Actor, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Upload, UploadedContent,
+};
+use super::{Action, Answer, CommandError, Commands, Intent, Lineage, Place, Step, apply};
+use crate::disk::{DiskError, Staged};
+use crate::path::NodePath;
+use crate::store::idempotency::{self, Fingerprint};
+use crate::store::{Node, intent, node};
+use crate::walk::Facts;
+use journal::{NodeKind, NodeState};
+use rustix::io::Errno;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A command that is being done.
+struct Run<'c> {
+    commands: &'c Commands,
+    command: &'static str,
+    actor: Actor,
+    fingerprint: Fingerprint,
+    accepted_at_ms: i64,
+}
+
+/// A command whose intent is written.
+struct Intended<'c> {
+    commands: &'c Commands,
+    id: i64,
+    intent: Intent,
+}
+
+impl Commands {
+    /// Makes a directory, and those above it that are missing.
+    pub(crate) fn create_directory(
+        &self,
+        actor: Actor,
+        ask: &CreateDirectory,
+    ) -> Result<Answer, CommandError> {
+        self.run("createDirectory", actor, ask, |run| {
+            let place = self.writable(ask.mount_id)?;
+            place.refuse_own(&ask.path)?;
+            self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
+                if let Some(node) = self.node_at(ask.mount_id, &ask.path)? {
+                    return Err(exists(&ask.path, &node));
+                }
+                let intended = run.intend(Action::CreateDirectory {
+                    mount_id: ask.mount_id,
+                    path: ask.path.clone(),
+                    metadata: ask.metadata.clone(),
+                })?;
+                let lineage = intended.attempt(|| place.disk.make_directories(&ask.path))?;
+                intended.commit(lineage)
+            })
+        })
+    }
+
+    /// Puts contents that have come in at a path.
+    pub(crate) fn upload(
+        &self,
+        actor: Actor,
+        ask: &Upload,
+        content: UploadedContent,
+    ) -> Result<Answer, CommandError> {
+        let asked = (ask, content.content_hash.clone());
+        self.run("uploadFile", actor, &asked, |run| {
+            let place = self.writable(ask.mount_id)?;
+            place.refuse_own(&ask.path)?;
+            let mut staged = if content.mount_id == Some(ask.mount_id) {
+                content.staged
+            } else {
+                restage(&place, content.staged)?
+            };
+            self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
+                self.check_upload(ask)?;
+                let (name, facts) = place.disk.name_staged(&mut staged)?;
+                let put = self.put(&run, &place, ask, (&name, facts), content.content_hash);
+                if put.is_err() {
+                    // The error that stopped it is the one to tell; a sweep removes what remains.
+                    let _ = place.disk.remove(&name, false);
+                }
+                put
+            })
+        })
+    }
+
+    fn check_upload(&self, ask: &Upload) -> Result<(), CommandError> {
+        let node = self.node_at(ask.mount_id, &ask.path)?;
+        expect_version(node.as_ref(), ask.expected_version, &ask.path)?;
+        match node {
+            Some(node) if node.is_directory() => {
+                Err(wrong_kind(&ask.path, NodeKind::Directory, NodeKind::File))
+            }
+            Some(node) if !ask.overwrite => Err(exists(&ask.path, &node)),
+            _ => Ok(()),
+        }
+    }
+
+    fn put(
+        &self,
+        run: &Run<'_>,
+        place: &Place,
+        ask: &Upload,
+        (staged, facts): (&str, Facts),
+        content_hash: String,
+    ) -> Result<Answer, CommandError> {
+        let intended = run.intend(Action::Upload {
+            mount_id: ask.mount_id,
+            path: ask.path.clone(),
+            staged: staged.to_owned(),
+            facts,
+            checksum: ask.checksum.clone(),
+            content_hash,
+            metadata: ask.metadata.clone(),
+        })?;
+        let lineage = intended.attempt(|| {
+            let lineage = place.disk.make_directories(&ask.path.parent())?;
+            place
+                .disk
+                .rename(staged, &place.disk, ask.path.as_str(), ask.overwrite)?;
+            Ok(lineage)
+        })?;
+        intended.commit(lineage)
+    }
+
+    /// Deletes a file, an empty directory, or a directory with all in it.
+    pub(crate) fn delete(&self, actor: Actor, ask: &DeleteNode) -> Result<Answer, CommandError> {
+        self.run("deleteNode", actor, ask, |run| {
+            let place = self.writable(ask.mount_id)?;
+            place.refuse_own(&ask.path)?;
+            let node = self.node_to_delete(ask)?;
+            if node.is_directory() {
+                self.locks
+                    .on_trees(&[ask.mount_id], || self.delete_locked(&run, &place, ask))
+            } else {
+                self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
+                    match self.node_to_delete(ask)?.is_directory() {
+                        true => Err(CommandError::Busy(ask.path.to_string())),
+                        false => self.delete_locked(&run, &place, ask),
+                    }
+                })
+            }
+        })
+    }
+
+    /// The node at the path, or one that is missing from there: its deletion ends its life.
+    fn node_to_delete(&self, ask: &DeleteNode) -> Result<Node, CommandError> {
+        let path = ask.path.as_str();
+        let node = self.store.read(|connection| {
+            let at = node::at(connection, ask.mount_id, path)?;
+            let missing = |kind| node::missing_at(connection, ask.mount_id, path, kind);
+            match at {
+                Some(node) => Ok(Some(node)),
+                None => Ok::<_, CommandError>(
+                    missing(NodeKind::File)?.or(missing(NodeKind::Directory)?),
+                ),
+            }
+        })?;
+        node.ok_or_else(|| CommandError::NoNodeAt(ask.path.to_string()))
+    }
+
+    fn delete_locked(
+        &self,
+        run: &Run<'_>,
+        place: &Place,
+        ask: &DeleteNode,
+    ) -> Result<Answer, CommandError> {
+        let node = self.node_to_delete(ask)?;
+        expect_version(Some(&node), ask.expected_version, &ask.path)?;
+        let facts = place.disk.facts(ask.path.as_str())?;
+        // A missing node has nothing on disk that is its own.
+        let on_disk = facts.filter(|_| node.is_on_disk());
+        if on_disk.is_some_and(|facts| facts.kind != node.facts.kind) {
+            return Err(CommandError::Drift(ask.path.to_string()));
+        }
+        if node.is_directory() && !ask.recursive && self.has_children(node.id)? {
+            return Err(CommandError::NotEmpty(ask.path.to_string()));
+        }
+        let trash = (ask.recursive && on_disk.is_some_and(|facts| facts.is_directory()))
+            .then(|| place.disk.trash_name());
+        let intended = run.intend(Action::Delete {
+            mount_id: ask.mount_id,
+            path: ask.path.clone(),
+            node_id: node.id,
+            trash: trash.clone(),
+        })?;
+        intended.attempt(|| match (&trash, on_disk) {
+            (Some(trash), _) => place
+                .disk
+                .rename(ask.path.as_str(), &place.disk, trash, false),
+            (None, Some(facts)) => place.disk.remove(ask.path.as_str(), facts.is_directory()),
+            (None, None) => Ok(()),
+        })?;
+        let answer = intended.commit(Lineage::new())?;
+        if let Some(trash) = trash
+            && let Err(error) = place.disk.remove_trash(&trash)
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                trash,
+                "deleted tree could not be removed from disk entirely"
+            );
+        }
+        Ok(answer)
+    }
+
+    fn has_children(&self, directory: i64) -> Result<bool, CommandError> {
+        let rollup = self
+            .store
+            .read(|connection| crate::store::rollup::of(connection, directory))?;
+        Ok(rollup.is_some_and(|rollup| rollup.child_count > 0))
+    }
+
+    /// Moves or renames a node with all below it.
+    pub(crate) fn move_node(&self, actor: Actor, ask: &MoveNode) -> Result<Answer, CommandError> {
+        self.run("moveNode", actor, ask, |run| {
+            let from = self.writable(ask.mount_id)?;
+            let to = self.writable(ask.target_mount_id)?;
+            from.refuse_own(&ask.path)?;
+            to.refuse_own(&ask.target_path)?;
+            if ask.mount_id == ask.target_mount_id && ask.target_path.is_within(&ask.path) {
+                return Err(CommandError::IntoItself(ask.path.to_string()));
+            }
+            if self.node_to_move(ask)?.is_directory() {
+                self.locks
+                    .on_trees(&[ask.mount_id, ask.target_mount_id], || {
+                        self.move_locked(&run, (&from, &to), ask)
+                    })
+            } else {
+                let paths = [
+                    (ask.mount_id, &ask.path),
+                    (ask.target_mount_id, &ask.target_path),
+                ];
+                self.locks
+                    .on_paths(&paths, || match self.node_to_move(ask)?.is_directory() {
+                        true => Err(CommandError::Busy(ask.path.to_string())),
+                        false => self.move_locked(&run, (&from, &to), ask),
+                    })
+            }
+        })
+    }
+
+    fn node_to_move(&self, ask: &MoveNode) -> Result<Node, CommandError> {
+        self.node_at(ask.mount_id, &ask.path)?
+            .ok_or_else(|| CommandError::NoNodeAt(ask.path.to_string()))
+    }
+
+    fn move_locked(
+        &self,
+        run: &Run<'_>,
+        (from, to): (&Place, &Place),
+        ask: &MoveNode,
+    ) -> Result<Answer, CommandError> {
+        let node = self.node_to_move(ask)?;
+        expect_version(Some(&node), ask.expected_version, &ask.path)?;
+        if let Some(there) = self.node_at(ask.target_mount_id, &ask.target_path)?
+            && (!ask.overwrite || there.is_directory() || node.is_directory())
+        {
+            return Err(exists(&ask.target_path, &there));
+        }
+        let facts = from.disk.facts(ask.path.as_str())?;
+        let facts = facts
+            .filter(|facts| facts.kind == node.facts.kind)
+            .ok_or_else(|| CommandError::Drift(ask.path.to_string()))?;
+        let intended = run.intend(Action::Move {
+            mount_id: ask.mount_id,
+            path: ask.path.clone(),
+            node_id: node.id,
+            target_mount_id: ask.target_mount_id,
+            target_path: ask.target_path.clone(),
+            identity: facts.identity,
+        })?;
+        let lineage = intended.attempt(|| {
+            let lineage = to.disk.make_directories(&ask.target_path.parent())?;
+            let target = ask.target_path.as_str();
+            from.disk
+                .rename(ask.path.as_str(), &to.disk, target, ask.overwrite)?;
+            Ok(lineage)
+        })?;
+        intended.commit(lineage)
+    }
+
+    /// Changes what people wrote on a node. No file is touched, so read-only mounts take it too.
+    pub(crate) fn patch_metadata(
+        &self,
+        actor: Actor,
+        ask: &PatchMetadata,
+    ) -> Result<Answer, CommandError> {
+        self.run("updateNodeMetadata", actor, ask, |run| {
+            let node = self
+                .store
+                .read(|connection| node::by_id(connection, ask.node_id))?;
+            let node = node
+                .filter(|node| node.state != NodeState::Deleted)
+                .ok_or(CommandError::NoNode(ask.node_id))?;
+            if ask.mount_id.is_some_and(|mount| mount != node.mount_id) {
+                return Err(CommandError::OtherMount {
+                    node: node.id,
+                    mount: node.mount_id,
+                });
+            }
+            let intent = run.intent(Action::PatchMetadata {
+                node_id: ask.node_id,
+                set: ask.set.clone(),
+                unset: ask.unset.clone(),
+            });
+            let expected = ask.expected_version;
+            let node_id = ask.node_id;
+            let answer = self.store.write_blocking(move |tx| {
+                let node = node::by_id(tx.connection(), node_id)?;
+                check_version(node.as_ref(), expected)?;
+                apply::finish(tx, None, &intent, &Lineage::new())
+            });
+            self.step(Step::Committed);
+            answer
+        })
+    }
+
+    /// Runs a command, unless its key was answered before.
+    fn run(
+        &self,
+        command: &'static str,
+        actor: Actor,
+        asked: &impl Serialize,
+        work: impl FnOnce(Run<'_>) -> Result<Answer, CommandError>,
+    ) -> Result<Answer, CommandError> {
+        let asked = serde_json::to_vec(&(command, asked))?;
+        let fingerprint = *blake3::hash(&asked).as_bytes();
+        let key = actor.idempotency_key.clone();
+        self.locks.with_key(key.as_deref(), || {
+            if let Some(key) = &key
+                && let Some(kept) = self
+                    .store
+                    .read(|connection| idempotency::find(connection, key))?
+            {
+                if kept.fingerprint != fingerprint {
+                    return Err(CommandError::KeyReused(key.clone()));
+                }
+                let answer: Answer = serde_json::from_str(&kept.response)?;
+                return Ok(Answer {
+                    idempotent: true,
+                    ..answer
+                });
+            }
+            let accepted_at_ms = self.store.clock().now().as_millis();
+            work(Run {
+                commands: self,
+                command,
+                actor,
+                fingerprint,
+                accepted_at_ms,
+            })
+        })
+    }
+}
+
+impl<'c> Run<'c> {
+    fn intent(&self, action: Action) -> Intent {
+        Intent {
+            command: self.command.to_owned(),
+            command_id: Uuid::now_v7().to_string(),
+            actor: self.actor.clone(),
+            fingerprint: self.fingerprint,
+            accepted_at_ms: self.accepted_at_ms,
+            action,
+        }
+    }
+
+    fn intend(&self, action: Action) -> Result<Intended<'c>, CommandError> {
+        let intent = self.intent(action);
+        let text = serde_json::to_string(&intent)?;
+        let id = self
+            .commands
+            .store
+            .write_blocking(move |tx| intent::insert(tx, &text))?;
+        self.commands.step(Step::Intended);
+        Ok(Intended {
+            commands: self.commands,
+            id,
+            intent,
+        })
+    }
+}
+
+impl Intended<'_> {
+    /// Does the file operation; takes the intent back if it fails.
+    fn attempt<T>(&self, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, CommandError> {
+        match work() {
+            Ok(done) => {
+                self.commands.step(Step::FilesChanged);
+                Ok(done)
+            }
+            Err(error) => {
+                let id = self.id;
+                self.commands
+                    .store
+                    .write_blocking(move |tx| intent::remove(tx, id))?;
+                Err(of_disk(error))
+            }
+        }
+    }
+
+    fn commit(self, lineage: Lineage) -> Result<Answer, CommandError> {
+        let Self {
+            commands,
+            id,
+            intent,
+        } = self;
+        let answer = commands
+            .store
+            .write_blocking(move |tx| apply::finish(tx, Some(id), &intent, &lineage))?;
+        commands.step(Step::Committed);
+        Ok(answer)
+    }
+}
+
+/// Brings contents that were staged elsewhere to the mount's filesystem.
+fn restage(place: &Place, mut elsewhere: Staged) -> Result<Staged, CommandError> {
+    use std::io::Seek;
+    let mut staged = place.disk.stage()?;
+    let copied = elsewhere
+        .file
+        .rewind()
+        .and_then(|()| std::io::copy(&mut elsewhere.file, &mut staged.file));
+    copied.map_err(|error| DiskError {
+        what: "stage a file in",
+        path: String::new(),
+        source: Errno::from_io_error(&error).unwrap_or(Errno::IO),
+    })?;
+    Ok(staged)
+}
+
+/// What the disk's refusal means for the command.
+fn of_disk(error: DiskError) -> CommandError {
+    match (error.source, error.what) {
+        (Errno::EXIST, _) => CommandError::ExistsOnDisk(error.path),
+        (Errno::ISDIR, "rename") => wrong_kind_at(error.path, NodeKind::Directory, NodeKind::File),
+        (Errno::NOTDIR | Errno::LOOP, "enter" | "create") => {
+            wrong_kind_at(error.path, NodeKind::File, NodeKind::Directory)
+        }
+        (Errno::NOTEMPTY, "delete") => CommandError::NotEmpty(error.path),
+        (Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP, _) => {
+            CommandError::Drift(error.path)
+        }
+        _ => CommandError::Disk(error),
+    }
+}
+
+fn exists(path: &NodePath, node: &Node) -> CommandError {
+    CommandError::Exists {
+        path: path.to_string(),
+        kind: node.facts.kind,
+    }
+}
+
+fn wrong_kind(path: &NodePath, found: NodeKind, needed: NodeKind) -> CommandError {
+    wrong_kind_at(path.to_string(), found, needed)
+}
+
+fn wrong_kind_at(path: String, found: NodeKind, needed: NodeKind) -> CommandError {
+    CommandError::WrongKind {
+        path,
+        found,
+        needed,
+    }
+}
+
+fn expect_version(
+    node: Option<&Node>,
+    expected: Option<i64>,
+    path: &NodePath,
+) -> Result<(), CommandError> {
+    match (node, expected) {
+        (None, Some(_)) => Err(CommandError::NoNodeAt(path.to_string())),
+        _ => check_version(node, expected),
+    }
+}
+
+fn check_version(node: Option<&Node>, expected: Option<i64>) -> Result<(), CommandError> {
+    match (node, expected) {
+        (Some(node), Some(expected)) if node.version != expected => Err(CommandError::Version {
+            node: node.id,
+            expected,
+            found: node.version,
+        }),
+        _ => Ok(()),
+    }
+}

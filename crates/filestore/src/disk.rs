@@ -1,0 +1,378 @@
+//! File work on a local mount.
+//!
+//! Everything starts at the open handle of the mount's root. A directory on the way is opened
+//! beneath it and without following symlinks ([`Tree`]), and what is done is done to one plain name
+//! in that open directory. So neither `..` nor a symlink, not even one that is put in place between
+//! a check and the use, leads anywhere else; and a symlink itself is moved, replaced or deleted as
+//! what it is. (`cap-std` also keeps paths inside, but follows symlinks there, which would give
+//! files second names that the catalogue does not know; and it has no rename that refuses to
+//! replace.)
+//!
+//! What is half done has a name of Tidemark's own in the mount's root: `.tidemark-<store>-<uuid>`
+//! with `.part` for an upload and `.trash` for a deletion. Scans do not see these names, and
+//! [`Disk::sweep`] removes what an earlier run of the same store left of them.
+//!
+//! Every change is synced before it returns: what is committed after it is true after a power cut.
+
+use crate::name;
+use crate::path::NodePath;
+use crate::walk::{Facts, Tree};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use uuid::Uuid;
+
+/// Permissions of new files and directories, less the umask.
+const FILE_MODE: Mode = Mode::from_bits_retain(0o666);
+const DIRECTORY_MODE: Mode = Mode::from_bits_retain(0o777);
+
+/// The bytes of one read of a directory.
+const LISTING_BYTES: usize = 32 * 1024;
+
+/// The open root of a local mount.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    tree: Tree,
+    root: OwnedFd,
+    /// What our own names in the root begin with.
+    own: String,
+}
+
+/// What the operating system refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what} {path:?}")]
+pub(crate) struct DiskError {
+    /// The verb: "create", "rename".
+    pub(crate) what: &'static str,
+    /// Relative to the mount.
+    pub(crate) path: String,
+    /// Why.
+    #[source]
+    pub(crate) source: Errno,
+}
+
+fn failed(what: &'static str, path: &str) -> impl FnOnce(Errno) -> DiskError {
+    move |source| DiskError {
+        what,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// A new file without a name: it vanishes with its handle, unless it gets one.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) file: File,
+    /// The name it has for the time being, where the filesystem cannot do without.
+    name: Option<(OwnedFd, String)>,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some((directory, name)) = self.name.take() {
+            // What cannot be removed now is swept when the store is opened next.
+            let _ = rustix::fs::unlinkat(directory, name.as_str(), AtFlags::empty());
+        }
+    }
+}
+
+impl Disk {
+    /// Opens the root. `store` marks our own names as this store's.
+    pub(crate) fn open(root: &Path, store: &str) -> Result<Self, DiskError> {
+        let shown = root.to_string_lossy();
+        let tree = Tree::open(root).map_err(|error| {
+            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            failed("open the mount's root", &shown)(errno)
+        })?;
+        let root = tree
+            .directory("")
+            .map_err(failed("open the mount's root", &shown))?;
+        Ok(Self {
+            tree,
+            root,
+            own: format!(".tidemark-{store}-"),
+        })
+    }
+
+    /// What stands at the path: `None` if nothing does.
+    pub(crate) fn facts(&self, path: &str) -> Result<Option<Facts>, DiskError> {
+        self.tree.facts(path).map_err(failed("look at", path))
+    }
+
+    /// The facts of a path and of all directories above it, from the top, without the root; it
+    /// ends where nothing stands.
+    pub(crate) fn lineage(&self, path: &NodePath) -> Result<Vec<(String, Facts)>, DiskError> {
+        let mut lineage = Vec::new();
+        for at in path.lineage() {
+            let Some(facts) = self.facts(at)? else { break };
+            lineage.push((at.to_owned(), facts));
+        }
+        Ok(lineage)
+    }
+
+    /// Makes the directory and those above it that are missing. Gives them all, from the top.
+    pub(crate) fn make_directories(
+        &self,
+        path: &NodePath,
+    ) -> Result<Vec<(String, Facts)>, DiskError> {
+        let mut lineage = self.lineage(path)?;
+        for at in path.lineage().skip(lineage.len()) {
+            let create = failed("create", at);
+            let (parent, name) = self.parent_of(at)?;
+            match rustix::fs::mkdirat(&parent, &*name::to_bytes(name), DIRECTORY_MODE) {
+                Ok(()) => rustix::fs::fsync(&parent).map_err(create)?,
+                // Somebody else was quicker.
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(create(error)),
+            }
+            let facts = self
+                .facts(at)?
+                .ok_or(Errno::NOENT)
+                .map_err(failed("create", at))?;
+            lineage.push((at.to_owned(), facts));
+        }
+        match lineage.iter().find(|(_, facts)| !facts.is_directory()) {
+            Some((at, _)) => Err(failed("enter", at)(Errno::NOTDIR)),
+            None => Ok(lineage),
+        }
+    }
+
+    /// A new file on the mount's filesystem.
+    pub(crate) fn stage(&self) -> Result<Staged, DiskError> {
+        stage_in(&self.root, || self.own_name("part"))
+    }
+
+    /// Syncs the staged file and gives it a name of our own in the root, and its facts.
+    pub(crate) fn name_staged(&self, staged: &mut Staged) -> Result<(String, Facts), DiskError> {
+        staged.file.sync_all().map_err(|error| {
+            failed("sync", "")(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        })?;
+        let name = match staged.name.take() {
+            Some((_, name)) => name,
+            None => {
+                let name = self.own_name("part");
+                let handle = format!("/proc/self/fd/{}", staged.file.as_raw_fd());
+                let (from, flags) = (rustix::fs::CWD, AtFlags::SYMLINK_FOLLOW);
+                rustix::fs::linkat(from, handle.as_str(), &self.root, name.as_str(), flags)
+                    .map_err(failed("link", &name))?;
+                name
+            }
+        };
+        let facts = self
+            .facts(&name)?
+            .ok_or(Errno::NOENT)
+            .map_err(failed("link", &name))?;
+        Ok((name, facts))
+    }
+
+    /// Renames, to the same or another mount, on the same filesystem. What stands at the target is
+    /// replaced by `overwrite` only, and never a directory.
+    pub(crate) fn rename(
+        &self,
+        from: &str,
+        target: &Self,
+        to: &str,
+        overwrite: bool,
+    ) -> Result<(), DiskError> {
+        let (from_parent, from_name) = self.parent_of(from)?;
+        let (to_parent, to_name) = target.parent_of(to)?;
+        let (old, new) = (name::to_bytes(from_name), name::to_bytes(to_name));
+        let flags = if overwrite {
+            RenameFlags::empty()
+        } else {
+            RenameFlags::NOREPLACE
+        };
+        let renamed = match rustix::fs::renameat_with(&from_parent, &*old, &to_parent, &*new, flags)
+        {
+            // Some filesystems cannot refuse to replace: then this looks first.
+            Err(Errno::INVAL | Errno::NOSYS) if !overwrite => match target.facts(to)? {
+                Some(_) => Err(Errno::EXIST),
+                None => rustix::fs::renameat(&from_parent, &*old, &to_parent, &*new),
+            },
+            renamed => renamed,
+        };
+        renamed.map_err(failed("rename", to))?;
+        rustix::fs::fsync(&to_parent).map_err(failed("sync", to))?;
+        rustix::fs::fsync(&from_parent).map_err(failed("sync", from))
+    }
+
+    /// Removes a file, a symlink or an empty directory. It is no error if nothing stands there.
+    pub(crate) fn remove(&self, path: &str, is_directory: bool) -> Result<(), DiskError> {
+        let flags = if is_directory {
+            AtFlags::REMOVEDIR
+        } else {
+            AtFlags::empty()
+        };
+        let Some((parent, name)) = found(self.parent_of(path))? else {
+            return Ok(());
+        };
+        match rustix::fs::unlinkat(&parent, &*name::to_bytes(name), flags) {
+            Ok(()) => rustix::fs::fsync(&parent).map_err(failed("sync", path)),
+            Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(failed("delete", path)(error)),
+        }
+    }
+
+    /// A name in the root for a tree that is to be deleted: it is renamed to it, which takes it away
+    /// at once and whole, and removed after the commit.
+    pub(crate) fn trash_name(&self) -> String {
+        self.own_name("trash")
+    }
+
+    /// Opens a regular file for reading.
+    pub(crate) fn open_file(&self, path: &str) -> Result<File, DiskError> {
+        let (parent, name) = self.parent_of(path)?;
+        // A pipe must not make us wait for somebody to write to it.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(parent, &*name::to_bytes(name), flags, Mode::empty());
+        let file = opened.map_err(failed("open", path))?;
+        let stat = rustix::fs::fstat(&file).map_err(failed("open", path))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(File::from(file)),
+            FileType::Directory => Err(failed("open", path)(Errno::ISDIR)),
+            _ => Err(failed("open", path)(Errno::LOOP)),
+        }
+    }
+
+    /// Removes what this store left of its own names in the root, except those in `keep`.
+    pub(crate) fn sweep(&self, keep: &[String]) -> Result<(), DiskError> {
+        for (name, is_directory) in list(&self.root).map_err(failed("list", ""))? {
+            let Ok(name) = str::from_utf8(&name) else {
+                continue;
+            };
+            let is_ours = name.starts_with(&self.own) && crate::path::is_own_name(name.as_bytes());
+            if !is_ours || keep.iter().any(|kept| kept == name) {
+                continue;
+            }
+            if is_directory {
+                self.remove_trash(name)?;
+            } else {
+                self.remove(name, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a tree in the root by its own name. Directories in it are first renamed into the
+    /// root under names of our own, so it takes two handles however deep it is. Another filesystem
+    /// mounted in it is not entered, and stays.
+    pub(crate) fn remove_trash(&self, name: &str) -> Result<(), DiskError> {
+        let mut waiting = vec![name.to_owned()];
+        while let Some(name) = waiting.pop() {
+            let remove = || failed("delete", &name);
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let directory =
+                match rustix::fs::openat(&self.root, name.as_str(), flags, Mode::empty()) {
+                    Ok(directory) => directory,
+                    Err(Errno::NOENT) => continue,
+                    Err(Errno::NOTDIR | Errno::LOOP) => {
+                        self.remove(&name, false)?;
+                        continue;
+                    }
+                    Err(error) => return Err(remove()(error)),
+                };
+            for (child, is_directory) in list(&directory).map_err(remove())? {
+                if is_directory {
+                    let own = self.own_name("trash");
+                    rustix::fs::renameat(&directory, &*child, &self.root, own.as_str())
+                        .map_err(remove())?;
+                    waiting.push(own);
+                } else {
+                    rustix::fs::unlinkat(&directory, &*child, AtFlags::empty()).map_err(remove())?;
+                }
+            }
+            rustix::fs::unlinkat(&self.root, name.as_str(), AtFlags::REMOVEDIR).map_err(remove())?;
+        }
+        Ok(())
+    }
+
+    fn own_name(&self, ending: &str) -> String {
+        format!("{}{}.{ending}", self.own, Uuid::now_v7().simple())
+    }
+
+    /// The open directory that a path is in, and its name there.
+    fn parent_of<'p>(&self, path: &'p str) -> Result<(OwnedFd, &'p str), DiskError> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        Ok((
+            self.tree
+                .directory(parent)
+                .map_err(failed("enter", parent))?,
+            name,
+        ))
+    }
+}
+
+/// A new file without a name in a directory that is not part of a mount, for an upload that does
+/// not say yet where it goes.
+pub(crate) fn stage_beside(directory: &Path) -> Result<Staged, DiskError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let shown = directory.to_string_lossy();
+    let opened =
+        rustix::fs::open(directory, flags, Mode::empty()).map_err(failed("open", &shown))?;
+    stage_in(&opened, || {
+        format!("upload-{}.part", Uuid::now_v7().simple())
+    })
+}
+
+fn stage_in(directory: &OwnedFd, name: impl FnOnce() -> String) -> Result<Staged, DiskError> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::openat(directory, ".", flags | OFlags::TMPFILE, FILE_MODE) {
+        Ok(file) => {
+            return Ok(Staged {
+                file: File::from(file),
+                name: None,
+            });
+        }
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {}
+        Err(error) => return Err(failed("stage a file in", "")(error)),
+    }
+    let name = name();
+    let parent = directory.try_clone().map_err(|error| {
+        failed("stage a file in", "")(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    })?;
+    let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let file = rustix::fs::openat(directory, name.as_str(), flags, FILE_MODE)
+        .map_err(failed("stage a file in", ""))?;
+    Ok(Staged {
+        file: File::from(file),
+        name: Some((parent, name)),
+    })
+}
+
+/// The names in a directory, and which of them are directories.
+fn list(directory: &OwnedFd) -> Result<Vec<(Vec<u8>, bool)>, Errno> {
+    // A handle of its own, because reading moves the handle's place.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let own = rustix::fs::openat(directory.as_fd(), ".", flags, Mode::empty())?;
+    let mut buffer = Vec::with_capacity(LISTING_BYTES);
+    let mut listing = RawDir::new(own, buffer.spare_capacity_mut());
+    let mut names = Vec::new();
+    while let Some(entry) = listing.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
+        }
+        let is_directory = match entry.file_type() {
+            FileType::Unknown => {
+                let stat =
+                    rustix::fs::statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
+                FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+            }
+            file_type => file_type == FileType::Directory,
+        };
+        names.push((name.to_vec(), is_directory));
+    }
+    Ok(names)
+}
+
+/// `None` where a part of the way is not there.
+fn found<T>(result: Result<T, DiskError>) -> Result<Option<T>, DiskError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.source, Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

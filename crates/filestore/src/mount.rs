@@ -1,0 +1,252 @@
+//! Mounts: made, found, changed.
+
+use crate::Filestore;
+use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
+use crate::store::{Cause, StoreError};
+use crate::walk::Tree;
+use crate::{name, store};
+use rusqlite::Connection;
+use serde_json::{Map, Value};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The longest key of a mount.
+const KEY_BYTES: usize = 64;
+
+/// A mount that is to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct NewMount {
+    /// Derived from the root's name if `None`.
+    pub(crate) mount_key: Option<String>,
+    pub(crate) access_mode: AccessMode,
+    pub(crate) root: PathBuf,
+    pub(crate) display_name: Option<String>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) state: MountState,
+    pub(crate) config: Map<String, Value>,
+}
+
+/// What is to change of a mount.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MountPatch {
+    pub(crate) access_mode: Option<AccessMode>,
+    /// `Some(None)` takes it away.
+    pub(crate) display_name: Option<Option<String>>,
+    pub(crate) labels: Option<Vec<String>>,
+    pub(crate) state: Option<MountState>,
+    pub(crate) config: Option<Map<String, Value>>,
+}
+
+/// Why a mount was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The root cannot be used.
+    #[error("rootPath {} cannot be used: {source}", path.display())]
+    Root {
+        /// What was given.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The root is no directory.
+    #[error("rootPath {} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
+    /// The key cannot be used.
+    #[error(
+        "mountKey {0:?} is refused: use 1 to {KEY_BYTES} letters, digits, dots, dashes and \
+         underscores"
+    )]
+    Key(String),
+    /// Another mount has the key.
+    #[error("mountKey {0:?} is taken by another mount")]
+    KeyTaken(String),
+    /// Another mount has the root.
+    #[error("rootPath {} is mounted already, as {mount_key:?}", path.display())]
+    RootTaken {
+        /// The root.
+        path: PathBuf,
+        /// The key of the mount that has it.
+        mount_key: String,
+    },
+    /// There is no such mount.
+    #[error("there is no mount {0}")]
+    NoMount(i64),
+    /// The catalogue cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a mount's root is spelled in the catalogue.
+pub(crate) fn spelled(path: &Path) -> String {
+    name::from_bytes(path.as_os_str().as_bytes())
+}
+
+/// The path behind that spelling.
+pub(crate) fn os_path(spelling: &str) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(&name::to_bytes(spelling)))
+}
+
+impl Filestore {
+    /// The local mount with this root, made if there is none. Its key is derived from the
+    /// directory's name. Blocks.
+    ///
+    /// # Errors
+    /// The root is no directory that can be opened, or the catalogue cannot be written.
+    pub fn ensure_local_mount(&self, root: &Path) -> Result<Mount, MountError> {
+        let (root, _) = open_root(root)?;
+        let known = self
+            .store
+            .read(|connection| mount::by_root(connection, &spelled(&root)))?;
+        match known {
+            Some(mount) => Ok(mount),
+            None => self.create_mount(NewMount {
+                mount_key: None,
+                access_mode: AccessMode::ReadWrite,
+                root,
+                display_name: None,
+                labels: Vec::new(),
+                state: MountState::Active,
+                config: Map::new(),
+            }),
+        }
+    }
+
+    /// All mounts, by id. Blocks.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read.
+    pub fn mounts(&self) -> Result<Vec<Mount>, StoreError> {
+        self.store.read(mount::all)
+    }
+
+    /// The mount of this id. Blocks.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read.
+    pub fn mount(&self, id: i64) -> Result<Option<Mount>, StoreError> {
+        self.store.read(|connection| mount::by_id(connection, id))
+    }
+
+    pub(crate) fn create_mount(&self, new: NewMount) -> Result<Mount, MountError> {
+        if let Some(key) = &new.mount_key
+            && !is_key(key)
+        {
+            return Err(MountError::Key(key.clone()));
+        }
+        let (root, facts) = open_root(&new.root)?;
+        self.store.write_blocking(move |tx| {
+            let root_path = spelled(&root);
+            let connection = tx.connection();
+            if let Some(taken) = mount::by_root(connection, &root_path)? {
+                return Err(MountError::RootTaken {
+                    path: root,
+                    mount_key: taken.mount_key,
+                });
+            }
+            let mount_key = match new.mount_key {
+                None => free_key(connection, &root)?,
+                Some(key) if mount::by_key(connection, &key)?.is_some() => {
+                    return Err(MountError::KeyTaken(key));
+                }
+                Some(key) => key,
+            };
+            let mut made = Mount {
+                id: 0,
+                mount_key,
+                backend_kind: BackendKind::Local,
+                access_mode: new.access_mode,
+                root_path: Some(root_path),
+                bucket: None,
+                prefix: None,
+                display_name: new.display_name,
+                labels: new.labels,
+                state: new.state,
+                config: new.config,
+                created_at: tx.now(),
+                updated_at: tx.now(),
+            };
+            let cause = Cause {
+                command: "createMount",
+                ..Cause::default()
+            };
+            mount::insert(tx, &cause, &mut made, facts)?;
+            Ok(made)
+        })
+    }
+
+    pub(crate) fn update_mount(&self, id: i64, patch: MountPatch) -> Result<Mount, MountError> {
+        self.store.write_blocking(move |tx| {
+            let mut mount =
+                store::mount::by_id(tx.connection(), id)?.ok_or(MountError::NoMount(id))?;
+            mount.access_mode = patch.access_mode.unwrap_or(mount.access_mode);
+            mount.state = patch.state.unwrap_or(mount.state);
+            if let Some(display_name) = patch.display_name {
+                mount.display_name = display_name;
+            }
+            if let Some(labels) = patch.labels {
+                mount.labels = labels;
+            }
+            if let Some(config) = patch.config {
+                mount.config = config;
+            }
+            store::mount::update(tx, &mut mount)?;
+            Ok(mount)
+        })
+    }
+}
+
+/// The root's one true path, and its facts.
+fn open_root(path: &Path) -> Result<(PathBuf, crate::walk::Facts), MountError> {
+    let failed = |source| MountError::Root {
+        path: path.to_owned(),
+        source,
+    };
+    let root = path.canonicalize().map_err(failed)?;
+    if !root.metadata().map_err(failed)?.is_dir() {
+        return Err(MountError::NotADirectory(path.to_owned()));
+    }
+    let tree = Tree::open(&root).map_err(failed)?;
+    let facts = tree.facts("").map_err(|errno| failed(errno.into()))?;
+    let facts = facts.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    Ok((root, facts))
+}
+
+fn is_key(key: &str) -> bool {
+    (1..=KEY_BYTES).contains(&key.len())
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// The directory's name as a key, with a number behind it if it is taken.
+fn free_key(connection: &Connection, root: &Path) -> Result<String, StoreError> {
+    let name = root
+        .file_name()
+        .map(OsStr::to_string_lossy)
+        .unwrap_or_default();
+    let key: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .take(KEY_BYTES - 8)
+        .collect();
+    let key = match key.trim_matches('-') {
+        "" => "root",
+        key => key,
+    };
+    let mut candidate = key.to_owned();
+    let mut number = 1;
+    while mount::by_key(connection, &candidate)?.is_some() {
+        number += 1;
+        candidate = format!("{key}-{number}");
+    }
+    Ok(candidate)
+}

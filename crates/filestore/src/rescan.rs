@@ -1,0 +1,231 @@
+//! Rescanning by period: how changes behind Tidemark's back are seen while nothing watches.
+//!
+//! One thread goes over all active local mounts, one after the other. Each is due again an
+//! interval after its last scan ended, and never sooner than ten times as long as that scan took:
+//! a tree so large that scanning it takes a minute does not keep the disk busy more than a tenth
+//! of the time. A mount that is added is seen at the next round.
+//!
+//! A scan that fails is tried again when it is due. It is logged once when a mount's scans begin
+//! to fail and once when they are well again, and not each time.
+
+use crate::scan::is_scannable;
+use crate::store::mount;
+use crate::{Filestore, ScanError, ScanOptions, ScanReport, StoreError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How much longer a mount is left alone than its last scan took.
+const REST: u32 = 10;
+
+/// How often mounts are rescanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RescanOptions {
+    /// From the end of a mount's scan to its next one, at least.
+    pub interval: Duration,
+}
+
+impl Default for RescanOptions {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The thread that rescans. It stops, and stops the scan it runs, when this is dropped or the
+/// filestore is closed.
+#[derive(Debug)]
+pub struct Rescan {
+    cancel: CancellationToken,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rescan {
+    /// Starts to rescan; the first scans are due at once.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(filestore: Arc<Filestore>, options: RescanOptions) -> std::io::Result<Self> {
+        let cancel = filestore.closing.child_token();
+        let (stop, stopped) = channel();
+        let round = Round {
+            filestore,
+            options,
+            cancel: cancel.clone(),
+            mounts: HashMap::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("filestore-rescan".to_owned())
+            .spawn(move || round.run(&stopped))?;
+        Ok(Self {
+            cancel,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Stops, and waits until nothing is scanned any more. Blocks.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.cancel.cancel();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the rescanning thread panicked");
+        }
+    }
+}
+
+impl Drop for Rescan {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What is known of a mount's scans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Turn {
+    due: Instant,
+    is_failing: bool,
+}
+
+struct Round {
+    filestore: Arc<Filestore>,
+    options: RescanOptions,
+    cancel: CancellationToken,
+    mounts: HashMap<i64, Turn>,
+}
+
+impl Round {
+    fn run(mut self, stopped: &Receiver<()>) {
+        loop {
+            let next = match self.scan_due() {
+                Ok(next) => next,
+                // Nothing can be read any more: the filestore is closed.
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "mounts cannot be read"
+                    );
+                    self.options.interval
+                }
+            };
+            if self.cancel.is_cancelled() {
+                return;
+            }
+            match stopped.recv_timeout(next) {
+                Err(RecvTimeoutError::Timeout) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Scans what is due, and tells how long to wait.
+    fn scan_due(&mut self) -> Result<Duration, StoreError> {
+        let mounts = self.filestore.store.read(mount::all)?;
+        let ids: Vec<_> = mounts
+            .iter()
+            .filter(|m| is_scannable(m))
+            .map(|m| m.id)
+            .collect();
+        self.mounts.retain(|id, _| ids.contains(id));
+        for id in ids {
+            let now = Instant::now();
+            let turn = self.mounts.get(&id).copied().unwrap_or(Turn {
+                due: now,
+                is_failing: false,
+            });
+            if turn.due <= now && !self.cancel.is_cancelled() {
+                let options = ScanOptions {
+                    cancel: self.cancel.clone(),
+                    ..ScanOptions::default()
+                };
+                let result = self.filestore.scan(id, &options);
+                let turn = after(turn, id, &result, now.elapsed(), self.options.interval);
+                self.mounts.insert(id, turn);
+            }
+        }
+        let now = Instant::now();
+        let waits = self
+            .mounts
+            .values()
+            .map(|turn| turn.due.saturating_duration_since(now));
+        Ok(waits
+            .min()
+            .unwrap_or(self.options.interval)
+            .min(self.options.interval))
+    }
+}
+
+/// The mount's next turn after a scan that took so long. Changes of state are logged here.
+fn after(
+    turn: Turn,
+    mount_id: i64,
+    result: &Result<ScanReport, ScanError>,
+    took: Duration,
+    interval: Duration,
+) -> Turn {
+    let is_failing = match result {
+        Ok(report) => {
+            if turn.is_failing {
+                tracing::info!(mount_id, "rescan works again");
+            }
+            if report.changes.total() > 0 {
+                tracing::debug!(
+                    mount_id,
+                    changes = report.changes.total(),
+                    "rescan found changes"
+                );
+            }
+            false
+        }
+        Err(ScanError::Cancelled) => turn.is_failing,
+        Err(error) => {
+            if !turn.is_failing {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(
+                    mount_id,
+                    error,
+                    "rescan fails, and is tried again when it is due"
+                );
+            }
+            true
+        }
+    };
+    let wait = interval.max(took.saturating_mul(REST));
+    Turn {
+        due: Instant::now() + wait,
+        is_failing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_scan_is_left_alone_ten_times_as_long() {
+        let now = Instant::now();
+        let turn = Turn {
+            due: now,
+            is_failing: false,
+        };
+        let failed = Err(ScanError::NoMount(1));
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        let soon = after(turn, 1, &failed, second, minute);
+        assert!(soon.is_failing && soon.due >= now + minute && soon.due < now + 2 * minute);
+        let late = after(soon, 1, &Err(ScanError::Cancelled), minute, minute);
+        assert!(late.is_failing, "a scan that was stopped says nothing");
+        assert!(late.due >= now + 10 * minute);
+    }
+}

@@ -1,0 +1,164 @@
+//! The HTTP API: thin handlers over commands, mounts, the catalogue and the journal.
+//!
+//! Answers are wrapped as `{"data": …}`. Blocking work runs on tokio's blocking threads, at most so
+//! many at once; a command whose client goes away still runs to its end.
+
+mod content;
+mod directories;
+mod events;
+mod files;
+mod journal;
+mod mounts;
+mod nodes;
+mod params;
+mod problem;
+mod range;
+mod scans;
+mod snapshot;
+mod upload;
+
+use crate::Filestore;
+use crate::command::{Actor, Answer, CommandError, Commands};
+use crate::store::StoreError;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use httpkit::{Json, Problem};
+use rusqlite::Connection;
+use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+const JOURNAL_ID: HeaderName = HeaderName::from_static("tidemark-journal-id");
+const EPOCH: HeaderName = HeaderName::from_static("tidemark-epoch");
+const HEAD: HeaderName = HeaderName::from_static("tidemark-head");
+const TRIMMED: HeaderName = HeaderName::from_static("tidemark-trimmed");
+const AFTER_DIGEST: HeaderName = HeaderName::from_static("tidemark-after-digest");
+const DIGEST: HeaderName = HeaderName::from_static("tidemark-digest");
+
+type State = axum::extract::State<Arc<Filestore>>;
+
+/// Every answer but streams.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Data<T> {
+    /// The answer itself.
+    data: T,
+}
+
+fn data<T: Serialize>(data: T) -> Json<Data<T>> {
+    Json(Data { data })
+}
+
+impl Filestore {
+    /// The routes of the API, for `httpkit::App`.
+    pub fn router(self: &Arc<Self>) -> OpenApiRouter {
+        OpenApiRouter::new()
+            .routes(routes!(mounts::list, mounts::create))
+            .routes(routes!(mounts::get, mounts::update))
+            .routes(routes!(scans::start))
+            .routes(routes!(scans::get, scans::cancel))
+            .routes(routes!(directories::create))
+            .routes(routes!(files::upload).layer(DefaultBodyLimit::disable()))
+            .routes(routes!(content::download))
+            .routes(routes!(nodes::list, nodes::delete))
+            .routes(routes!(nodes::get))
+            .routes(routes!(nodes::children))
+            .routes(routes!(nodes::by_path))
+            .routes(routes!(nodes::relocate))
+            .routes(routes!(nodes::patch_metadata))
+            .routes(routes!(journal::read))
+            .routes(routes!(snapshot::read))
+            .routes(routes!(events::stream))
+            .with_state(Arc::clone(self))
+    }
+
+    /// Reads the catalogue on a blocking thread.
+    async fn query<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.read_blocking(move |filestore| Ok(filestore.store.read(query)?))
+            .await
+    }
+
+    async fn read_blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let filestore = Arc::clone(self);
+        blocking(&self.read_slots, move || work(&filestore)).await
+    }
+
+    async fn write_blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let filestore = Arc::clone(self);
+        blocking(&self.command_slots, move || work(&filestore)).await
+    }
+
+    /// Runs a command, and answers as the contract says: 201 for what is new, if it makes
+    /// something, 200 otherwise.
+    async fn command(
+        self: &Arc<Self>,
+        created: StatusCode,
+        command: impl FnOnce(&Commands) -> Result<Answer, CommandError> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let answer = self
+            .write_blocking(move |filestore| Ok(command(&filestore.commands)?))
+            .await?;
+        let status = if answer.idempotent {
+            StatusCode::OK
+        } else {
+            created
+        };
+        let journal_id = [(JOURNAL_ID, HeaderValue::from(answer.journal_entry_id))];
+        Ok((status, journal_id, data(answer)).into_response())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    slots: &Arc<Semaphore>,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        work()
+    });
+    done.await.map_err(|error| Problem::internal(&error))?
+}
+
+impl Actor {
+    /// From the headers, and from the body where it has a key.
+    fn from_request(
+        headers: &axum::http::HeaderMap,
+        caller: &httpkit::Caller,
+        body_key: Option<String>,
+    ) -> Result<Self, Problem> {
+        let header = |names: [&str; 2]| {
+            let values = names
+                .iter()
+                .filter_map(|name| headers.get(*name)?.to_str().ok());
+            values
+                .map(str::trim)
+                .find(|value| !value.is_empty())
+                .map(str::to_owned)
+        };
+        let key = body_key.or_else(|| header(["idempotency-key", "x-idempotency-key"]));
+        if key.as_ref().is_some_and(|key| key.len() > 512) {
+            return Err(Problem::invalid("/idempotencyKey", "use at most 512 bytes"));
+        }
+        let named = header(["x-filestore-principal", "x-request-principal"]);
+        let principal = named.or_else(|| caller.subject.clone());
+        Ok(Self {
+            idempotency_key: key,
+            principal,
+        })
+    }
+}

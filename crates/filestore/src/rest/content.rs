@@ -1,0 +1,270 @@
+//! `GET /v1/files/{id}/content`
+
+use super::State;
+use super::range::{self, Wanted};
+use crate::Filestore;
+use crate::command::CommandError;
+use crate::store::{Node, StoreError, node};
+use ::journal::{JournalId, NodeDownloaded, NodeKind, NodeState, Text};
+use axum::body::Body;
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    IF_MATCH, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use httpkit::{Caller, Path, Problem};
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
+
+const CHECKSUM: HeaderName = HeaderName::from_static("x-filestore-checksum");
+const CONTENT_HASH: HeaderName = HeaderName::from_static("x-filestore-content-hash");
+
+/// The bytes of one read.
+const READ_BYTES: usize = 128 * 1024;
+
+/// A file that is open, and what it is like now.
+struct Content {
+    file: File,
+    node: Node,
+    length: u64,
+    etag: String,
+    last_modified: Option<String>,
+    /// The disk still has what the node tells, so the node's digests are the file's.
+    is_as_catalogued: bool,
+}
+
+/// A file's contents: as they are on disk now, whole or one range.
+#[utoipa::path(
+    get,
+    path = "/v1/files/{id}/content",
+    tag = "files",
+    params(
+        ("id" = i64, Path, description = "The node's id"),
+        ("Range" = Option<String>, Header, description = "`bytes=0-99`, `bytes=100-`, `bytes=-100`"),
+        ("If-Range" = Option<String>, Header, description = "The ETag that the range is meant for"),
+        ("If-None-Match" = Option<String>, Header, description = "304 if the ETag is one of these"),
+        ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these"),
+    ),
+    responses(
+        (status = 200, content_type = "application/octet-stream"),
+        (status = 206, content_type = "application/octet-stream"),
+        (status = 304),
+    )
+)]
+pub(super) async fn download(
+    state: State,
+    Path(id): Path<i64>,
+    method: Method,
+    headers: HeaderMap,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let content = state
+        .read_blocking(move |filestore| filestore.content(id))
+        .await?;
+    let header = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if header(&IF_MATCH).is_some_and(|tags| !names(tags, &content.etag)) {
+        let detail = format!("the file's ETag is {} now", content.etag);
+        return Err(Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition_failed",
+            detail,
+        ));
+    }
+    let shown = content.headers()?;
+    if header(&IF_NONE_MATCH).is_some_and(|tags| names(tags, &content.etag)) {
+        return Ok((StatusCode::NOT_MODIFIED, shown).into_response());
+    }
+    let is_meant = header(&IF_RANGE).is_none_or(|tag| tag.trim() == content.etag);
+    let range = header(&RANGE).filter(|_| is_meant);
+    let wanted = range::wanted(range, content.length);
+    if method != Method::HEAD && wanted != Wanted::Outside {
+        let principal = super::Actor::from_request(&headers, &caller, None)?.principal;
+        let range = range.map(str::to_owned).filter(|_| wanted != Wanted::Whole);
+        tokio::spawn(Arc::clone(&state).downloaded(content.node.clone(), principal, range));
+    }
+    respond(content, shown, wanted)
+}
+
+fn respond(content: Content, shown: HeaderMap, wanted: Wanted) -> Result<Response, Problem> {
+    let length = content.length;
+    let (status, first, count) = match wanted {
+        Wanted::Whole => (StatusCode::OK, 0, length),
+        Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
+        Wanted::Outside => {
+            let detail = format!("the file is {length} bytes long");
+            let problem = Problem::new(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range_not_satisfiable",
+                detail,
+            );
+            let content_range = value(format!("bytes */{length}"))?;
+            return Ok(([(CONTENT_RANGE, content_range)], problem).into_response());
+        }
+    };
+    let mut file = content.file;
+    file.seek(SeekFrom::Start(first))
+        .map_err(|error| Problem::internal(&error))?;
+    // A file that grows while it is read ends where it ended when it was opened; one that shrinks
+    // breaks the answer off, so that nobody takes it for whole.
+    let reader = tokio::fs::File::from_std(file).take(count);
+    let body = Body::from_stream(ReaderStream::with_capacity(reader, READ_BYTES));
+    let mut response = (status, shown, body).into_response();
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(count));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let last = first + count - 1;
+        let content_range = value(format!("bytes {first}-{last}/{length}"))?;
+        response.headers_mut().insert(CONTENT_RANGE, content_range);
+    }
+    Ok(response)
+}
+
+impl Filestore {
+    fn content(&self, id: i64) -> Result<Content, Problem> {
+        let node = self.store.read(|connection| node::by_id(connection, id))?;
+        let node = node
+            .filter(|node| node.state != NodeState::Deleted)
+            .ok_or(CommandError::NoNode(id))?;
+        if node.is_directory() || node.facts.is_symlink {
+            let detail = format!(
+                "{:?} is not a regular file, so it has no contents",
+                node.path
+            );
+            return Err(Problem::conflict("wrong_kind", detail));
+        }
+        let place = self.commands.place(node.mount_id)?;
+        let file = place.disk.open_file(&node.path).map_err(|error| {
+            use rustix::io::Errno;
+            match error.source {
+                Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::XDEV => {
+                    Problem::from(CommandError::Drift(node.path.clone()))
+                }
+                _ => error.into(),
+            }
+        })?;
+        let metadata = file.metadata().map_err(|error| Problem::internal(&error))?;
+        let modified_ns = metadata
+            .mtime()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(metadata.mtime_nsec());
+        let length = metadata.len();
+        let is_as_catalogued = i64::try_from(length) == Ok(node.facts.size_bytes)
+            && node.facts.modified_ns == Some(modified_ns)
+            && node.facts.kind == NodeKind::File;
+        let etag = match &node.content_hash {
+            Some(hash) if is_as_catalogued => format!("\"{hash}\""),
+            _ => format!("\"{:x}-{length:x}-{modified_ns:x}\"", metadata.ino()),
+        };
+        let last_modified = jiff::Timestamp::from_second(metadata.mtime())
+            .ok()
+            .map(|at| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        Ok(Content {
+            file,
+            node,
+            length,
+            etag,
+            last_modified,
+            is_as_catalogued,
+        })
+    }
+
+    /// Tells the journal that a file was handed out. It does not hold up the download, and a
+    /// download is not refused because it could not be told.
+    async fn downloaded(
+        self: Arc<Self>,
+        node: Node,
+        principal: Option<String>,
+        range: Option<String>,
+    ) {
+        let told = self
+            .store
+            .write(move |tx| {
+                tx.append(NodeDownloaded {
+                    backend_mount_id: node.mount_id,
+                    node_id: node.id,
+                    path: Text::from(node.path.as_str()),
+                    size_bytes: Some(node.facts.size_bytes),
+                    checksum: node.checksum.as_deref().map(Text::from),
+                    content_hash: node.content_hash.as_deref().map(Text::from),
+                    principal: principal.as_deref().map(Text::from),
+                    mode: Text::from("stream"),
+                    range: range.as_deref().map(Text::from),
+                    observed_at: tx.now(),
+                    journal_id: JournalId::ZERO,
+                })
+            })
+            .await;
+        if let Err::<_, StoreError>(error) = told {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "download not journalled"
+            );
+        }
+    }
+}
+
+impl Content {
+    fn headers(&self) -> Result<HeaderMap, Problem> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ETAG, value(self.etag.clone())?);
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+        // A browser must take nobody's upload for a page of ours.
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let name = percent_encoded(&crate::name::to_bytes(self.node.name()));
+        headers.insert(
+            CONTENT_DISPOSITION,
+            value(format!("attachment; filename*=UTF-8''{name}"))?,
+        );
+        if let Some(last_modified) = &self.last_modified {
+            headers.insert(LAST_MODIFIED, value(last_modified.clone())?);
+        }
+        let digests = [
+            (CHECKSUM, &self.node.checksum),
+            (CONTENT_HASH, &self.node.content_hash),
+        ];
+        for (name, digest) in digests {
+            if let Some(digest) = digest
+                && self.is_as_catalogued
+            {
+                headers.insert(name, value(digest.clone())?);
+            }
+        }
+        Ok(headers)
+    }
+}
+
+/// Whether a list of ETags names this one.
+fn names(tags: &str, etag: &str) -> bool {
+    let tags = tags
+        .split(',')
+        .map(|tag| tag.trim().trim_start_matches("W/"));
+    tags.into_iter().any(|tag| tag == "*" || tag == etag)
+}
+
+fn value(text: String) -> Result<HeaderValue, Problem> {
+    HeaderValue::try_from(text).map_err(|error| Problem::internal(&error))
+}
+
+fn percent_encoded(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(bytes.len());
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
+            encoded.push(char::from(*byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}

@@ -1,0 +1,198 @@
+//! `GET /v1/events/stream`
+//!
+//! The stream reads the journal and is woken by its head, so it neither misses an entry nor holds
+//! entries back for a slow client: it goes on where the client has read to. A client that comes
+//! back with `Last-Event-ID` goes on after that entry.
+
+use super::{State, params, problem};
+use crate::Filestore;
+use crate::path::NodePath;
+use ::journal::{Entry, JournalId, JournalReader};
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures::{Stream, StreamExt, stream};
+use httpkit::{Problem, Query};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Entries read at once.
+const PAGE: usize = 500;
+
+/// How often a quiet stream shows that it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct Params {
+    /// Only events of this mount.
+    backend_mount_id: Option<i64>,
+    /// Only events of this path and what is below it, before or after a move.
+    path_prefix: Option<String>,
+    /// Only these types; repeat the parameter for several.
+    #[serde(default)]
+    events: Vec<String>,
+    /// ＋ Go on after this journal id, as `Last-Event-ID` does.
+    after: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Filter {
+    mount_id: Option<i64>,
+    prefix: Option<NodePath>,
+    types: Vec<String>,
+}
+
+/// What a filter looks at: every event about a node or a path has these.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subject {
+    #[serde(default)]
+    backend_mount_id: Option<i64>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    previous_path: Option<String>,
+}
+
+/// What happens, as it happens: one server-sent event an entry, its id the journal id.
+#[utoipa::path(
+    get,
+    path = "/v1/events/stream",
+    tag = "journal",
+    params(Params, ("Last-Event-ID" = Option<u64>, Header,
+        description = "Go on after this journal id; without it, with the next entry")),
+    responses(
+        (status = 200, content_type = "text/event-stream"),
+        (status = 410, description = "The journal no longer holds what follows that id")
+    )
+)]
+pub(super) async fn stream(
+    state: State,
+    Query(asked): Query<Params>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    let filter = Filter {
+        mount_id: asked.backend_mount_id,
+        prefix: asked
+            .path_prefix
+            .as_deref()
+            .map(|prefix| params::path("/pathPrefix", prefix))
+            .transpose()?,
+        types: asked
+            .events
+            .iter()
+            .flat_map(|types| types.split(','))
+            .map(|word| word.trim().to_owned())
+            .filter(|word| !word.is_empty())
+            .collect(),
+    };
+    let last = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.trim().parse().ok());
+    let after = last
+        .or(asked.after)
+        .map_or(state.store.head().id, JournalId::new);
+    // What is trimmed already is told as such, and not by a stream that breaks off.
+    let first = page(&state, after).await?;
+    let events = events(Arc::clone(&state), first, after)
+        .filter_map(move |entry| std::future::ready(frame(&filter, entry).transpose()));
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")))
+}
+
+async fn page(filestore: &Arc<Filestore>, after: JournalId) -> Result<Vec<Entry>, Problem> {
+    let page = filestore.read_blocking(move |filestore| {
+        JournalReader::read(&*filestore.store, after, PAGE).map_err(problem::of_read)
+    });
+    Ok(page.await?.entries)
+}
+
+/// The entries after `after`, for ever; `first` are the first of them.
+fn events(
+    filestore: Arc<Filestore>,
+    first: Vec<Entry>,
+    after: JournalId,
+) -> impl Stream<Item = Result<Entry, Problem>> + Send {
+    let later = stream::unfold(
+        (filestore, first.last().map_or(after, |entry| entry.id)),
+        next,
+    );
+    stream::iter(first.into_iter().map(Ok)).chain(later.flat_map(|page| {
+        let (entries, error) = match page {
+            Ok(entries) => (entries, None),
+            Err(problem) => (Vec::new(), Some(Err(problem))),
+        };
+        stream::iter(entries.into_iter().map(Ok).chain(error))
+    }))
+}
+
+type Place = (Arc<Filestore>, JournalId);
+
+/// The next page, once there is one; `None` when the filestore closes.
+async fn next((filestore, after): Place) -> Option<(Result<Vec<Entry>, Problem>, Place)> {
+    let mut head = filestore.head_watch();
+    tokio::select! {
+        arrived = head.wait_for(|head| head.id > after) => arrived.ok().map(|_| ())?,
+        () = filestore.closing.cancelled() => return None,
+    }
+    let page = page(&filestore, after).await;
+    let after = match &page {
+        Ok(entries) => entries.last().map_or(after, |entry| entry.id),
+        // The stream ends with the error, since nothing comes after the last id.
+        Err(_) => JournalId::MAX,
+    };
+    Some((page, (filestore, after)))
+}
+
+/// The entry's frame, if it is asked for.
+fn frame(filter: &Filter, entry: Result<Entry, Problem>) -> Result<Option<Event>, axum::Error> {
+    let entry = entry.map_err(axum::Error::new)?;
+    if !filter.wants(&entry) {
+        return Ok(None);
+    }
+    let event_type = entry.event_type.as_str();
+    let data = format!(
+        "{{\"type\":{},\"data\":{}}}",
+        serde_json::Value::from(event_type),
+        entry.data.get()
+    );
+    Ok(Some(
+        Event::default()
+            .id(entry.id.to_string())
+            .event(event_type)
+            .data(data),
+    ))
+}
+
+impl Filter {
+    fn wants(&self, entry: &Entry) -> bool {
+        if !self.types.is_empty()
+            && !self
+                .types
+                .iter()
+                .any(|word| word == entry.event_type.as_str())
+        {
+            return false;
+        }
+        if self.mount_id.is_none() && self.prefix.is_none() {
+            return true;
+        }
+        let Ok(subject) = serde_json::from_str::<Subject>(entry.data.get()) else {
+            return false;
+        };
+        let is_below = |prefix: &NodePath| {
+            let paths = [&subject.path, &subject.previous_path];
+            paths.into_iter().flatten().any(|path| {
+                prefix.is_root()
+                    || path
+                        .strip_prefix(prefix.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        self.mount_id
+            .is_none_or(|mount| subject.backend_mount_id == Some(mount))
+            && self.prefix.as_ref().is_none_or(is_below)
+    }
+}

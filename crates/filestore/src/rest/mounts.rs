@@ -1,0 +1,234 @@
+//! `/v1/backend-mounts`
+
+use super::params::{limit, present, words};
+use super::{Data, State, data};
+use crate::mount::{MountPatch, NewMount};
+use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
+use axum::http::StatusCode;
+use httpkit::{Json, Path, Problem, Query};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// `local`, `s3`, comma-separated.
+    kinds: Option<String>,
+    /// `active`, `inactive`, comma-separated.
+    states: Option<String>,
+    /// `rw`, `ro`, comma-separated.
+    access_modes: Option<String>,
+    /// A part of the key, display name or root.
+    search: Option<String>,
+    /// At most so many, default 100.
+    limit: Option<u32>,
+    /// After so many, default 0.
+    offset: Option<u32>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct MountList {
+    mounts: Vec<Mount>,
+    pagination: MountPagination,
+    /// What was asked for.
+    #[schema(value_type = Object)]
+    filters: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MountPagination {
+    total: usize,
+    limit: u32,
+    offset: u32,
+    next_offset: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CreateBody {
+    /// 1 to 64 letters, digits, dots, dashes and underscores; derived from the root's name if left
+    /// out.
+    mount_key: Option<String>,
+    backend_kind: BackendKind,
+    access_mode: Option<AccessMode>,
+    /// The directory of a local mount: absolute, and there.
+    root_path: Option<String>,
+    display_name: Option<String>,
+    #[serde(default)]
+    labels: Vec<String>,
+    state: Option<MountState>,
+    /// For the backend. `crossFilesystems: true` lets scans enter other filesystems mounted below.
+    #[schema(value_type = Object)]
+    #[serde(default)]
+    config: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PatchBody {
+    access_mode: Option<AccessMode>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    display_name: Option<Option<String>>,
+    labels: Option<Vec<String>>,
+    state: Option<MountState>,
+    #[schema(value_type = Option<Object>)]
+    config: Option<Map<String, Value>>,
+}
+
+/// The mounts.
+#[utoipa::path(
+    get,
+    path = "/v1/backend-mounts",
+    tag = "mounts",
+    params(ListParams),
+    responses((status = 200, body = Data<MountList>))
+)]
+pub(super) async fn list(
+    state: State,
+    Query(params): Query<ListParams>,
+) -> Result<Json<Data<MountList>>, Problem> {
+    let most = limit(params.limit, 100, 1_000)?;
+    let kinds = words("/kinds", params.kinds.as_deref(), BackendKind::from_word)?;
+    let states = words("/states", params.states.as_deref(), MountState::from_word)?;
+    let modes = words(
+        "/accessModes",
+        params.access_modes.as_deref(),
+        AccessMode::from_word,
+    )?;
+    let search = params.search.as_ref().map(|search| search.to_lowercase());
+    let mut mounts = state.query(mount::all).await?;
+    mounts.retain(|mount| {
+        let named = [
+            Some(&mount.mount_key),
+            mount.display_name.as_ref(),
+            mount.root_path.as_ref(),
+        ];
+        let mut named = named.into_iter().flatten();
+        (kinds.is_empty() || kinds.contains(&mount.backend_kind))
+            && (states.is_empty() || states.contains(&mount.state))
+            && (modes.is_empty() || modes.contains(&mount.access_mode))
+            && search.as_ref().is_none_or(|search| {
+                named.any(|name| name.to_lowercase().contains(search.as_str()))
+            })
+    });
+    let (total, offset) = (mounts.len(), params.offset.unwrap_or(0));
+    let mounts: Vec<_> = mounts
+        .into_iter()
+        .skip(usize::try_from(offset).unwrap_or(usize::MAX))
+        .take(usize::try_from(most).unwrap_or(usize::MAX))
+        .collect();
+    let next = offset.saturating_add(u32::try_from(mounts.len()).unwrap_or(u32::MAX));
+    let is_more = usize::try_from(next).is_ok_and(|next| next < total);
+    let filters = [
+        ("kinds", params.kinds),
+        ("states", params.states),
+        ("accessModes", params.access_modes),
+        ("search", params.search),
+    ];
+    let filters = filters
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name.to_owned(), Value::String(value))));
+    let pagination = MountPagination {
+        total,
+        limit: most,
+        offset,
+        next_offset: is_more.then_some(next),
+    };
+    Ok(data(MountList {
+        mounts,
+        pagination,
+        filters: filters.collect(),
+    }))
+}
+
+/// Makes a mount. Nothing is catalogued yet: scan it.
+#[utoipa::path(
+    post,
+    path = "/v1/backend-mounts",
+    tag = "mounts",
+    request_body = CreateBody,
+    responses((status = 201, body = Data<Mount>)),
+    security(("bearer" = ["filestore:admin"]))
+)]
+pub(super) async fn create(
+    state: State,
+    Json(body): Json<CreateBody>,
+) -> Result<(StatusCode, Json<Data<Mount>>), Problem> {
+    if body.backend_kind != BackendKind::Local {
+        return Err(Problem::invalid(
+            "/backendKind",
+            "only local mounts are supported yet",
+        ));
+    }
+    let Some(root) = body.root_path.map(PathBuf::from) else {
+        return Err(Problem::invalid(
+            "/rootPath",
+            "a local mount needs the path of a directory",
+        ));
+    };
+    if !root.is_absolute() {
+        return Err(Problem::invalid("/rootPath", "the path must be absolute"));
+    }
+    let new = NewMount {
+        mount_key: body.mount_key,
+        access_mode: body.access_mode.unwrap_or(AccessMode::ReadWrite),
+        root,
+        display_name: body.display_name,
+        labels: body.labels,
+        state: body.state.unwrap_or(MountState::Active),
+        config: body.config,
+    };
+    let mount = state
+        .write_blocking(|filestore| Ok(filestore.create_mount(new)?))
+        .await?;
+    Ok((StatusCode::CREATED, data(mount)))
+}
+
+/// A mount.
+#[utoipa::path(
+    get,
+    path = "/v1/backend-mounts/{id}",
+    tag = "mounts",
+    params(("id" = i64, Path, description = "The mount's id")),
+    responses((status = 200, body = Data<Mount>))
+)]
+pub(super) async fn get(state: State, Path(id): Path<i64>) -> Result<Json<Data<Mount>>, Problem> {
+    let mount = state
+        .query(move |connection| mount::by_id(connection, id))
+        .await?;
+    mount
+        .map(data)
+        .ok_or_else(|| Problem::not_found(format!("there is no mount {id}")))
+}
+
+/// Changes a mount. Its key, backend and root stay what they are.
+#[utoipa::path(
+    patch,
+    path = "/v1/backend-mounts/{id}",
+    tag = "mounts",
+    params(("id" = i64, Path, description = "The mount's id")),
+    request_body = PatchBody,
+    responses((status = 200, body = Data<Mount>)),
+    security(("bearer" = ["filestore:admin"]))
+)]
+pub(super) async fn update(
+    state: State,
+    Path(id): Path<i64>,
+    Json(body): Json<PatchBody>,
+) -> Result<Json<Data<Mount>>, Problem> {
+    let patch = MountPatch {
+        access_mode: body.access_mode,
+        display_name: body.display_name,
+        labels: body.labels,
+        state: body.state,
+        config: body.config,
+    };
+    let mount = state
+        .write_blocking(move |filestore| Ok(filestore.update_mount(id, patch)?))
+        .await?;
+    Ok(data(mount))
+}

@@ -1,0 +1,456 @@
+//! `/v1/nodes`
+
+use super::{Data, State, data, params};
+use crate::Filestore;
+use crate::command::{Actor, Answer, DeleteNode, MoveNode, PatchMetadata};
+use crate::path::NodePath;
+use crate::store::list::{self, Listed, Listing};
+use crate::store::{Node, StoreError, mount, node, rollup};
+use crate::view::NodeView;
+use ::journal::{NodeKind, NodeState, Time};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use httpkit::{Caller, Json, Path, Problem, Query};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Nodes in one answer.
+const DEFAULT: u32 = 100;
+const MOST: u32 = 1_000;
+
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// The mount; needed, except for the children of a node.
+    backend_mount_id: Option<i64>,
+    /// Nodes below this directory; the mount's root if left out.
+    path: Option<String>,
+    /// At most so many names below it: 1 gives its children. All if left out.
+    depth: Option<u32>,
+    /// A part of the path, whatever its case.
+    search: Option<String>,
+    /// `active`, `inconsistent`, `missing`, `deleted`, comma-separated; all but the deleted if left
+    /// out.
+    states: Option<String>,
+    /// `file`, `directory`, comma-separated.
+    kinds: Option<String>,
+    /// Only nodes that are not as the disk is.
+    drift_only: Option<bool>,
+    /// A JSON object: `query`, `metadata[{key,value}]`, `size{min,max}`,
+    /// `lastSeenAt{after,before}`.
+    filters: Option<String>,
+    /// At most so many, default 100, at most 1,000.
+    limit: Option<u32>,
+    /// After so many.
+    offset: Option<u32>,
+    /// ＋ After this node: quick however far it is.
+    after: Option<i64>,
+}
+
+/// AppHub's filters in one object.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Filters {
+    query: Option<String>,
+    metadata: Vec<MetadataFilter>,
+    size: Bounds<i64>,
+    last_seen_at: Period,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct MetadataFilter {
+    key: String,
+    value: Value,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Bounds<T> {
+    min: Option<T>,
+    max: Option<T>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Period {
+    after: Option<Time>,
+    before: Option<Time>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct NodeList {
+    nodes: Vec<NodeView>,
+    pagination: Pagination,
+    /// What was asked for.
+    #[schema(value_type = Object)]
+    filters: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Pagination {
+    /// How many there are in all; `null` on later pages of a filtered listing by `after`.
+    total: Option<i64>,
+    limit: u32,
+    offset: u32,
+    next_offset: Option<u32>,
+    /// ＋ The `after` of the next page.
+    next_after: Option<i64>,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeleteBody {
+    backend_mount_id: i64,
+    path: String,
+    /// Needed for a directory that is not empty.
+    #[serde(default)]
+    recursive: bool,
+    /// Only if the node is at this version.
+    expected_version: Option<i64>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MoveBody {
+    backend_mount_id: i64,
+    path: String,
+    /// Where it goes: its whole new path. Directories above it that are missing are made.
+    target_path: String,
+    /// The same mount if left out.
+    target_backend_mount_id: Option<i64>,
+    /// Replace a file that is there.
+    #[serde(default)]
+    overwrite: bool,
+    /// Only if the node is at this version.
+    expected_version: Option<i64>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MetadataBody {
+    /// Checked, if it is given.
+    backend_mount_id: Option<i64>,
+    /// Keys and their new values.
+    #[schema(value_type = Object)]
+    #[serde(default)]
+    set: Map<String, Value>,
+    /// Keys to be removed.
+    #[serde(default)]
+    unset: Vec<String>,
+    /// Only if the node is at this version.
+    expected_version: Option<i64>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct ByPathParams {
+    /// The mount.
+    backend_mount_id: i64,
+    /// The path; `/` is the mount's root.
+    path: String,
+}
+
+/// The nodes below a directory, by path.
+#[utoipa::path(
+    get,
+    path = "/v1/nodes",
+    tag = "nodes",
+    params(ListParams),
+    responses((status = 200, body = Data<NodeList>))
+)]
+pub(super) async fn list(
+    state: State,
+    Query(asked): Query<ListParams>,
+) -> Result<Json<Data<NodeList>>, Problem> {
+    let path = params::path("/path", asked.path.as_deref().unwrap_or_default())?;
+    let mount_id = asked
+        .backend_mount_id
+        .ok_or_else(|| Problem::invalid("/backendMountId", "say which mount is to be listed"))?;
+    let listing = asked.listing(mount_id, &path)?;
+    answer(&state, listing, asked).await
+}
+
+/// The names in a directory.
+#[utoipa::path(
+    get,
+    path = "/v1/nodes/{id}/children",
+    tag = "nodes",
+    params(("id" = i64, Path, description = "The directory's id"), ListParams),
+    responses((status = 200, body = Data<NodeList>))
+)]
+pub(super) async fn children(
+    state: State,
+    Path(id): Path<i64>,
+    Query(asked): Query<ListParams>,
+) -> Result<Json<Data<NodeList>>, Problem> {
+    let node = state
+        .query(move |connection| node::by_id(connection, id))
+        .await?;
+    let node = node.ok_or_else(|| no_node(id))?;
+    let path = NodePath::parse(&node.path).map_err(|error| Problem::internal(&error))?;
+    let mut listing = asked.listing(node.mount_id, &path)?;
+    listing.depth = Some(1);
+    answer(&state, listing, asked).await
+}
+
+/// A node.
+#[utoipa::path(
+    get,
+    path = "/v1/nodes/{id}",
+    tag = "nodes",
+    params(("id" = i64, Path, description = "The node's id")),
+    responses((status = 200, body = Data<NodeView>))
+)]
+pub(super) async fn get(
+    state: State,
+    Path(id): Path<i64>,
+) -> Result<Json<Data<NodeView>>, Problem> {
+    let found = state.query(move |connection| {
+        let node = node::by_id(connection, id)?;
+        node.map(|node| view(connection, &node)).transpose()
+    });
+    found.await?.map(data).ok_or_else(|| no_node(id))
+}
+
+/// The node that holds a path, or the last that went missing there.
+#[utoipa::path(
+    get,
+    path = "/v1/nodes/by-path",
+    tag = "nodes",
+    params(ByPathParams),
+    responses((status = 200, body = Data<NodeView>))
+)]
+pub(super) async fn by_path(
+    state: State,
+    Query(asked): Query<ByPathParams>,
+) -> Result<Json<Data<NodeView>>, Problem> {
+    let path = params::path("/path", &asked.path)?;
+    let (mount_id, at) = (asked.backend_mount_id, path.to_string());
+    let found = state.query(move |connection| {
+        let missing = |kind| node::missing_at(connection, mount_id, &at, kind);
+        let node = match node::at(connection, mount_id, &at)? {
+            Some(node) => Some(node),
+            None => missing(NodeKind::File)?.or(missing(NodeKind::Directory)?),
+        };
+        let mount = mount::by_id(connection, mount_id)?;
+        Ok((mount, node.map(|node| view(connection, &node)).transpose()?))
+    });
+    match found.await? {
+        (_, Some(node)) => Ok(data(node)),
+        (Some(_), None) => Err(Problem::not_found(format!(
+            "there is no node at {path:?}",
+            path = path.as_str()
+        ))),
+        (None, None) => Err(no_mount(mount_id)),
+    }
+}
+
+/// Deletes a file, an empty directory, or, if recursive, a directory with all in it.
+#[utoipa::path(
+    delete,
+    path = "/v1/nodes",
+    tag = "commands",
+    request_body = DeleteBody,
+    responses((status = 200, body = Data<Answer>))
+)]
+pub(super) async fn delete(
+    state: State,
+    headers: HeaderMap,
+    caller: Caller,
+    Json(body): Json<DeleteBody>,
+) -> Result<Response, Problem> {
+    let ask = DeleteNode {
+        mount_id: body.backend_mount_id,
+        path: params::target("/path", &body.path)?,
+        recursive: body.recursive,
+        expected_version: body.expected_version,
+    };
+    let actor = Actor::from_request(&headers, &caller, body.idempotency_key)?;
+    state
+        .command(StatusCode::OK, move |commands| commands.delete(actor, &ask))
+        .await
+}
+
+/// Moves or renames a node, with all below it. It keeps its id.
+#[utoipa::path(
+    post,
+    path = "/v1/nodes/move",
+    tag = "commands",
+    request_body = MoveBody,
+    responses((status = 200, body = Data<Answer>))
+)]
+pub(super) async fn relocate(
+    state: State,
+    headers: HeaderMap,
+    caller: Caller,
+    Json(body): Json<MoveBody>,
+) -> Result<Response, Problem> {
+    let ask = MoveNode {
+        mount_id: body.backend_mount_id,
+        path: params::target("/path", &body.path)?,
+        target_mount_id: body
+            .target_backend_mount_id
+            .unwrap_or(body.backend_mount_id),
+        target_path: params::target("/targetPath", &body.target_path)?,
+        overwrite: body.overwrite,
+        expected_version: body.expected_version,
+    };
+    let actor = Actor::from_request(&headers, &caller, body.idempotency_key)?;
+    state
+        .command(StatusCode::OK, move |commands| {
+            commands.move_node(actor, &ask)
+        })
+        .await
+}
+
+/// Changes what people wrote on a node.
+#[utoipa::path(
+    patch,
+    path = "/v1/nodes/{id}/metadata",
+    tag = "commands",
+    params(("id" = i64, Path, description = "The node's id")),
+    request_body = MetadataBody,
+    responses((status = 200, body = Data<Answer>))
+)]
+pub(super) async fn patch_metadata(
+    state: State,
+    Path(id): Path<i64>,
+    headers: HeaderMap,
+    caller: Caller,
+    Json(body): Json<MetadataBody>,
+) -> Result<Response, Problem> {
+    if body.set.is_empty() && body.unset.is_empty() {
+        return Err(Problem::invalid("/set", "nothing is to be set or unset"));
+    }
+    let ask = PatchMetadata {
+        mount_id: body.backend_mount_id,
+        node_id: id,
+        set: params::metadata("/set", Some(body.set))?.unwrap_or_default(),
+        unset: body.unset,
+        expected_version: body.expected_version,
+    };
+    let actor = Actor::from_request(&headers, &caller, body.idempotency_key)?;
+    state
+        .command(StatusCode::OK, move |commands| {
+            commands.patch_metadata(actor, &ask)
+        })
+        .await
+}
+
+impl ListParams {
+    fn listing(&self, mount_id: i64, path: &NodePath) -> Result<Listing, Problem> {
+        if self.depth == Some(0) {
+            return Err(Problem::invalid(
+                "/depth",
+                "use 1 or more, or leave it out for all",
+            ));
+        }
+        let filters: Filters = match &self.filters {
+            Some(text) => serde_json::from_str(text)
+                .map_err(|error| Problem::invalid("/filters", error.to_string()))?,
+            None => Filters::default(),
+        };
+        let metadata = filters
+            .metadata
+            .into_iter()
+            .map(|filter| (filter.key, filter.value));
+        Ok(Listing {
+            mount_id,
+            path: path.to_string(),
+            depth: self.depth,
+            search: self
+                .search
+                .clone()
+                .or(filters.query)
+                .filter(|text| !text.is_empty()),
+            states: params::words("/states", self.states.as_deref(), NodeState::from_word)?,
+            kinds: params::words("/kinds", self.kinds.as_deref(), NodeKind::from_word)?,
+            drift_only: self.drift_only.unwrap_or(false),
+            size_min: filters.size.min,
+            size_max: filters.size.max,
+            seen_after: filters.last_seen_at.after,
+            seen_before: filters.last_seen_at.before,
+            metadata: metadata.collect(),
+            limit: params::limit(self.limit, DEFAULT, MOST)?,
+            offset: self.offset.unwrap_or(0),
+            after: self.after,
+        })
+    }
+}
+
+async fn answer(
+    filestore: &Arc<Filestore>,
+    listing: Listing,
+    asked: ListParams,
+) -> Result<Json<Data<NodeList>>, Problem> {
+    let (limit, offset) = (listing.limit, listing.offset);
+    let filters = json!({
+        "backendMountId": listing.mount_id, "path": listing.path, "depth": listing.depth,
+        "search": listing.search, "states": listing.states, "kinds": listing.kinds,
+        "driftOnly": listing.drift_only,
+        "filters": asked.filters.and_then(|text| serde_json::from_str::<Value>(&text).ok()),
+    });
+    let mount_id = listing.mount_id;
+    let listed = filestore.query(move |connection| {
+        if mount::by_id(connection, listing.mount_id)?.is_none() {
+            return Ok(None);
+        }
+        let Listed {
+            nodes,
+            total,
+            is_more,
+        } = list::list(connection, &listing)?;
+        let next_after = nodes.last().filter(|_| is_more).map(|node| node.id);
+        let views = nodes.iter().map(|node| view(connection, node));
+        Ok(Some((
+            views.collect::<Result<Vec<_>, _>>()?,
+            total,
+            next_after,
+        )))
+    });
+    let (nodes, total, next_after) = listed.await?.ok_or_else(|| no_mount(mount_id))?;
+    let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+    let next_offset = next_after.map(|_| offset.saturating_add(count));
+    let filters = match filters {
+        Value::Object(filters) => filters
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect(),
+        _ => Map::new(),
+    };
+    let pagination = Pagination {
+        total,
+        limit,
+        offset,
+        next_offset,
+        next_after,
+    };
+    Ok(data(NodeList {
+        nodes,
+        pagination,
+        filters,
+    }))
+}
+
+fn view(connection: &Connection, node: &Node) -> Result<NodeView, StoreError> {
+    let rollup = if node.is_directory() {
+        rollup::of(connection, node.id)?
+    } else {
+        None
+    };
+    Ok(NodeView::of(node, rollup))
+}
+
+fn no_node(id: i64) -> Problem {
+    Problem::not_found(format!("there is no node {id}"))
+}
+
+fn no_mount(id: i64) -> Problem {
+    crate::command::CommandError::NoMount(id).into()
+}

@@ -1,0 +1,168 @@
+//! Errors as the client may see them.
+
+use crate::StoreError;
+use crate::command::CommandError;
+use crate::disk::DiskError;
+use crate::hash::HashError;
+use crate::mount::MountError;
+use crate::path::PathError;
+use crate::scan::ScanError;
+use ::journal::ReadError;
+use axum::http::StatusCode;
+use httpkit::Problem;
+use rustix::io::Errno;
+use serde_json::json;
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CommandError::NoMount(_) => {
+                Self::not_found(&detail).with_field("/backendMountId", detail)
+            }
+            CommandError::InactiveMount(_) => Self::conflict("conflict", detail),
+            CommandError::ReadOnly(_) => Self::new(StatusCode::FORBIDDEN, "read_only", detail),
+            CommandError::Unsupported(_) => Self::bad_request("unsupported", detail),
+            CommandError::Path { field, reason, .. } => {
+                Self::bad_request("invalid_path", detail).with_field(field, reason.to_string())
+            }
+            CommandError::OwnData(_) => Self::forbidden(detail),
+            CommandError::NoNodeAt(_) | CommandError::NoNode(_) => Self::not_found(detail),
+            CommandError::OtherMount { mount, .. } => {
+                let problem = Self::conflict("conflict", &detail);
+                problem.with_details(json!({ "backendMountId": mount }))
+            }
+            CommandError::Exists { kind, .. } => {
+                Self::conflict("already_exists", detail).with_details(json!({ "kind": kind }))
+            }
+            CommandError::ExistsOnDisk(_) => Self::conflict("already_exists", detail),
+            CommandError::WrongKind { .. } | CommandError::IntoItself(_) => {
+                Self::conflict("wrong_kind", detail)
+            }
+            CommandError::NotEmpty(_) => Self::conflict("not_empty", detail),
+            CommandError::Version {
+                expected, found, ..
+            } => Self::conflict("version_conflict", detail)
+                .with_details(json!({ "expectedVersion": expected, "version": found })),
+            CommandError::KeyReused(_) => Self::conflict("idempotency_conflict", detail),
+            CommandError::Hash(error) => error.into(),
+            CommandError::Drift(_) | CommandError::Busy(_) => Self::conflict("conflict", detail),
+            CommandError::Disk(error) => error.into(),
+            CommandError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        let code = match error {
+            HashError::Mismatch { .. } => "checksum_mismatch",
+            HashError::Algorithm(_) | HashError::Length(..) => "invalid_request",
+        };
+        Self::bad_request(code, error.to_string())
+    }
+}
+
+impl From<DiskError> for Problem {
+    fn from(error: DiskError) -> Self {
+        let reason = |reason: &str| format!("{error}: {reason}");
+        match error.source {
+            Errno::NOSPC | Errno::DQUOT => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "storage_full",
+                reason("no space left"),
+            ),
+            Errno::ACCESS | Errno::PERM => {
+                Self::forbidden(reason("this user may not, as the file's permissions are"))
+            }
+            Errno::ROFS => Self::new(
+                StatusCode::FORBIDDEN,
+                "read_only",
+                reason("the filesystem is mounted read-only"),
+            ),
+            Errno::NAMETOOLONG => {
+                Self::bad_request("invalid_path", reason("too long for the filesystem"))
+            }
+            Errno::XDEV => Self::conflict("unsupported", reason("it lies on another filesystem")),
+            Errno::NOENT if error.what == "open the mount's root" => {
+                Self::unavailable(reason("it is not there; is its disk mounted?"))
+            }
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Closed => Self::unavailable("the service is stopping"),
+            StoreError::Stale(_) => Self::conflict("conflict", error.to_string()).retry_after(1),
+            StoreError::Sqlite(source) if is_full(source) => full(),
+            StoreError::Commit(source) if is_full(source) => full(),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+}
+
+fn full() -> Problem {
+    let detail = "the disk of the data directory is full; nothing was committed";
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail)
+}
+
+impl From<MountError> for Problem {
+    fn from(error: MountError) -> Self {
+        let detail = error.to_string();
+        match error {
+            MountError::Root { .. } | MountError::NotADirectory(_) => {
+                Self::invalid("/rootPath", detail)
+            }
+            MountError::Key(_) => Self::invalid("/mountKey", detail),
+            MountError::KeyTaken(_) => {
+                Self::conflict("already_exists", &detail).with_field("/mountKey", detail)
+            }
+            MountError::RootTaken { mount_key, .. } => Self::conflict("already_exists", &detail)
+                .with_field("/rootPath", detail)
+                .with_details(json!({ "mountKey": mount_key })),
+            MountError::NoMount(_) => Self::not_found(detail),
+            MountError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ScanError> for Problem {
+    fn from(error: ScanError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ScanError::NoMount(_) => Self::not_found(detail),
+            ScanError::NotLocal(_) => Self::bad_request("unsupported", detail),
+            ScanError::Inactive(_) | ScanError::OtherRoot(_) => Self::conflict("conflict", detail),
+            ScanError::Root { source, .. } => Self::unavailable(format!("{detail}: {source}")),
+            ScanError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+pub(super) fn of_read(error: ReadError) -> Problem {
+    match error {
+        ReadError::Trimmed { trimmed, .. } => {
+            Problem::new(StatusCode::GONE, "journal_trimmed", error.to_string())
+                .with_details(json!({ "trimmed": trimmed }))
+        }
+        error => Problem::internal(&error),
+    }
+}
+
+/// A path that came in `field`.
+pub(super) fn of_path(field: &'static str, path: &str, reason: PathError) -> Problem {
+    CommandError::Path {
+        field,
+        path: path.to_owned(),
+        reason,
+    }
+    .into()
+}

@@ -1,0 +1,120 @@
+//! What a scan asks the catalogue.
+
+use super::ScanError;
+use super::compare::Known;
+use super::scratch::Found;
+use crate::store::listing::{self, Listing};
+use crate::store::{Store, StoreError};
+use crate::walk::{Facts, Identity};
+use journal::{JournalId, NodeKind};
+use rusqlite::{Connection, Row, params};
+
+/// A known node with the device and inode number of a found name.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) id: i64,
+    pub(super) path: String,
+    pub(super) facts: Facts,
+}
+
+/// One thread's view of the catalogue: every question sees the last commit.
+#[derive(Debug)]
+pub(super) struct Lookup<'s> {
+    store: &'s Store,
+    connection: Connection,
+    mount_id: i64,
+}
+
+impl<'s> Lookup<'s> {
+    pub(super) fn open(store: &'s Store, mount_id: i64) -> Result<Self, ScanError> {
+        Ok(Self {
+            store,
+            connection: store.open_reader()?,
+            mount_id,
+        })
+    }
+
+    /// The last entry whose effects the next question is sure to see.
+    pub(super) fn head(&self) -> JournalId {
+        self.store.head().id
+    }
+
+    /// The listing that a directory's nodes agree with, if it is known.
+    pub(super) fn listing(&self, directory: i64) -> Result<Option<Listing>, ScanError> {
+        Ok(listing::recall(&self.connection, directory)?)
+    }
+
+    /// The nodes that are in a directory, ascending by name.
+    pub(super) fn known(&self, directory: i64) -> Result<Vec<Known>, ScanError> {
+        self.rows(include_str!("known.sql"), [directory], |row| {
+            Ok(Known {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                version: row.get(2)?,
+                is_active: row.get(3)?,
+                facts: facts(row, 4)?,
+            })
+        })
+    }
+
+    /// The nodes that may be the found name, `parent` being the node of its directory: those at
+    /// the same path first, then those of the same parent, then those of the same name.
+    pub(super) fn candidates(
+        &self,
+        found: &Found,
+        parent: Option<i64>,
+    ) -> Result<Vec<Candidate>, ScanError> {
+        let Identity { dev, ino, born_ns } = found.facts.identity;
+        let params = params![
+            self.mount_id,
+            ino,
+            dev,
+            born_ns,
+            found.path,
+            parent,
+            found.name
+        ];
+        self.rows(include_str!("candidates.sql"), params, |row| {
+            Ok(Candidate {
+                id: row.get(0)?,
+                path: row.get(1)?,
+                facts: facts(row, 2)?,
+            })
+        })
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, ScanError> {
+        let rows = || -> Result<Vec<T>, StoreError> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            Ok(statement
+                .query_map(params, read)?
+                .collect::<Result<_, _>>()?)
+        };
+        Ok(rows()?)
+    }
+}
+
+/// The facts in the seven columns of a row from `first` on.
+fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
+    let is_directory = row.get(first)?;
+    Ok(Facts {
+        kind: if is_directory {
+            NodeKind::Directory
+        } else {
+            NodeKind::File
+        },
+        is_symlink: row.get(first + 1)?,
+        size_bytes: row.get(first + 2)?,
+        modified_ns: row.get(first + 3)?,
+        identity: Identity {
+            dev: row.get(first + 4)?,
+            ino: row.get(first + 5)?,
+            born_ns: row.get(first + 6)?,
+        },
+    })
+}

@@ -1,0 +1,89 @@
+//! How scans are asked for.
+
+use super::{ScanError, ScanJob, ScanOptions, ScanReport, job::Turn, run};
+use crate::Filestore;
+use crate::store::mount;
+use std::sync::Arc;
+
+impl Filestore {
+    /// Scans a mount in the calling thread: afterwards its nodes are what the disk holds. If the
+    /// mount is being scanned already, this waits, and then scans again. Blocks.
+    ///
+    /// # Errors
+    /// As [`ScanError`] says. Whatever was written until then is right and stays.
+    pub fn scan(&self, mount_id: i64, options: &ScanOptions) -> Result<ScanReport, ScanError> {
+        let turn = self.scans.wait_for_turn(mount_id, options);
+        self.scan_in_turn(turn, mount_id, options)
+    }
+
+    /// Starts a scan on a thread of its own, or joins the one that runs: then the options are that
+    /// one's. Closing the filestore stops it. Blocks for a moment.
+    ///
+    /// # Errors
+    /// The mount cannot be scanned at all.
+    pub fn start_scan(
+        self: &Arc<Self>,
+        mount_id: i64,
+        options: ScanOptions,
+    ) -> Result<ScanJob, ScanError> {
+        self.scannable(mount_id)?;
+        let turn = match self.scans.start(mount_id, &options) {
+            Ok(turn) => turn,
+            Err(running) => return Ok(running),
+        };
+        let job = turn.view();
+        let filestore = Arc::clone(self);
+        std::thread::Builder::new()
+            .name(format!("scan-{mount_id}"))
+            .spawn(move || {
+                if let Err(error) = filestore.scan_in_turn(turn, mount_id, &options) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(mount_id, error, "scan failed");
+                }
+            })
+            .map_err(ScanError::Thread)?;
+        Ok(job)
+    }
+
+    /// The scan job of this id; the last hundred that ended are remembered.
+    #[must_use]
+    pub fn scan_job(&self, id: &str) -> Option<ScanJob> {
+        self.scans.job(id)
+    }
+
+    /// Asks a scan job to stop, and tells how it is.
+    #[must_use]
+    pub fn cancel_scan(&self, id: &str) -> Option<ScanJob> {
+        self.scans.cancel(id)
+    }
+
+    fn scan_in_turn(
+        &self,
+        turn: Turn,
+        mount_id: i64,
+        options: &ScanOptions,
+    ) -> Result<ScanReport, ScanError> {
+        let scan = || {
+            let mount = self.scannable(mount_id)?;
+            run(
+                &self.store,
+                &mount,
+                std::slice::from_ref(&self.data_dir),
+                options,
+            )
+        };
+        let result = scan();
+        super::metrics::count(&result);
+        turn.end(&result);
+        result
+    }
+
+    fn scannable(&self, mount_id: i64) -> Result<crate::Mount, ScanError> {
+        let mount = self
+            .store
+            .read(|connection| mount::by_id(connection, mount_id))?;
+        let mount = mount.ok_or(ScanError::NoMount(mount_id))?;
+        super::root_of(&mount)?;
+        Ok(mount)
+    }
+}

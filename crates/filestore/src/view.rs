@@ -1,0 +1,141 @@
+//! Nodes as the API shows them.
+
+use crate::store::rollup::Rollup;
+use crate::store::{Metadata, Node};
+use journal::{ConsistencyState, NodeKind, NodeState, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A node.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Node)]
+pub struct NodeView {
+    /// Its id, which it keeps for ever.
+    pub id: i64,
+    /// The mount it is in.
+    pub backend_mount_id: i64,
+    /// The directory it is in; `null` for a mount's root.
+    pub parent_id: Option<i64>,
+    /// Relative to the mount, `""` for its root.
+    pub path: String,
+    /// The last part of the path.
+    pub name: String,
+    /// How many names the path has.
+    pub depth: i64,
+    /// What it is.
+    #[schema(value_type = String, example = "file")]
+    pub kind: NodeKind,
+    /// The length of a regular file; 0 for everything else.
+    pub size_bytes: i64,
+    /// What the client that uploaded it promised, `sha256:<hex>` for example.
+    pub checksum: Option<String>,
+    /// `blake3:<hex>` of its contents, where known.
+    pub content_hash: Option<String>,
+    /// What people wrote on it.
+    #[schema(value_type = Object)]
+    pub metadata: Box<RawValue>,
+    /// Where it is in its life.
+    #[schema(value_type = String, example = "active")]
+    pub state: NodeState,
+    /// Grows with every change.
+    pub version: i64,
+    /// It is a symlink, which nobody follows.
+    pub is_symlink: bool,
+    /// When a command or a scan last saw it change.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_seen_at: Time,
+    /// When its contents last changed; `null` for directories.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_modified_at: Option<Time>,
+    /// What the last comparison with the disk said.
+    #[schema(value_type = String, example = "active")]
+    pub consistency_state: ConsistencyState,
+    /// When it was compared.
+    #[schema(value_type = String, format = DateTime)]
+    pub consistency_checked_at: Time,
+    /// When it was last set right.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_reconciled_at: Option<Time>,
+    /// When it was last seen to differ.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_drift_detected_at: Option<Time>,
+    /// When the node came to be.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Time,
+    /// When it was deleted.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub deleted_at: Option<Time>,
+    /// ＋ The last journal entry that changed it.
+    pub last_journal_id: u64,
+    /// What lies below a directory; `null` for files, and in the answer of a command.
+    pub rollup: Option<RollupView>,
+}
+
+/// What lies below a directory.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollupView {
+    /// The length of all files below it.
+    pub size_bytes: i64,
+    /// How many files, symlinks among them.
+    pub file_count: i64,
+    /// How many directories, itself not counted.
+    pub directory_count: i64,
+    /// How many names directly in it.
+    pub child_count: i64,
+    /// Always `up_to_date`: rollups change with the nodes.
+    pub state: String,
+    /// When they last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_calculated_at: Time,
+}
+
+impl NodeView {
+    /// The view of a node.
+    pub(crate) fn of(node: &Node, rollup: Option<Rollup>) -> Self {
+        Self {
+            id: node.id,
+            backend_mount_id: node.mount_id,
+            parent_id: node.parent_id,
+            path: node.path.clone(),
+            name: node.name().to_owned(),
+            depth: node.depth(),
+            kind: node.facts.kind,
+            size_bytes: node.facts.size_bytes,
+            checksum: node.checksum.clone(),
+            content_hash: node.content_hash.clone(),
+            metadata: Metadata::as_raw(&node.metadata).to_owned(),
+            state: node.state,
+            version: node.version,
+            is_symlink: node.facts.is_symlink,
+            last_seen_at: node.last_seen_at.unwrap_or(node.updated_at),
+            last_modified_at: node.last_modified_at(),
+            consistency_state: node.consistency_state,
+            consistency_checked_at: node.consistency_checked_at.unwrap_or(node.updated_at),
+            last_reconciled_at: node.last_reconciled_at,
+            last_drift_detected_at: node.last_drift_detected_at,
+            created_at: node.created_at,
+            updated_at: node.updated_at,
+            deleted_at: node.deleted_at,
+            last_journal_id: node.journal_id.get(),
+            rollup: rollup.map(RollupView::from),
+        }
+    }
+}
+
+impl From<Rollup> for RollupView {
+    fn from(rollup: Rollup) -> Self {
+        Self {
+            size_bytes: rollup.size_bytes,
+            file_count: rollup.file_count,
+            directory_count: rollup.directory_count,
+            child_count: rollup.child_count,
+            state: "up_to_date".to_owned(),
+            last_calculated_at: rollup.last_calculated_at,
+        }
+    }
+}
