@@ -1,2 +1,8 @@
-//! tidemark
-fn main() {}
+//! The executable; see the library beside it.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    tidemark::main()
+}

@@ -46,10 +46,11 @@ impl EventsCommand {
 
 pub(crate) fn run(services: &Services, command: &EventsCommand) -> anyhow::Result<Outcome> {
     let args = command.args();
-    let head = page(services, 0, 0, 0)?.head;
+    let start = page(services, 0, 0, 0)?;
     let mut after = match args.from {
         Some(from) => from.saturating_sub(1),
-        None => head.saturating_sub(10),
+        // What retention has removed is not among the last ten.
+        None => start.head.saturating_sub(10).max(start.trimmed),
     };
     let columns = vec![
         Column::number("journalId"),
@@ -83,6 +84,7 @@ pub(crate) fn run(services: &Services, command: &EventsCommand) -> anyhow::Resul
 
 struct Page {
     head: u64,
+    trimmed: u64,
     lines: Lines,
 }
 
@@ -91,8 +93,10 @@ fn page(services: &Services, after: u64, limit: u64, wait_ms: u64) -> anyhow::Re
     let query = [("after", after), ("limit", limit), ("waitMs", wait_ms)];
     let response = filestore.send(filestore.get("/v1/journal").query(&query))?;
     let head: JournalId = filestore.header(response.headers(), "tidemark-head")?;
+    let trimmed: JournalId = filestore.header(response.headers(), "tidemark-trimmed")?;
     Ok(Page {
         head: head.get(),
+        trimmed: trimmed.get(),
         lines: Lines::new(filestore, response),
     })
 }

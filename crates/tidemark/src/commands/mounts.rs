@@ -99,10 +99,9 @@ fn add(services: &Services, args: &MountsAddArgs) -> anyhow::Result<Row> {
         Access::Rw => "rw",
         Access::Ro => "ro",
     };
-    let mut body = json!({"backendKind": "local", "accessMode": access, "rootPath": root});
-    if let Some(key) = &args.key {
-        body["mountKey"] = json!(key);
-    }
+    // Without a key, filestore makes one from the folder's name.
+    let body = json!({"mountKey": args.key, "backendKind": "local", "accessMode": access,
+        "rootPath": root});
     let filestore = &services.filestore;
     let request = filestore
         .request(reqwest::Method::POST, "/v1/backend-mounts")

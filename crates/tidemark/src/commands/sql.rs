@@ -1,14 +1,15 @@
 //! `sql`: a statement to the timestore, and its rows.
 //!
-//! CSV and NDJSON are passed on as the service writes them, so that millions of rows need no
-//! memory here.
+//! CSV and NDJSON are passed on record by record, so that however many rows need no memory here.
 
 use super::Outcome;
 use crate::args::Reading;
-use crate::client::Services;
+use crate::client::{Service, Services};
+use crate::lines::Lines;
 use crate::output::{Column, Format, Row, Rows, escape, say, stdout};
 use anyhow::{Context as _, bail};
 use clap::Args;
+use reqwest::blocking::Response;
 use serde_json::{Value, json};
 use std::io::{IsTerminal as _, Read as _, Write as _};
 
@@ -44,36 +45,44 @@ pub(crate) fn run(services: &Services, args: &SqlArgs) -> anyhow::Result<Outcome
             return print(&timestore.json(request)?, args.reading.output);
         }
     };
-    let mut response = timestore.send(request.header("Accept", accept))?;
+    let response = timestore.send(request.header("Accept", accept))?;
     let is_cut = response.headers().contains_key("tidemark-truncated");
-    let mut out = stdout();
-    response
-        .copy_to(&mut out)
-        .map_err(|error| match broken_pipe(&error) {
-            true => anyhow::Error::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe)),
-            false => timestore
-                .garbled(format!("its rows were cut off: {error}"))
-                .into(),
-        })?;
-    out.flush()?;
+    match args.reading.output {
+        Format::Csv => pass_csv(timestore, response)?,
+        _ => pass_lines(timestore, response)?,
+    }
     if is_cut {
         say("these are not all rows; narrow the statement, or raise TIMESTORE_SQL_MAX_ROWS");
     }
     Ok(Outcome::Good)
 }
 
-/// `copy_to` wraps the errors of both ends.
-fn broken_pipe(error: &reqwest::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(cause) = cause.downcast_ref::<std::io::Error>()
-            && cause.kind() == std::io::ErrorKind::BrokenPipe
-        {
-            return true;
-        }
-        source = cause.source();
+fn pass_lines(timestore: &Service, response: Response) -> anyhow::Result<()> {
+    let mut out = stdout();
+    let mut lines = Lines::new(timestore, response);
+    while let Some(line) = lines.next_line()? {
+        out.write_all(line)?;
+        out.write_all(b"\n")?;
     }
-    false
+    Ok(out.flush()?)
+}
+
+/// Record by record, so that lines end as they do in the CSV of the other commands.
+fn pass_csv(timestore: &Service, response: Response) -> anyhow::Result<()> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(response);
+    let mut writer = csv::Writer::from_writer(stdout());
+    let mut record = csv::ByteRecord::new();
+    while reader
+        .read_byte_record(&mut record)
+        .map_err(|error| timestore.garbled(format!("its CSV cannot be read: {error}")))?
+    {
+        writer
+            .write_byte_record(&record)
+            .map_err(std::io::Error::from)?;
+    }
+    Ok(writer.flush()?)
 }
 
 fn from_stdin() -> anyhow::Result<String> {
@@ -88,15 +97,12 @@ fn from_stdin() -> anyhow::Result<String> {
     Ok(sql)
 }
 
-/// Rows may come as objects, or as lists in the order of the columns.
 fn print(answer: &Value, format: Format) -> anyhow::Result<Outcome> {
     let columns: Vec<String> = list(answer, "columns")
         .map(|column| column.get("name").unwrap_or(column))
         .map(|name| name.as_str().unwrap_or_default().to_owned())
         .collect();
-    let rows: Vec<Row> = list(answer, "rows")
-        .map(|row| object(&columns, row))
-        .collect();
+    let rows: Vec<&Row> = list(answer, "rows").filter_map(Value::as_object).collect();
     let kinds = columns.iter().map(|name| {
         let is_number = rows
             .iter()
@@ -108,7 +114,7 @@ fn print(answer: &Value, format: Format) -> anyhow::Result<Outcome> {
         }
     });
     let mut out = Rows::stdout(format, kinds.collect());
-    for row in &rows {
+    for row in rows.iter().copied() {
         out.push(row)?;
     }
     out.finish()?;
@@ -130,16 +136,4 @@ fn list<'a>(answer: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-}
-
-fn object(columns: &[String], row: &Value) -> Row {
-    match row {
-        Value::Object(row) => row.clone(),
-        Value::Array(values) => columns
-            .iter()
-            .cloned()
-            .zip(values.iter().cloned())
-            .collect(),
-        _ => Row::new(),
-    }
 }

@@ -1,0 +1,55 @@
+//! The three services in this process, and the wires between them.
+//!
+//! ```text
+//! open stores (each takes its data directory's lock) ─▶ check the bus ─▶ bind every listener
+//!   ─▶ start consumers and buses ─▶ serve ─▶ (signal) ─▶ drain HTTP ─▶ stop consumers ─▶ close
+//! ```
+//!
+//! Everything that can fail at start fails before the first request is taken, so that a start
+//! that is refused leaves nothing half done. A consumer whose filestore is in this process reads
+//! the journal from its database; one that runs apart reads it over HTTP.
+
+mod dev;
+mod follow;
+mod running;
+mod signals;
+
+pub use dev::dev;
+pub use running::Running;
+
+use crate::config::Config;
+use std::collections::BTreeSet;
+
+/// One of the three services.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// The book of files.
+    Filestore,
+    /// The book of what people say.
+    Metastore,
+    /// The book of changes.
+    Timestore,
+}
+
+impl Service {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Filestore, Self::Metastore, Self::Timestore];
+}
+
+/// Runs the services until the process is told to stop.
+///
+/// # Errors
+/// A service cannot start; the message names the setting and the fix.
+pub fn serve(config: &Config, services: &BTreeSet<Service>) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let running = Running::start(config, services, &runtime)?;
+    running.announce();
+    running.run(&runtime)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("tidemark")
+        .build()
+}

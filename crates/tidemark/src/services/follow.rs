@@ -1,0 +1,105 @@
+//! The consumers of this process and what wakes them.
+
+use crate::config::{BusUrl, Config};
+use anyhow::Context as _;
+use feed::bus::{inline, poll, redis};
+use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
+use feed::{HttpJournalReader, SharedReader, Sink, publisher};
+use journal::SystemClock;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+/// How long Redis may take to answer at start.
+const REDIS_START_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Checks at start that the bus answers, so that a typing mistake is found at once.
+pub(super) fn check_bus(config: &Config, runtime: &Runtime) -> anyhow::Result<()> {
+    let BusUrl::Redis(url) = &config.filestore.redis_url else {
+        return Ok(());
+    };
+    if !config.feed.require_bus_at_start {
+        return Ok(());
+    }
+    runtime.block_on(redis::ping(url, REDIS_START_TIMEOUT)).with_context(|| {
+        let shown = url
+            .parse::<feed::bus::BusUrl>()
+            .map_or_else(|_| "the URL".to_owned(), |bus| bus.to_string());
+        format!(
+            "FILESTORE_REDIS_URL: {shown} does not answer; start Redis, correct the URL, set it to \
+             'inline', or set FEED_REQUIRE_BUS_AT_START=false to start without it"
+        )
+    })
+}
+
+/// The reader of a journal in another process.
+pub(super) fn remote_reader(config: &Config, runtime: &Runtime) -> anyhow::Result<SharedReader> {
+    let url = config.filestore.journal_url.as_deref().context(
+        "FILESTORE_JOURNAL_URL is not set: a consumer without filestore in its process reads the \
+         journal over HTTP; set it (or --filestore-journal-url) to filestore's address, for \
+         example http://127.0.0.1:4200",
+    )?;
+    let token = config
+        .common
+        .token
+        .as_ref()
+        .map(|token| token.expose().to_owned());
+    let reader = HttpJournalReader::new(url, token, runtime.handle().clone())
+        .context("the HTTP client cannot be set up")?;
+    Ok(Arc::new(reader))
+}
+
+/// Starts the consumer of a sink.
+pub(super) fn spawn<S: Sink>(
+    config: &Config,
+    sink: S,
+    reader: &SharedReader,
+) -> anyhow::Result<ConsumerHandle> {
+    let options = ConsumerOptions {
+        batch_max_entries: usize::try_from(config.feed.batch_max_entries)?,
+        poll_interval: config.feed.poll_interval,
+        retry_first: Duration::from_millis(u64::from(config.timestore.filestore_retry_ms)),
+        ..ConsumerOptions::default()
+    };
+    let handle = consumer::spawn(sink, Arc::clone(reader), Arc::new(SystemClock), options)
+        .context("a consumer's thread cannot be started")?;
+    Ok(handle)
+}
+
+/// Starts what wakes the consumers, and the publisher where filestore is here.
+pub(super) fn connect(
+    config: &Config,
+    reader: &SharedReader,
+    is_filestore_here: bool,
+    consumers: &[ConsumerHandle],
+    runtime: &Runtime,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    match &config.filestore.redis_url {
+        BusUrl::Inline if is_filestore_here => {
+            inline::spawn(Arc::clone(reader), consumers.to_vec(), stop.clone())?;
+        }
+        BusUrl::Inline => {
+            for consumer in consumers {
+                poll::spawn(Arc::clone(reader), consumer.clone(), stop.clone())?;
+            }
+        }
+        BusUrl::Redis(url) => {
+            let channel = &config.filestore.events_channel;
+            if is_filestore_here {
+                publisher::spawn(Arc::clone(reader), url, channel.clone(), stop.clone())?;
+            }
+            if !consumers.is_empty() {
+                runtime.spawn(redis::run(
+                    url.clone(),
+                    channel.clone(),
+                    consumers.to_vec(),
+                    redis::Timing::default(),
+                    stop.clone(),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,380 @@
+//! Opening, serving and closing.
+
+use super::{Service, follow, signals};
+use crate::config::Config;
+use anyhow::Context as _;
+use axum::Router;
+use feed::SharedReader;
+use feed::consumer::ConsumerHandle;
+use feed::rest::{self, ConsumerView};
+use filestore::{Filestore, Rescan, RescanOptions};
+use httpkit::metric::{REQUEST_DURATION_BUCKETS_SECONDS, REQUEST_DURATION_SECONDS};
+use httpkit::{App, Tokens};
+use journal::SystemClock;
+use metastore::{Metastore, RuleSet, RulesConfig};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use timestore::Timestore;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+
+/// How long a consumer may take to finish the batch in hand.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// How often gauges that grow by themselves (the lag) are published.
+const METRICS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Services that are open and bound, and not yet serving.
+#[derive(Debug)]
+pub struct Running {
+    pub(super) filestore: Option<Arc<Filestore>>,
+    metastore: Option<Metastore>,
+    timestore: Option<Timestore>,
+    pub(super) consumers: Vec<ConsumerHandle>,
+    served: Vec<Served>,
+    rescan_interval: Duration,
+    pub(super) stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Served {
+    service: Service,
+    address: SocketAddr,
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Running {
+    /// Opens the stores, checks the bus, binds the listeners, and starts the consumers.
+    ///
+    /// # Errors
+    /// Whatever keeps a service from starting, with the setting and the fix.
+    pub fn start(
+        config: &Config,
+        services: &BTreeSet<Service>,
+        runtime: &Runtime,
+    ) -> anyhow::Result<Self> {
+        let _in_runtime = runtime.enter();
+        let tokens = load_tokens(config)?;
+        let metrics = PrometheusBuilder::new()
+            .set_buckets_for_metric(
+                Matcher::Full(REQUEST_DURATION_SECONDS.to_owned()),
+                REQUEST_DURATION_BUCKETS_SECONDS,
+            )?
+            .install_recorder()
+            .context("the metrics recorder is installed already")?;
+        // Ports first: they are the cheapest thing to find taken.
+        let mut listeners = Vec::new();
+        for service in services {
+            listeners.push((*service, bind(config, *service, tokens.is_some(), runtime)?));
+        }
+        follow::check_bus(config, runtime)?;
+        std::fs::create_dir_all(&config.common.data_dir).with_context(|| {
+            format!(
+                "TIDEMARK_DATA_DIR: {} cannot be made",
+                config.common.data_dir.display()
+            )
+        })?;
+        let mut running = Self {
+            filestore: None,
+            metastore: None,
+            timestore: None,
+            consumers: Vec::new(),
+            served: Vec::new(),
+            rescan_interval: config.filestore.rescan_interval,
+            stop: CancellationToken::new(),
+        };
+        running.open(config, services)?;
+        let reader: SharedReader = match &running.filestore {
+            Some(filestore) => filestore.reader(),
+            None => follow::remote_reader(config, runtime)?,
+        };
+        for (service, listener) in listeners {
+            let app = running.app(config, service, &reader)?;
+            let router = app
+                .tokens(tokens.clone())
+                .metrics(metrics.clone())
+                .into_router();
+            let address = listener.local_addr()?;
+            running.served.push(Served {
+                service,
+                address,
+                listener,
+                router,
+            });
+        }
+        let is_filestore_here = running.filestore.is_some();
+        follow::connect(
+            config,
+            &reader,
+            is_filestore_here,
+            &running.consumers,
+            runtime,
+            &running.stop,
+        )?;
+        runtime.spawn(publish_metrics(
+            metrics,
+            running.consumers.clone(),
+            running.stop.clone(),
+        ));
+        signals::watch(running.stop.clone()).context("signals cannot be caught")?;
+        Ok(running)
+    }
+
+    fn open(&mut self, config: &Config, services: &BTreeSet<Service>) -> anyhow::Result<()> {
+        if services.contains(&Service::Filestore) {
+            let mut options = filestore::Options::new(&config.common.data_dir);
+            options.database_path = Some(config.filestore.database.clone());
+            self.filestore = Some(Filestore::open(options).context("filestore cannot start")?);
+        }
+        if services.contains(&Service::Metastore) {
+            let options = metastore_options(config)?;
+            self.metastore = Some(Metastore::open(options).context("metastore cannot start")?);
+        }
+        if services.contains(&Service::Timestore) {
+            let options = timestore_options(config);
+            self.timestore = Some(Timestore::open(options).context("timestore cannot start")?);
+        }
+        Ok(())
+    }
+
+    /// The service's routes, with its consumer's where it has one.
+    fn app(
+        &mut self,
+        config: &Config,
+        service: Service,
+        reader: &SharedReader,
+    ) -> anyhow::Result<App> {
+        let app = match service {
+            Service::Filestore => {
+                let filestore = self.filestore.as_ref().context("filestore is not open")?;
+                App::new("filestore", "Tidemark filestore", filestore.router())
+            }
+            Service::Metastore => {
+                let metastore = self.metastore.as_ref().context("metastore is not open")?;
+                let router = metastore.router();
+                let sink = metastore
+                    .sink()
+                    .context("metastore cannot follow the journal")?;
+                let consumer = config
+                    .metastore
+                    .filestore_sync_enabled
+                    .then(|| follow::spawn(config, sink, reader))
+                    .transpose()?;
+                let threshold = config.metastore.filestore_stall_threshold_seconds;
+                let view = view(config, "metastore", consumer.clone(), threshold);
+                self.consumers.extend(consumer);
+                App::new(
+                    "metastore",
+                    "Tidemark metastore",
+                    with_consumer(router, view),
+                )
+            }
+            Service::Timestore => {
+                let timestore = self.timestore.as_ref().context("timestore is not open")?;
+                let (router, sink) = (timestore.router(), timestore.sink());
+                let consumer = config
+                    .timestore
+                    .filestore_sync_enabled
+                    .then(|| follow::spawn(config, sink, reader))
+                    .transpose()?;
+                let threshold = config.timestore.filestore_stall_threshold_seconds;
+                let view = view(config, "timestore", consumer.clone(), threshold);
+                self.consumers.extend(consumer);
+                App::new(
+                    "timestore",
+                    "Tidemark timestore",
+                    with_consumer(router, view),
+                )
+            }
+        };
+        Ok(app)
+    }
+
+    /// Says where the services listen.
+    pub fn announce(&self) {
+        for served in &self.served {
+            tracing::info!(service = ?served.service, address = %served.address, "listening");
+        }
+    }
+
+    /// The addresses, in the order of the services.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = (Service, SocketAddr)> {
+        self.served
+            .iter()
+            .map(|served| (served.service, served.address))
+    }
+
+    /// Serves until the process is told to stop, then drains and closes.
+    ///
+    /// # Errors
+    /// A listener failed, or a store could not be closed well.
+    pub fn run(mut self, runtime: &Runtime) -> anyhow::Result<()> {
+        let rescan = self.rescan()?;
+        let served = std::mem::take(&mut self.served);
+        let outcome = runtime.block_on(async {
+            let serving = served.into_iter().map(|served| {
+                let stop = self.stop.clone();
+                async move {
+                    let result = httpkit::serve(served.listener, served.router, stop.clone()).await;
+                    // One service that cannot go on takes the process down, rather than leave
+                    // half of it running.
+                    stop.cancel();
+                    result.with_context(|| format!("{:?} stopped serving", served.service))
+                }
+            });
+            futures::future::try_join_all(serving).await
+        });
+        drop(rescan);
+        self.close()?;
+        outcome.map(drop)
+    }
+
+    /// Changes made behind Tidemark's back are found by scanning again, from the start on.
+    fn rescan(&self) -> anyhow::Result<Option<Rescan>> {
+        let Some(filestore) = &self.filestore else {
+            return Ok(None);
+        };
+        if self.rescan_interval.is_zero() {
+            return Ok(None);
+        }
+        let options = RescanOptions {
+            interval: self.rescan_interval,
+        };
+        let rescan = Rescan::start(Arc::clone(filestore), options)
+            .context("the thread that scans again cannot be started")?;
+        Ok(Some(rescan))
+    }
+
+    fn close(&self) -> anyhow::Result<()> {
+        self.consumers.iter().for_each(ConsumerHandle::stop);
+        for consumer in &self.consumers {
+            anyhow::ensure!(
+                consumer.stopped(STOP_LIMIT),
+                "the consumer of {} did not finish its batch within {STOP_LIMIT:?}; the next \
+                 start goes on from its checkpoint",
+                consumer.name()
+            );
+        }
+        if let Some(filestore) = &self.filestore {
+            filestore.close();
+        }
+        if let Some(metastore) = &self.metastore {
+            metastore.close();
+        }
+        if let Some(timestore) = &self.timestore {
+            timestore.close();
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn bind(
+    config: &Config,
+    service: Service,
+    has_tokens: bool,
+    runtime: &Runtime,
+) -> anyhow::Result<TcpListener> {
+    let (name, host, port) = match service {
+        Service::Filestore => ("filestore", &config.filestore.host, config.filestore.port),
+        Service::Metastore => ("metastore", &config.metastore.host, config.metastore.port),
+        Service::Timestore => ("timestore", &config.timestore.host, config.timestore.port),
+    };
+    runtime
+        .block_on(httpkit::bind(host, port, has_tokens))
+        .map_err(|error| error.of_service(name))
+        .with_context(|| format!("{name} cannot listen"))
+}
+
+fn load_tokens(config: &Config) -> anyhow::Result<Option<Arc<Tokens>>> {
+    let Some(path) = &config.common.tokens_file else {
+        return Ok(None);
+    };
+    let tokens = Tokens::load(path)
+        .with_context(|| format!("TIDEMARK_TOKENS_FILE: {} cannot be used", path.display()))?;
+    Ok(Some(Arc::new(tokens)))
+}
+
+fn metastore_options(config: &Config) -> anyhow::Result<metastore::Options> {
+    let rules = config
+        .metastore
+        .namespace_rules
+        .iter()
+        .enumerate()
+        .map(|(at, rule)| {
+            let rule = rule.clone().try_into::<metastore::Rule>();
+            rule.with_context(|| format!("metastore.namespace_rules[{at}] is not a rule"))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let rules = RuleSet::new(RulesConfig {
+        default_namespace: config.metastore.filestore_namespace.clone(),
+        rules,
+        ..RulesConfig::default()
+    })
+    .context("metastore.namespace_rules cannot be used")?;
+    let mut options = metastore::Options::in_data_dir(&config.common.data_dir);
+    options.database_path.clone_from(&config.metastore.database);
+    options.rules = metastore::Rules::Configured(rules);
+    Ok(options)
+}
+
+fn timestore_options(config: &Config) -> timestore::Options {
+    let mut options = timestore::Options::new(&config.common.data_dir, Arc::new(SystemClock));
+    options.database_path.clone_from(&config.timestore.database);
+    options
+        .dataset_slug
+        .clone_from(&config.timestore.filestore_dataset_slug);
+    options
+        .dataset_name
+        .clone_from(&config.timestore.filestore_dataset_name);
+    options
+        .table_name
+        .clone_from(&config.timestore.filestore_table_name);
+    options
+}
+
+fn view(
+    config: &Config,
+    service: &'static str,
+    consumer: Option<ConsumerHandle>,
+    threshold_seconds: u32,
+) -> ConsumerView {
+    ConsumerView {
+        consumer,
+        service,
+        is_inline: config.filestore.redis_url == crate::config::BusUrl::Inline,
+        stall_threshold: Duration::from_secs(u64::from(threshold_seconds)),
+    }
+}
+
+fn with_consumer(router: OpenApiRouter, view: ConsumerView) -> OpenApiRouter {
+    let layer = view.clone();
+    router
+        .merge(rest::router(view))
+        .layer(axum::middleware::from_fn(move |request, next| {
+            rest::completeness(layer.clone(), request, next)
+        }))
+}
+
+/// Publishes what grows by itself, and lets the recorder tidy its histograms.
+async fn publish_metrics(
+    metrics: PrometheusHandle,
+    consumers: Vec<ConsumerHandle>,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(METRICS_INTERVAL);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {
+                consumers.iter().for_each(ConsumerHandle::record_metrics);
+                metrics.run_upkeep();
+            }
+        }
+    }
+}

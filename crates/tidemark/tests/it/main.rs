@@ -1,0 +1,14 @@
+//! Tests of the executable from outside, and of its configuration from within.
+
+#![cfg(test)]
+
+mod books;
+mod commands;
+mod config;
+mod deployment;
+mod docs;
+mod e2e_books;
+mod e2e_outage;
+mod fake;
+mod help;
+mod verify;
