@@ -138,7 +138,7 @@ fn what_cannot_start_names_the_setting_and_the_fix() {
         command.env("FILESTORE_PORT", running.ports[0].to_string());
     });
     assert!(
-        said.contains("in use") && said.contains("FILESTORE_PORT"),
+        said.contains("listens there") && said.contains("FILESTORE_PORT"),
         "{said}"
     );
 
