@@ -23,6 +23,7 @@
 //! has made of the file.
 
 mod apply;
+mod copy;
 mod error;
 mod locks;
 pub(crate) mod recovery;
@@ -31,7 +32,7 @@ mod run;
 
 pub(crate) use error::CommandError;
 pub(crate) use request::{
-    Actor, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Upload, UploadedContent,
+    Actor, CopyNode, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Upload, UploadedContent,
 };
 
 use crate::disk::Disk;
@@ -120,6 +121,14 @@ enum Action {
         target_path: NodePath,
         identity: Identity,
     },
+    Copy {
+        mount_id: i64,
+        path: NodePath,
+        target_mount_id: i64,
+        target_path: NodePath,
+        staged: String,
+        identity: Identity,
+    },
     PatchMetadata {
         node_id: i64,
         set: Map<String, Value>,
@@ -127,7 +136,8 @@ enum Action {
     },
 }
 
-/// What stands on the way to a path, from the top: directories that step 4 makes nodes of.
+/// What stands on the way to a path, from the top: directories that step 4 makes nodes of. For a
+/// copy, also the copy and what is below it, parents first.
 type Lineage = Vec<(String, Facts)>;
 
 /// The commands of one filestore.

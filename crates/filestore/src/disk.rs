@@ -14,6 +14,8 @@
 //!
 //! Every change is synced before it returns: what is committed after it is true after a power cut.
 
+mod copy;
+
 use crate::name;
 use crate::path::NodePath;
 use crate::walk::{Facts, Tree};

@@ -67,6 +67,7 @@ impl Filestore {
             .routes(routes!(nodes::children))
             .routes(routes!(nodes::by_path))
             .routes(routes!(nodes::relocate))
+            .routes(routes!(nodes::copy))
             .routes(routes!(nodes::patch_metadata))
             .routes(routes!(journal::read))
             .routes(routes!(snapshot::read))

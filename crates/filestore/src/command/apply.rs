@@ -10,6 +10,7 @@ use crate::store::{Cause, Metadata, Node, StoreError, Verb, WriteTx, intent, nod
 use crate::view::NodeView;
 use journal::{CommandCompleted, ConsistencyState, NodeKind, NodeState, ReconcileReason, Text};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// What a command did to the catalogue.
 struct Applied {
@@ -92,7 +93,7 @@ fn apply(
             ..
         } => {
             let (parent, created) = ensure_directories(tx, cause, *mount_id, lineage)?;
-            let before = claim(tx, cause, *mount_id, path, NodeKind::File)?;
+            let before = claim(tx, cause, *mount_id, path.as_str(), NodeKind::File)?;
             let fresh = || Node::new(*mount_id, Some(parent.id), path.to_string(), *facts);
             let mut after = before.clone().unwrap_or_else(fresh);
             after.parent_id = Some(parent.id);
@@ -139,6 +140,16 @@ fn apply(
             (*target_mount_id, target_path),
             lineage,
         ),
+        Action::Copy {
+            mount_id,
+            path,
+            target_mount_id,
+            target_path,
+            ..
+        } => {
+            let source = (*mount_id, path);
+            copy_node(tx, cause, source, (*target_mount_id, target_path), lineage)
+        }
         Action::PatchMetadata {
             node_id,
             set,
@@ -158,7 +169,7 @@ fn create_directory(
         return Err(StoreError::Damaged("a created directory has no path".to_owned()).into());
     };
     let (parent, created) = ensure_directories(tx, cause, mount_id, above)?;
-    let before = claim(tx, cause, mount_id, path, NodeKind::Directory)?;
+    let before = claim(tx, cause, mount_id, path.as_str(), NodeKind::Directory)?;
     let fresh = || Node::new(mount_id, Some(parent.id), last.clone(), *facts);
     let mut after = before.clone().unwrap_or_else(fresh);
     after.parent_id = Some(parent.id);
@@ -199,6 +210,57 @@ fn move_node(
         node
     };
     let result = json!({ "path": previous_path, "targetPath": path, "nodesChanged": changed });
+    Ok(Applied {
+        node,
+        changed,
+        result: object(result),
+    })
+}
+
+/// Nodes of what was copied. Each takes what people wrote on its source, and the digests if its
+/// contents are the ones they are of.
+fn copy_node(
+    tx: &mut WriteTx<'_>,
+    cause: &Cause<'_>,
+    (source_mount_id, source_path): (i64, &NodePath),
+    (mount_id, path): (i64, &NodePath),
+    lineage: &Lineage,
+) -> Result<Applied, CommandError> {
+    let above = path.lineage().count().saturating_sub(1);
+    let (above, copied) = lineage.split_at_checked(above).unwrap_or((lineage, &[]));
+    let (parent, mut changed) = ensure_directories(tx, cause, mount_id, above)?;
+    let mut parents = HashMap::from([(path.parent().to_string(), parent.id)]);
+    let mut top = None;
+    for (at, facts) in copied {
+        let below = at.strip_prefix(path.as_str()).unwrap_or_default();
+        let source = format!("{source_path}{below}");
+        let source = node::at(tx.connection(), source_mount_id, &source)?
+            .filter(|source| source.facts.kind == facts.kind);
+        let parent = at.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let parent_id = parents.get(parent).copied();
+        let before = claim(tx, cause, mount_id, at, facts.kind)?;
+        let fresh = || Node::new(mount_id, parent_id, at.clone(), *facts);
+        let mut after = before.clone().unwrap_or_else(fresh);
+        after.parent_id = parent_id;
+        after.facts = *facts;
+        let is_same = |source: &Node| {
+            source.facts.size_bytes == facts.size_bytes
+                && source.facts.modified_ns == facts.modified_ns
+        };
+        let same = source.as_ref().filter(|source| is_same(source));
+        after.checksum = same.and_then(|source| source.checksum.clone());
+        after.content_hash = same.and_then(|source| source.content_hash.clone());
+        after.metadata = source.map(|source| source.metadata).unwrap_or_default();
+        seen(&mut after, tx);
+        tx.change(cause, Verb::Copied, before.as_ref(), &mut after)?;
+        changed += 1;
+        if after.is_directory() {
+            parents.insert(at.clone(), after.id);
+        }
+        top.get_or_insert(after);
+    }
+    let node = top.ok_or_else(|| StoreError::Damaged("a copy has no path".to_owned()))?;
+    let result = json!({ "path": source_path, "targetPath": path, "nodesChanged": changed });
     Ok(Applied {
         node,
         changed,
@@ -251,9 +313,7 @@ fn ensure_directories(
             parent = node;
             continue;
         }
-        let at = NodePath::parse(path)
-            .map_err(|error| StoreError::Damaged(format!("{path:?} is no path: {error}")))?;
-        let before = claim(tx, cause, mount_id, &at, NodeKind::Directory)?;
+        let before = claim(tx, cause, mount_id, path, NodeKind::Directory)?;
         let fresh = || Node::new(mount_id, Some(parent.id), path.clone(), *facts);
         let mut after = before.clone().unwrap_or_else(fresh);
         after.parent_id = Some(parent.id);
@@ -273,21 +333,16 @@ fn claim(
     tx: &mut WriteTx<'_>,
     cause: &Cause<'_>,
     mount_id: i64,
-    path: &NodePath,
+    path: &str,
     kind: NodeKind,
 ) -> Result<Option<Node>, CommandError> {
-    if let Some(node) = node::at(tx.connection(), mount_id, path.as_str())? {
+    if let Some(node) = node::at(tx.connection(), mount_id, path)? {
         if node.facts.kind == kind {
             return Ok(Some(node));
         }
         tx.remove_tree(cause, Verb::Missing(ReconcileReason::Drift), &node)?;
     }
-    Ok(node::missing_at(
-        tx.connection(),
-        mount_id,
-        path.as_str(),
-        kind,
-    )?)
+    Ok(node::missing_at(tx.connection(), mount_id, path, kind)?)
 }
 
 /// It is on disk, as the facts say.

@@ -100,6 +100,19 @@ impl Commands {
                 let place = self.place(*target_mount_id)?;
                 self.stands_at(&place, target_path, *identity)
             }
+            Action::Copy {
+                target_mount_id,
+                target_path,
+                identity,
+                ..
+            } => {
+                let place = self.place(*target_mount_id)?;
+                let Some(mut lineage) = self.stands_at(&place, target_path, *identity)? else {
+                    return Ok(None);
+                };
+                lineage.extend(place.disk.tree_facts(target_path.as_str())?);
+                Ok(Some(lineage))
+            }
             // Touches no file, so it is never half done.
             Action::PatchMetadata { .. } => Ok(None),
         }
@@ -147,7 +160,7 @@ impl Action {
     /// The name in the mount's root that it needs.
     fn own_name(&self) -> Option<&str> {
         match self {
-            Self::Upload { staged, .. } => Some(staged),
+            Self::Upload { staged, .. } | Self::Copy { staged, .. } => Some(staged),
             Self::Delete { trash, .. } => trash.as_deref(),
             _ => None,
         }

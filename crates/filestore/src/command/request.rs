@@ -67,3 +67,12 @@ pub(crate) struct PatchMetadata {
     pub(crate) unset: Vec<String>,
     pub(crate) expected_version: Option<i64>,
 }
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CopyNode {
+    pub(crate) mount_id: i64,
+    pub(crate) path: NodePath,
+    pub(crate) target_mount_id: i64,
+    pub(crate) target_path: NodePath,
+    pub(crate) overwrite: bool,
+}

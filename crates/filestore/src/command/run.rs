@@ -15,7 +15,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 /// A command that is being done.
-struct Run<'c> {
+pub(super) struct Run<'c> {
     commands: &'c Commands,
     command: &'static str,
     actor: Actor,
@@ -24,7 +24,7 @@ struct Run<'c> {
 }
 
 /// A command whose intent is written.
-struct Intended<'c> {
+pub(super) struct Intended<'c> {
     commands: &'c Commands,
     id: i64,
     intent: Intent,
@@ -318,7 +318,7 @@ impl Commands {
     }
 
     /// Runs a command, unless its key was answered before.
-    fn run(
+    pub(super) fn run(
         &self,
         command: &'static str,
         actor: Actor,
@@ -367,7 +367,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    fn intend(&self, action: Action) -> Result<Intended<'c>, CommandError> {
+    pub(super) fn intend(&self, action: Action) -> Result<Intended<'c>, CommandError> {
         let intent = self.intent(action);
         let text = serde_json::to_string(&intent)?;
         let id = self
@@ -385,7 +385,10 @@ impl<'c> Run<'c> {
 
 impl Intended<'_> {
     /// Does the file operation; takes the intent back if it fails.
-    fn attempt<T>(&self, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, CommandError> {
+    pub(super) fn attempt<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, DiskError>,
+    ) -> Result<T, CommandError> {
         match work() {
             Ok(done) => {
                 self.commands.step(Step::FilesChanged);
@@ -401,7 +404,7 @@ impl Intended<'_> {
         }
     }
 
-    fn commit(self, lineage: Lineage) -> Result<Answer, CommandError> {
+    pub(super) fn commit(self, lineage: Lineage) -> Result<Answer, CommandError> {
         let Self {
             commands,
             id,
@@ -432,7 +435,7 @@ fn restage(place: &Place, mut elsewhere: Staged) -> Result<Staged, CommandError>
 }
 
 /// What the disk's refusal means for the command.
-fn of_disk(error: DiskError) -> CommandError {
+pub(super) fn of_disk(error: DiskError) -> CommandError {
     match (error.source, error.what) {
         (Errno::EXIST, _) => CommandError::ExistsOnDisk(error.path),
         (Errno::ISDIR, "rename") => wrong_kind_at(error.path, NodeKind::Directory, NodeKind::File),
@@ -447,7 +450,7 @@ fn of_disk(error: DiskError) -> CommandError {
     }
 }
 
-fn exists(path: &NodePath, node: &Node) -> CommandError {
+pub(super) fn exists(path: &NodePath, node: &Node) -> CommandError {
     CommandError::Exists {
         path: path.to_string(),
         kind: node.facts.kind,

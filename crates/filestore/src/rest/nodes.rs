@@ -2,7 +2,7 @@
 
 use super::{Data, State, data, params};
 use crate::Filestore;
-use crate::command::{Actor, Answer, DeleteNode, MoveNode, PatchMetadata};
+use crate::command::{Actor, Answer, CopyNode, DeleteNode, MoveNode, PatchMetadata};
 use crate::path::NodePath;
 use crate::store::list::{self, Listed, Listing};
 use crate::store::{Node, StoreError, mount, node, rollup};
@@ -126,6 +126,21 @@ pub(super) struct MoveBody {
     overwrite: bool,
     /// Only if the node is at this version.
     expected_version: Option<i64>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CopyBody {
+    backend_mount_id: i64,
+    path: String,
+    /// Where the copy goes: its whole path. Directories above it that are missing are made.
+    target_path: String,
+    /// The same mount if left out.
+    target_backend_mount_id: Option<i64>,
+    /// Replace a file that is there.
+    #[serde(default)]
+    overwrite: bool,
     idempotency_key: Option<String>,
 }
 
@@ -305,6 +320,41 @@ pub(super) async fn relocate(
     state
         .command(StatusCode::OK, move |commands| {
             commands.move_node(actor, &ask)
+        })
+        .await
+}
+
+/// Copies a file, or a directory with all in it. What is on disk below it and not catalogued is
+/// copied too.
+#[utoipa::path(
+    post,
+    path = "/v1/nodes/copy",
+    tag = "commands",
+    request_body = CopyBody,
+    responses(
+        (status = 201, body = Data<Answer>),
+        (status = 200, body = Data<Answer>, description = "Copied before, for the same key"),
+    )
+)]
+pub(super) async fn copy(
+    state: State,
+    headers: HeaderMap,
+    caller: Caller,
+    Json(body): Json<CopyBody>,
+) -> Result<Response, Problem> {
+    let ask = CopyNode {
+        mount_id: body.backend_mount_id,
+        path: params::target("/path", &body.path)?,
+        target_mount_id: body
+            .target_backend_mount_id
+            .unwrap_or(body.backend_mount_id),
+        target_path: params::target("/targetPath", &body.target_path)?,
+        overwrite: body.overwrite,
+    };
+    let actor = Actor::from_request(&headers, &caller, body.idempotency_key)?;
+    state
+        .command(StatusCode::CREATED, move |commands| {
+            commands.copy_node(actor, &ask)
         })
         .await
 }

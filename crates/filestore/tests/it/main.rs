@@ -1,3 +1,23 @@
 //! Tests of the crate through its public face.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails where it stands"
+)]
 
+mod commands;
+mod concurrency;
+mod crash;
+mod download;
+mod events;
+mod hostile;
+mod idempotency;
+mod journal_api;
+mod listing;
+mod mounts;
+mod rollups;
 mod scan;
+mod support;
+mod upload;

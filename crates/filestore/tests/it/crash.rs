@@ -1,0 +1,193 @@
+//! The process dies between any two steps of any command.
+//!
+//! The hook panics at the named step: the command's thread unwinds without another statement, as if
+//! it had been killed there. Then the filestore is closed and opened again.
+
+use crate::support::{Answered, Server};
+use filestore::{OnStep, Step};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Panics at a step once it is armed.
+fn crash_at(step: Step) -> (OnStep, Arc<AtomicBool>) {
+    let is_armed = Arc::new(AtomicBool::new(false));
+    let armed = Arc::clone(&is_armed);
+    let on_step = move |at: Step| {
+        assert!(
+            !(at == step && armed.load(Ordering::SeqCst)),
+            "crash at {at:?}"
+        );
+    };
+    (Arc::new(on_step), is_armed)
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Command {
+    CreateDirectory,
+    Upload,
+    Overwrite,
+    MoveFile,
+    MoveDirectory,
+    MoveOver,
+    DeleteFile,
+    DeleteTree,
+    PatchMetadata,
+    Copy,
+    CopyTree,
+}
+
+const COMMANDS: &[Command] = &[
+    Command::CreateDirectory,
+    Command::Upload,
+    Command::Overwrite,
+    Command::MoveFile,
+    Command::MoveDirectory,
+    Command::MoveOver,
+    Command::DeleteFile,
+    Command::DeleteTree,
+    Command::PatchMetadata,
+    Command::Copy,
+    Command::CopyTree,
+];
+
+impl Command {
+    async fn run(self, server: &Server) -> Answered {
+        let post = |path: &'static str, body: Value| server.json(Method::POST, path, body);
+        let key = [("Idempotency-Key", "k")];
+        match self {
+            Self::CreateDirectory => {
+                post(
+                    "/v1/directories",
+                    json!({ "path": "x/y", "idempotencyKey": "k" }),
+                )
+                .await
+            }
+            Self::Upload => server.upload_with("x/new", "fresh", &[], &key).await,
+            Self::Overwrite => {
+                server
+                    .upload_with("file", "fresh", &[("overwrite", "true")], &key)
+                    .await
+            }
+            Self::MoveFile => {
+                let body =
+                    json!({ "path": "file", "targetPath": "x/moved", "idempotencyKey": "k" });
+                post("/v1/nodes/move", body).await
+            }
+            Self::MoveDirectory => {
+                let body =
+                    json!({ "path": "tree", "targetPath": "x/moved", "idempotencyKey": "k" });
+                post("/v1/nodes/move", body).await
+            }
+            Self::MoveOver => {
+                let body = json!({ "path": "file", "targetPath": "other", "overwrite": true,
+                    "idempotencyKey": "k" });
+                post("/v1/nodes/move", body).await
+            }
+            Self::DeleteFile => {
+                let body = json!({ "path": "file", "idempotencyKey": "k" });
+                server.json(Method::DELETE, "/v1/nodes", body).await
+            }
+            Self::DeleteTree => {
+                let body = json!({ "path": "tree", "recursive": true, "idempotencyKey": "k" });
+                server.json(Method::DELETE, "/v1/nodes", body).await
+            }
+            Self::PatchMetadata => {
+                let id = server.by_path("file").await.node_id();
+                let body = json!({ "set": { "a": 1 }, "idempotencyKey": "k" });
+                server
+                    .json(Method::PATCH, &format!("/v1/nodes/{id}/metadata"), body)
+                    .await
+            }
+            Self::Copy => {
+                let body = json!({ "path": "file", "targetPath": "x/copy", "idempotencyKey": "k" });
+                post("/v1/nodes/copy", body).await
+            }
+            Self::CopyTree => {
+                let body = json!({ "path": "tree", "targetPath": "x/copy", "idempotencyKey": "k" });
+                post("/v1/nodes/copy", body).await
+            }
+        }
+    }
+}
+
+async fn populate(server: &Server) {
+    server.upload("file", "contents").await.data();
+    server.upload("other", "others").await.data();
+    server.upload("tree/a/b", "deep").await.data();
+    server.upload("tree/c", "shallow").await.data();
+}
+
+/// The commands that were completed, by their ids.
+fn completed(server: &Server) -> Vec<String> {
+    let entries = server.entries(journal::JournalId::ZERO);
+    let completed = entries
+        .iter()
+        .filter(|entry| entry.event_type == journal::EventType::CommandCompleted);
+    let ids = completed.map(|entry| {
+        let data: Value = serde_json::from_str(entry.data.get()).unwrap();
+        data["commandId"].as_str().unwrap().to_owned()
+    });
+    ids.collect()
+}
+
+async fn crash_and_retry(command: Command, step: Step) {
+    let (on_step, is_armed) = crash_at(step);
+    let dirs = Arc::new(tempfile::tempdir().unwrap());
+    let server = Server::start_with(dirs, move |options| options.on_step = Some(on_step)).await;
+    populate(&server).await;
+    let before = completed(&server).len();
+    is_armed.store(true, Ordering::SeqCst);
+    let crashed = command.run(&server).await;
+    // Metadata touches no file, so it has fewer steps to die at.
+    let is_hit = crashed.status == 500;
+    let has_step = !matches!(command, Command::PatchMetadata) || step == Step::Committed;
+    assert_eq!(is_hit, has_step, "{command:?} at {step:?}: {crashed:?}");
+    let dirs = server.close().await;
+
+    let server = Server::start_with(dirs, |_| {}).await;
+    let context = format!("{command:?} at {step:?}");
+    let hidden: Vec<_> = server
+        .names()
+        .into_iter()
+        .filter(|name| name.starts_with('.'))
+        .collect();
+    assert!(hidden.is_empty(), "{context}: {hidden:?} left behind");
+    server.assert_disk_agrees().await;
+    let retried = command.run(&server).await;
+    assert!(retried.status.is_success(), "{context}: {retried:?}");
+    let is_known = step != Step::Intended || !has_step;
+    if is_known {
+        assert_eq!(retried.data()["idempotent"], true, "{context}: {retried:?}");
+    }
+    assert_eq!(
+        completed(&server).len(),
+        before + 1,
+        "{context}: not one effect"
+    );
+    server.assert_disk_agrees().await;
+    let kept = server.close().await;
+    drop(kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_after_the_intent_is_made_good() {
+    for command in COMMANDS {
+        crash_and_retry(*command, Step::Intended).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_file_operation_and_commit_is_made_good() {
+    for command in COMMANDS {
+        crash_and_retry(*command, Step::FilesChanged).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_commit_and_answer_is_made_good() {
+    for command in COMMANDS {
+        crash_and_retry(*command, Step::Committed).await;
+    }
+}
