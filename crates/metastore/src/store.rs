@@ -250,6 +250,17 @@ impl Metastore {
             .map_err(|error| unusable(&self.0.path, error.into()))
     }
 
+    /// Whether it takes requests, for `/readyz`.
+    ///
+    /// # Errors
+    /// It is closed.
+    pub fn ready(&self) -> Result<(), String> {
+        match *self.0.lock.lock() {
+            Some(_) => Ok(()),
+            None => Err("the metastore is closed".to_owned()),
+        }
+    }
+
     /// Finishes the work in hand, closes the database and lets another process have it, once the
     /// sinks are dropped too. Blocks. What is asked afterwards is answered with 503.
     pub fn close(&self) {

@@ -78,43 +78,31 @@ pub(super) fn check_version(prefix: &str, expected: Option<i64>) -> Result<(), P
     }
 }
 
-/// All that a person says of a record.
-#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SaidBody {
-    /// A JSON object of at most 1 MiB. `filestore` in it is the sync's: an echo of what was shown
-    /// is taken and dropped, anything else refused.
-    #[schema(value_type = Object)]
+/// All that a person says of a record, checked.
+pub(super) fn said(
+    prefix: &str,
     metadata: Metadata,
-    /// At most 128 tags of 1 to 64 characters.
-    #[serde(default)]
     tags: Option<Vec<String>>,
-    #[serde(default)]
     owner: Option<String>,
-    #[serde(default)]
     schema_hash: Option<String>,
-}
-
-impl SaidBody {
-    pub(super) fn said(self, prefix: &str) -> Result<Said, Problem> {
-        check_parts(
-            prefix,
-            self.tags.as_deref(),
-            self.owner.as_deref(),
-            self.schema_hash.as_deref(),
-        )?;
-        let mut said = Said {
-            metadata: self.metadata,
-            tags: Vec::new(),
-            owner: self.owner,
-            schema_hash: self.schema_hash,
-        };
-        said.patch_tags(&TagsPatch {
-            set: self.tags,
-            ..TagsPatch::default()
-        });
-        Ok(said)
-    }
+) -> Result<Said, Problem> {
+    check_parts(
+        prefix,
+        tags.as_deref(),
+        owner.as_deref(),
+        schema_hash.as_deref(),
+    )?;
+    let mut said = Said {
+        metadata,
+        tags: Vec::new(),
+        owner,
+        schema_hash,
+    };
+    said.patch_tags(&TagsPatch {
+        set: tags,
+        ..TagsPatch::default()
+    });
+    Ok(said)
 }
 
 fn check_parts(
@@ -144,8 +132,17 @@ pub(super) struct CreateBody {
     pub(super) namespace: String,
     /// 1 to 256 characters.
     pub(super) key: String,
-    #[serde(flatten)]
-    pub(super) said: SaidBody,
+    /// A JSON object of at most 1 MiB. `filestore` in it is the sync's: an echo of what was shown
+    /// is taken and dropped, anything else refused.
+    #[schema(value_type = Object)]
+    pub(super) metadata: Metadata,
+    /// At most 128 tags of 1 to 64 characters.
+    #[serde(default)]
+    pub(super) tags: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) owner: Option<String>,
+    #[serde(default)]
+    pub(super) schema_hash: Option<String>,
     /// The same key with the same request gives the same record again, for seven days.
     #[serde(default)]
     pub(super) idempotency_key: Option<String>,
@@ -182,8 +179,17 @@ impl CreateBody {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PutBody {
-    #[serde(flatten)]
-    pub(super) said: SaidBody,
+    /// A JSON object of at most 1 MiB. `filestore` in it is the sync's: an echo of what was shown
+    /// is taken and dropped, anything else refused.
+    #[schema(value_type = Object)]
+    pub(super) metadata: Metadata,
+    /// At most 128 tags of 1 to 64 characters.
+    #[serde(default)]
+    pub(super) tags: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) owner: Option<String>,
+    #[serde(default)]
+    pub(super) schema_hash: Option<String>,
     /// The version that the record must be at.
     #[serde(default)]
     pub(super) expected_version: Option<i64>,

@@ -1,10 +1,10 @@
 //! Many writes at once.
 
-use super::body::{Name, SaidBody};
+use super::body::{Name, check_name, check_version, said};
 use super::records::{author, tell};
 use crate::Metastore;
 use crate::record::write::{self, Author, Outcome, Target, Written};
-use crate::record::{Record, RecordError, Said};
+use crate::record::{Metadata, Record, RecordError, Said};
 use axum::extract::State;
 use httpkit::{Caller, Json, Problem};
 use rusqlite::Connection;
@@ -33,8 +33,15 @@ struct Operation {
     namespace: String,
     key: String,
     /// Needed for all but `delete`.
-    #[serde(flatten)]
-    said: Option<SaidBody>,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Metadata>,
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+    #[serde(default)]
+    owner: Option<String>,
+    #[serde(default)]
+    schema_hash: Option<String>,
     #[serde(default)]
     expected_version: Option<i64>,
 }
@@ -170,14 +177,20 @@ pub(super) async fn bulk(
 
 fn check(index: usize, operation: Operation, caller: &Caller) -> Result<Checked, Problem> {
     let prefix = format!("/operations/{index}/");
-    super::body::check_name(&prefix, &operation.namespace, &operation.key)?;
-    super::body::check_version(&prefix, operation.expected_version)?;
+    check_name(&prefix, &operation.namespace, &operation.key)?;
+    check_version(&prefix, operation.expected_version)?;
     if operation.verb == Verb::Delete {
         caller.require("metastore:delete")?;
     }
-    let said = match (operation.verb, operation.said) {
+    let said = match (operation.verb, operation.metadata) {
         (Verb::Delete, _) => Said::default(),
-        (Verb::Upsert | Verb::Create, Some(said)) => said.said(&prefix)?,
+        (Verb::Upsert | Verb::Create, Some(metadata)) => said(
+            &prefix,
+            metadata,
+            operation.tags,
+            operation.owner,
+            operation.schema_hash,
+        )?,
         (Verb::Upsert | Verb::Create, None) => {
             return Err(Problem::invalid(
                 &format!("{prefix}metadata"),

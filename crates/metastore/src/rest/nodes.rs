@@ -11,6 +11,8 @@ use feed::Checkpoint;
 use httpkit::{Problem, Query};
 use rusqlite::Connection;
 use serde::Deserialize;
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -31,6 +33,10 @@ pub(super) struct NodesQuery {
     limit: Option<u32>,
 }
 
+/// How long a client may take nothing. An unread answer keeps an old state of the book alive, and
+/// the write-ahead log from being cut.
+const STALL: Duration = Duration::from_secs(30);
+
 type Chunk = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All live nodes of one state of the book, by id, one JSON object a line.
@@ -49,14 +55,17 @@ pub(super) async fn list(
     let (head, checkpoint) = oneshot::channel();
     let (chunks, body) = mpsc::channel(CHUNKS);
     let inner = std::sync::Arc::clone(&metastore.0);
+    let client = Client {
+        chunks,
+        runtime: Handle::current(),
+    };
     let work = move || {
         let _permit = permit;
         if let Err(error) = inner
             .open_reader()
-            .and_then(|db| send(&db, &query, head, &chunks))
+            .and_then(|db| send(&db, &query, head, &client))
         {
-            // A client that has left needs no reason.
-            let _ = chunks.blocking_send(Err(Box::new(error)));
+            client.take(Err(Box::new(error)));
         }
     };
     std::thread::Builder::new()
@@ -70,6 +79,21 @@ pub(super) async fn list(
     };
     let body = httpkit::ndjson(ReceiverStream::new(body));
     Ok((headers(checkpoint), body).into_response())
+}
+
+/// Whoever reads the stream.
+struct Client {
+    chunks: mpsc::Sender<Chunk>,
+    runtime: Handle,
+}
+
+impl Client {
+    /// Hands on a chunk; false if the client has left or takes nothing more.
+    fn take(&self, chunk: Chunk) -> bool {
+        self.runtime
+            .block_on(self.chunks.send_timeout(chunk, STALL))
+            .is_ok()
+    }
 }
 
 fn headers(checkpoint: Option<Checkpoint>) -> HeaderMap {
@@ -99,7 +123,7 @@ fn send(
     db: &Connection,
     query: &NodesQuery,
     head: oneshot::Sender<Option<Checkpoint>>,
-    chunks: &mpsc::Sender<Chunk>,
+    client: &Client,
 ) -> rusqlite::Result<()> {
     let transaction = db.unchecked_transaction()?;
     let checkpoint = load_checkpoint(&transaction)?;
@@ -117,14 +141,13 @@ fn send(
         buffer.push(b'\n');
         if buffer.len() >= CHUNK_BYTES {
             let full = std::mem::replace(&mut buffer, Vec::with_capacity(CHUNK_BYTES));
-            if chunks.blocking_send(Ok(full.into())).is_err() {
+            if !client.take(Ok(full.into())) {
                 return Ok(());
             }
         }
     }
     if !buffer.is_empty() {
-        // A client that has left wants nothing more.
-        let _ = chunks.blocking_send(Ok(buffer.into()));
+        client.take(Ok(buffer.into()));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! One record.
 
-use super::body::{CreateBody, Name, OptionalJson, PatchBody, PutBody};
+use super::body::{CreateBody, Name, OptionalJson, PatchBody, PutBody, said};
 use super::{Pagination, limit};
 use crate::Metastore;
 use crate::record::audit::{self, AuditEntry, Diff, Pick};
@@ -111,7 +111,7 @@ pub(super) async fn create(
         key: body.key,
     }
     .target(&caller, None)?;
-    let said = body.said.said("/")?;
+    let said = said("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
     let idempotency = CreateBody::idempotency(body.idempotency_key, &target, &said)?;
     let work = move |author: &Author, db: &rusqlite::Connection| {
         write::create(db, author, &target, said, idempotency.as_ref())
@@ -152,7 +152,7 @@ pub(super) async fn put(
     Json(body): Json<PutBody>,
 ) -> Result<(StatusCode, Json<Upserted>), Problem> {
     let target = name.target(&caller, body.expected_version)?;
-    let said = body.said.said("/")?;
+    let said = said("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
     let work =
         move |author: &Author, db: &rusqlite::Connection| write::put(db, author, &target, said);
     upserted(write_record(&metastore, &caller, work).await?)

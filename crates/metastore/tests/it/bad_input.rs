@@ -45,6 +45,15 @@ async fn every_refusal_names_the_field() {
         (record("tags", json!([""])), "/tags"),
         (record("tags", json!(["a\u{0}"])), "/tags"),
         (record("tags", json!(vec!["t"; 129])), "/tags"),
+        (record("metadata", json!("text")), "/metadata"),
+        (record("tags", json!("t")), "/tags"),
+        (record("tags", json!(["t", 1])), "/tags/1"),
+        (put(json!({})), "/metadata"),
+        (
+            put(json!({"metadata": {}, "expectedVersion": "1"})),
+            "/expectedVersion",
+        ),
+        (patch(json!({"tags": {"add": 1}})), "/tags/add"),
         (record("owner", json!("")), "/owner"),
         (record("schemaHash", json!("short")), "/schemaHash"),
         (

@@ -9,7 +9,10 @@
 )]
 
 mod bad_input;
+mod faults;
+mod follow;
 mod model;
+mod openapi;
 mod process;
 mod records;
 mod rules;

@@ -1,9 +1,10 @@
 //! One process a data directory.
 
-use crate::support::options;
+use crate::support::{Journal, options};
 use metastore::{Metastore, OpenError, Options, Rules};
 use serde_json::json;
 use std::io::Write;
+use std::path::Path;
 
 /// Set for the second process: which directory it is to open.
 const DIRECTORY: &str = "METASTORE_TEST_DIRECTORY";
@@ -44,6 +45,66 @@ fn a_second_process_is_refused_and_told_who_has_the_directory() {
     assert!(second().0, "the sink still writes");
     drop(sink);
     drop(Metastore::open(options(dir.path())).unwrap());
+}
+
+/// Applies batches of 50 new nodes without end.
+fn apply_for_ever(dir: &Path) -> ! {
+    let metastore = Metastore::open(options(dir)).unwrap();
+    let mut journal = Journal::new(metastore.sink().unwrap());
+    loop {
+        for _ in 0..50 {
+            let id = journal.next_id();
+            journal.node("created", id, &format!("dir/{id}"), json!({}));
+        }
+        journal.apply();
+    }
+}
+
+/// The checkpoint, and how many nodes and records there are.
+fn counts(dir: &Path) -> rusqlite::Result<(i64, i64, i64)> {
+    let db = rusqlite::Connection::open(dir.join("metastore.sqlite3"))?;
+    let sql = "SELECT (SELECT journal_id FROM filestore_sync), \
+               (SELECT count(*) FROM filestore_nodes), (SELECT count(*) FROM records)";
+    db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}
+
+#[test]
+fn a_process_killed_between_and_within_batches_goes_on_where_it_was() {
+    if let Some(dir) = std::env::var_os(DIRECTORY) {
+        apply_for_ever(dir.as_ref());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut reached = 0;
+    for _ in 0..4 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .arg("--exact")
+            .arg("process::a_process_killed_between_and_within_batches_goes_on_where_it_was")
+            .env(DIRECTORY, dir.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        testkit::wait_for(
+            "some batches more",
+            std::time::Duration::from_secs(60),
+            || match counts(dir.path()) {
+                Ok((checkpoint, ..)) if checkpoint >= reached + 500 => Ok(()),
+                other => Err(format!("{other:?}")),
+            },
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let metastore = Metastore::open(options(dir.path())).unwrap();
+        let (checkpoint, nodes, records) = counts(dir.path()).unwrap();
+        assert_eq!(
+            (nodes, records),
+            (checkpoint, checkpoint),
+            "each entry exactly once"
+        );
+        assert_eq!(checkpoint % 50, 0, "whole batches only");
+        assert!(checkpoint >= reached + 500);
+        reached = checkpoint;
+        metastore.close();
+    }
 }
 
 #[test]

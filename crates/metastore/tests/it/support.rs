@@ -228,6 +228,11 @@ impl Journal {
         id
     }
 
+    /// The number of the entry that comes next.
+    pub(crate) fn next_id(&self) -> i64 {
+        self.head.next().as_i64()
+    }
+
     /// Appends a node entry with the fields that matter, the rest filled in.
     pub(crate) fn node(
         &mut self,
