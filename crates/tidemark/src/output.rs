@@ -74,7 +74,9 @@ impl Column {
     /// The column of a field that a service answered, judged by its name and a value.
     fn guess(key: &str, value: Option<&Value>) -> Self {
         let kind = match value {
-            Some(Value::Number(_)) if key.ends_with("Bytes") || key == "bytes" => Kind::Bytes,
+            Some(Value::Number(_)) if key.ends_with("Bytes") || key.starts_with("bytes") => {
+                Kind::Bytes
+            }
             Some(Value::Number(_)) => Kind::Number,
             _ => Kind::Text,
         };
@@ -113,6 +115,7 @@ pub(crate) struct Rows<W: Write> {
     out: W,
     count: u64,
     table: Vec<Vec<Cell>>,
+    has_header: bool,
 }
 
 /// Standard output, locked and buffered.
@@ -146,6 +149,7 @@ impl<W: Write> Rows<W> {
             out,
             count: 0,
             table: Vec::new(),
+            has_header: false,
         }
     }
 
@@ -250,13 +254,12 @@ impl<W: Write> Rows<W> {
 
     fn print_table(&mut self) -> io::Result<()> {
         let rows = std::mem::take(&mut self.table);
-        let is_first = self.count < TABLE_ROWS as u64;
         if self.known().is_empty() {
             return Ok(());
         }
         let mut table = Table::new();
         table.load_style(NOTHING);
-        if is_first {
+        if !std::mem::replace(&mut self.has_header, true) {
             table.set_header(self.known().iter().map(|column| {
                 let title = Cell::new(column.title());
                 match column.kind {
@@ -374,9 +377,29 @@ mod tests {
 
     #[test]
     fn unknown_rows_bring_their_columns_with_the_named_ones_first() {
-        let rows = [json!({"a": 1, "prefix": "x", "sizeBytes": 2048})];
+        let rows = [json!({"a": 1, "prefix": "x", "sizeBytes": 2048, "bytesAdded": 0})];
         let text = printed(Format::Table, Columns::OfFirstRow(&["prefix"]), &rows);
-        assert_eq!(text, "PREFIX  A  SIZE BYTES\nx       1        2.0K\n");
+        assert_eq!(
+            text,
+            "PREFIX  A  BYTES ADDED  SIZE BYTES\nx       1            0        2.0K\n"
+        );
+    }
+
+    #[test]
+    fn a_table_that_is_shown_as_it_grows_has_one_header() {
+        let mut out = Vec::new();
+        let mut writer = Rows::new(Format::Table, columns(), &mut out);
+        for row in &rows() {
+            writer.push(row.as_object().unwrap()).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.finish().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(
+            (text.lines().count(), text.matches("PATH").count()),
+            (3, 1),
+            "{text}"
+        );
     }
 
     #[test]

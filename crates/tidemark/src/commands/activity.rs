@@ -225,16 +225,13 @@ fn print(
 ) -> anyhow::Result<Outcome> {
     let timestore = &services.timestore;
     let answer = timestore.json(timestore.get(path).query(query))?;
-    for warning in answer
-        .get("warnings")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        say(format_args!(
-            "warning: {}",
-            escape(warning.as_str().unwrap_or_default())
-        ));
+    // That there are no more lines than were asked for needs no warning.
+    let is_as_asked = answer.get("truncated") == Some(&Value::Bool(true))
+        && query.iter().any(|(name, _)| *name == "limit");
+    let warnings = answer.get("warnings").and_then(Value::as_array);
+    for warning in warnings.into_iter().flatten().filter(|_| !is_as_asked) {
+        let warning = warning.as_str().unwrap_or_default();
+        say(format_args!("warning: {}", escape(warning)));
     }
     if let Some(files) = answer.get("files").and_then(Value::as_i64) {
         let count = |key: &str| answer.get(key).and_then(Value::as_i64).unwrap_or_default();

@@ -103,7 +103,6 @@ fn a_flag_is_above_the_environment_above_the_file_above_the_default() {
         let mut command = tidemark(dir.path(), &[&["status", "-o", "json"], flags].concat());
         command.envs(env.iter().copied());
         let ran = run(command);
-        assert_eq!(ran.code, 1, "{ran:?}");
         ran.json()[0]["url"].as_str().unwrap().to_owned()
     };
     let file = "[client]\nfilestore_url = \"http://127.0.0.1:3\"\n";
@@ -206,6 +205,10 @@ fn what_is_wrong_in_a_file_is_named_by_its_key_with_the_fix() {
         (
             "[filestore]\njournal_url = \"ftp://x\"",
             "ftp: is no scheme of a service",
+        ),
+        (
+            "[filestore]\njournal_retention_days = 30",
+            "trimming the journal is not in this version; leave it at 0",
         ),
         (
             "[feed]\npoll_interval = \"5\"",
