@@ -176,7 +176,7 @@ impl From<Error> for Problem {
             }
             Error::Closed | Error::Cancelled => Self::unavailable("the timestore is stopping"),
             Error::TimedOut(_) => Self::new(
-                StatusCode::REQUEST_TIMEOUT,
+                StatusCode::UNPROCESSABLE_ENTITY,
                 "statement_timeout",
                 error.to_string(),
             ),

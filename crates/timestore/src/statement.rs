@@ -73,20 +73,18 @@ pub(crate) fn run(
     let mut bytes = 0;
     while let Some(array) = statement.step()? {
         let batch = RecordBatch::from(&array);
+        let size = array.get_array_memory_size().max(1);
+        let room = (limits.bytes - bytes) / size.div_ceil(batch.num_rows().max(1));
         let left = limits.rows - result.rows;
-        let taken = if batch.num_rows() > left {
-            batch.slice(0, left)
-        } else {
-            batch.clone()
-        };
-        bytes += array.get_array_memory_size();
-        result.rows += taken.num_rows();
-        result.batches.push(taken);
+        let taken = batch.num_rows().min(left).min(room);
+        bytes += size.min(limits.bytes - bytes);
+        result.rows += taken;
+        result.batches.push(batch.slice(0, taken));
         if batch.num_rows() > left {
             result.cut = Some(format!("only the first {} rows are given", limits.rows));
             break;
         }
-        if bytes > limits.bytes {
+        if taken < batch.num_rows() {
             result.cut = Some(format!(
                 "only the first {} rows are given: the result is larger than {} MiB",
                 result.rows,

@@ -1,7 +1,7 @@
 //! What a statement refers to, from the JSON that DuckDB serializes a parsed statement to.
 //!
-//! The tree may be as deep as DuckDB lets expressions be (1,000), which is more than a recursive
-//! reader should follow, so this reads the JSON with a stack of its own and keeps only what the
+//! The tree is several times as deep as the expression was, which is more than a recursive reader
+//! should follow, so this reads the JSON with a stack of its own and keeps only what the
 //! check asks for.
 
 /// Something that a statement names.
@@ -21,6 +21,8 @@ pub(super) struct Parsed {
     pub(super) error: Option<String>,
     pub(super) error_type: Option<String>,
     pub(super) statements: usize,
+    /// Of objects and arrays.
+    pub(super) depth: usize,
     pub(super) references: Vec<Reference>,
 }
 
@@ -62,6 +64,7 @@ pub(super) fn parse(json: &str) -> Option<Parsed> {
                     key,
                     ..Open::default()
                 });
+                parsed.depth = parsed.depth.max(stack.len());
                 rest = rest.get(1..)?;
             }
             '}' | ']' => {
@@ -204,6 +207,6 @@ mod tests {
     #[test]
     fn depth_costs_no_stack() {
         let deep = format!("{}1{}", r#"{"a":"#.repeat(200_000), "}".repeat(200_000));
-        assert!(parse(&deep).is_some());
+        assert_eq!(parse(&deep).unwrap().depth, 200_000);
     }
 }

@@ -1,5 +1,5 @@
 SELECT
     coalesce(sum(size_bytes), 0)::BIGINT AS "sizeBytes",
-    count_if(kind = 'file')::BIGINT AS files,
-    count_if(kind = 'directory' AND path <> '')::BIGINT AS directories
+    count(*) FILTER (WHERE kind = 'file') AS files,
+    count(*) FILTER (WHERE kind = 'directory' AND path <> '') AS directories
 FROM nodes

@@ -1,11 +1,11 @@
 SELECT
     date_trunc('day', observed_at) AS "bucketStart",
-    count_if(event_type = 'filestore.drift.detected')::BIGINT AS "driftDetected",
-    count_if(event_type = 'filestore.node.reconciled')::BIGINT AS "nodesReconciled",
-    count_if(event_type = 'filestore.node.missing')::BIGINT AS "nodesMissing",
-    count_if(event_type = 'filestore.reconciliation.job.completed')::BIGINT AS "jobsCompleted",
-    count_if(event_type = 'filestore.reconciliation.job.failed')::BIGINT AS "jobsFailed",
-    count_if(event_type = 'filestore.reconciliation.job.cancelled')::BIGINT AS "jobsCancelled",
+    count(*) FILTER (WHERE event_type = 'filestore.drift.detected') AS "driftDetected",
+    count(*) FILTER (WHERE event_type = 'filestore.node.reconciled') AS "nodesReconciled",
+    count(*) FILTER (WHERE event_type = 'filestore.node.missing') AS "nodesMissing",
+    count(*) FILTER (WHERE event_type = 'filestore.reconciliation.job.completed') AS "jobsCompleted",
+    count(*) FILTER (WHERE event_type = 'filestore.reconciliation.job.failed') AS "jobsFailed",
+    count(*) FILTER (WHERE event_type = 'filestore.reconciliation.job.cancelled') AS "jobsCancelled",
     avg(duration_ms) FILTER (WHERE event_type = 'filestore.reconciliation.job.completed')
         AS "averageDurationMs",
     quantile_cont(duration_ms, 0.95) FILTER (WHERE event_type = 'filestore.reconciliation.job.completed')

@@ -1,11 +1,6 @@
 //! The timestore from outside: its sink, its REST API, its file.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "helpers of tests fail like tests"
-)]
+#![cfg(test)]
 
 mod support;
 
