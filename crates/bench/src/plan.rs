@@ -1,0 +1,331 @@
+//! Which measurements are made, and in which order.
+
+use crate::args::{Args, Path};
+use crate::report::{self, Measure, say};
+use crate::source::Source;
+use crate::task::{Outcome, Task};
+use crate::tree;
+use anyhow::Context as _;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// A journal longer than this is followed once: it takes minutes, and varies little.
+const ONCE: u64 = 2_000_000;
+/// Ten seconds at a thousand entries a second.
+const LIVE_COMMANDS: u64 = 5_000;
+const MOST_COMMANDS: u64 = 20_000;
+
+/// Measures what is asked for and prints it.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let parent = args.dir.clone().unwrap_or_else(std::env::temp_dir);
+    fs::create_dir_all(&parent)?;
+    let dir = tempfile::Builder::new()
+        .prefix("tidemark-bench-")
+        .tempdir_in(&parent)
+        .with_context(|| format!("{} cannot be used", parent.display()))?;
+    let mut bench = Bench {
+        args,
+        dir,
+        measures: Vec::new(),
+        books: 0,
+    };
+    bench.over_a_tree()?;
+    if args.wants(Path::Growth) {
+        let entries = if args.full {
+            args.entries.saturating_mul(100)
+        } else {
+            args.entries
+        };
+        bench.growth(entries)?;
+    }
+    if args.wants(Path::Slope) {
+        let steps: &[u64] = if args.full { &[1, 10, 100] } else { &[1, 10] };
+        for step in steps {
+            let entries = args.entries.saturating_mul(*step);
+            let label = format!(", {entries} mixed entries");
+            bench.catch_up(&Source::Synthetic(entries), &label, entries, |_| true)?;
+        }
+    }
+    report::print(&bench.measures, args.json)
+}
+
+struct Bench<'a> {
+    args: &'a Args,
+    dir: TempDir,
+    measures: Vec<Measure>,
+    /// How many directories for books were given out.
+    books: u32,
+}
+
+impl Bench<'_> {
+    /// The paths that need a tree, and the journal that a scan of it leaves.
+    fn over_a_tree(&mut self) -> anyhow::Result<()> {
+        const CATCH_UP: [Path; 3] = [
+            Path::CatchUpMetastore,
+            Path::CatchUpTimestore,
+            Path::CatchUpBoth,
+        ];
+        let args = self.args;
+        let has_catch_up = CATCH_UP.iter().any(|path| args.wants(*path));
+        let has_commands = args.wants(Path::Live) || args.wants(Path::Commands);
+        if !has_catch_up && !has_commands && !args.wants(Path::Scan) && !args.wants(Path::Follow) {
+            return Ok(());
+        }
+        let tree = self.tree()?;
+        let journal = self.scan(&tree, has_catch_up)?;
+        if let Some(journal) = journal {
+            let source = Source::Filestore(journal);
+            self.catch_up(&source, "", args.entries, |path| args.wants(path))?;
+        }
+        if args.wants(Path::Follow) {
+            let task = |data| Task::Follow {
+                tree: tree.clone(),
+                data,
+            };
+            self.alone("follow: scan → both books", task)?;
+        }
+        if args.wants(Path::Live) {
+            let commands = (args.entries / 2).min(LIVE_COMMANDS);
+            let task = |data| Task::Live {
+                tree: tree.clone(),
+                data,
+                commands,
+            };
+            self.alone("live: commit → both books, 1,000 entries/s", task)?;
+        }
+        if args.wants(Path::Commands) {
+            let commands = (args.entries / 2).min(MOST_COMMANDS);
+            let task = |data| Task::Commands {
+                tree: tree.clone(),
+                data,
+                commands,
+            };
+            self.alone("commands/s, 16 clients, both books following", task)?;
+        }
+        Ok(())
+    }
+
+    fn tree(&self) -> anyhow::Result<PathBuf> {
+        if let Some(tree) = &self.args.tree {
+            return Ok(tree.clone());
+        }
+        let started = Instant::now();
+        let root = self.dir.path().join("tree");
+        tree::make(&root, self.args.entries)?;
+        say(&format!(
+            "made a tree of {} files in {:.1?}",
+            self.args.entries,
+            started.elapsed()
+        ));
+        Ok(root)
+    }
+
+    /// Scans by turns with the raw walk and inserts; keeps the last catalogue, if it is needed.
+    fn scan(&mut self, tree: &std::path::Path, keeps: bool) -> anyhow::Result<Option<PathBuf>> {
+        if !keeps && !self.args.wants(Path::Scan) {
+            return Ok(None);
+        }
+        let rounds = if self.args.wants(Path::Scan) {
+            self.args.rounds
+        } else {
+            1
+        };
+        let (mut real, mut raw, mut again, mut walks) = (vec![], vec![], vec![], vec![]);
+        let mut kept = None;
+        for _ in 0..rounds {
+            let data = self.new_data();
+            let task = Task::Scan {
+                tree: tree.to_owned(),
+                data: data.clone(),
+            };
+            real.push(told("scan", &task)?);
+            if self.args.wants(Path::Scan) {
+                again.push(told("scan again", &task)?);
+                let walk = told(
+                    "bare walk",
+                    &Task::Walk {
+                        tree: tree.to_owned(),
+                    },
+                )?;
+                let copy = self.new_data();
+                let task = Task::InsertNodes {
+                    from: data.clone(),
+                    data: copy.clone(),
+                };
+                raw.push(walk.clone().and_then(&told("bare inserts", &task)?));
+                walks.push(walk);
+                fs::remove_dir_all(copy)?;
+            }
+            if let Some(earlier) = kept.replace(data) {
+                fs::remove_dir_all(earlier)?;
+            }
+        }
+        if self.args.wants(Path::Scan) {
+            self.add("scan", real, raw)?;
+            self.add("scan again, unchanged", again, walks)?;
+        }
+        if !keeps && let Some(data) = kept.take() {
+            fs::remove_dir_all(data)?;
+        }
+        Ok(kept)
+    }
+
+    /// A journal into each book by turns with its raw engine, and into both.
+    fn catch_up(
+        &mut self,
+        source: &Source,
+        label: &str,
+        entries: u64,
+        wants: impl Fn(Path) -> bool,
+    ) -> anyhow::Result<()> {
+        let rounds = if entries > ONCE { 1 } else { self.args.rounds };
+        if wants(Path::CatchUpMetastore) {
+            let (mut real, mut raw) = (Vec::new(), Vec::new());
+            for _ in 0..rounds {
+                let (source, data) = (source.clone(), self.new_data());
+                let task = Task::Metastore {
+                    source: source.clone(),
+                    data: data.clone(),
+                };
+                real.push(told("catch-up metastore", &task)?);
+                fs::remove_dir_all(&data)?;
+                let task = Task::Upsert {
+                    source,
+                    data: data.clone(),
+                };
+                raw.push(told("bare upserts", &task)?);
+                fs::remove_dir_all(data)?;
+            }
+            self.add(&format!("catch-up metastore{label}"), real, raw)?;
+        }
+        if wants(Path::CatchUpTimestore) {
+            let (mut real, mut raw) = (Vec::new(), Vec::new());
+            for _ in 0..rounds {
+                let (data, copy) = (self.new_data(), self.new_data());
+                let task = Task::Timestore {
+                    source: source.clone(),
+                    data: data.clone(),
+                };
+                real.push(told("catch-up timestore", &task)?);
+                let task = Task::AppendRows {
+                    from: data.clone(),
+                    data: copy.clone(),
+                };
+                raw.push(told("bare appends", &task)?);
+                fs::remove_dir_all(data)?;
+                fs::remove_dir_all(copy)?;
+            }
+            self.add(&format!("catch-up timestore{label}"), real, raw)?;
+        }
+        if wants(Path::CatchUpBoth) {
+            let task = |data| Task::Both {
+                source: source.clone(),
+                data,
+            };
+            self.repeated(&format!("catch-up both{label}"), rounds, task)?;
+        }
+        Ok(())
+    }
+
+    /// Growth over a year's activity, by turns with a statement written by hand.
+    fn growth(&mut self, entries: u64) -> anyhow::Result<()> {
+        let data = self.new_data();
+        let source = Source::Synthetic(entries);
+        told(
+            "filling the activity",
+            &Task::Timestore {
+                source,
+                data: data.clone(),
+            },
+        )?;
+        let (mut real, mut raw) = (Vec::new(), Vec::new());
+        for _ in 0..self.args.rounds {
+            real.push(told(
+                "growth",
+                &Task::Growth {
+                    data: data.clone(),
+                    entries,
+                },
+            )?);
+            raw.push(told(
+                "bare growth",
+                &Task::GrowthSql {
+                    data: data.clone(),
+                    entries,
+                },
+            )?);
+        }
+        fs::remove_dir_all(data)?;
+        self.add(
+            &format!("growth of a year by day, {entries} rows"),
+            real,
+            raw,
+        )
+    }
+
+    /// A path that has no raw engine.
+    fn alone(&mut self, path: &str, task: impl Fn(PathBuf) -> Task) -> anyhow::Result<()> {
+        self.repeated(path, self.args.rounds, task)
+    }
+
+    fn repeated(
+        &mut self,
+        path: &str,
+        rounds: u32,
+        task: impl Fn(PathBuf) -> Task,
+    ) -> anyhow::Result<()> {
+        let mut real = Vec::new();
+        for _ in 0..rounds {
+            let data = self.new_data();
+            real.push(told(path, &task(data.clone()))?);
+            fs::remove_dir_all(data)?;
+        }
+        self.add(path, real, Vec::new())
+    }
+
+    fn add(&mut self, path: &str, real: Vec<Outcome>, raw: Vec<Outcome>) -> anyhow::Result<()> {
+        let real = median(real).context("every path is measured at least once")?;
+        let raw = median(raw);
+        self.measures
+            .push(Measure::new(path.to_owned(), &real, raw.as_ref()));
+        Ok(())
+    }
+
+    fn new_data(&mut self) -> PathBuf {
+        self.books += 1;
+        self.dir.path().join(format!("data-{}", self.books))
+    }
+}
+
+/// Runs a task and says how fast it was.
+fn told(name: &str, task: &Task) -> anyhow::Result<Outcome> {
+    let outcome = task.run_apart()?;
+    let (seconds, rate) = (outcome.seconds, outcome.rate());
+    say(&format!(
+        "{name}: {} in {seconds:.3} s, {rate:.0}/s",
+        outcome.entries
+    ));
+    Ok(outcome)
+}
+
+/// The outcome with the median rate; the slower of the middle two.
+fn median(mut outcomes: Vec<Outcome>) -> Option<Outcome> {
+    outcomes.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+    let middle = outcomes.len().saturating_sub(1) / 2;
+    outcomes.into_iter().nth(middle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_median_of_an_even_number_is_the_slower_one() {
+        let outcomes = [4, 1, 3, 2].map(|seconds| Outcome::of(12, Duration::from_secs(seconds)));
+        assert!((median(outcomes.to_vec()).unwrap().rate() - 4.0).abs() < 1e-9);
+        assert!(median(Vec::new()).is_none());
+    }
+}

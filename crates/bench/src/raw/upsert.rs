@@ -1,0 +1,143 @@
+//! A bare loop of prepared upserts into the metastore's tables: for each new node a record and the
+//! node's row, for each change of it the node's row.
+
+use super::{BATCH, sqlite};
+use crate::books;
+use crate::source::Source;
+use crate::task::Outcome;
+use journal::{Event, EventType, JournalId, JournalReader, NodeEvent, NodeState};
+use metastore::Metastore;
+use rusqlite::{Connection, TransactionBehavior, params};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Entries in memory at a time.
+const CHUNK: usize = 10 * BATCH;
+
+/// What the statements bind.
+struct Row {
+    is_new: bool,
+    node_id: i64,
+    key: String,
+    backend_mount_id: i64,
+    path: String,
+    kind: &'static str,
+    state: &'static str,
+    parent_id: Option<i64>,
+    version: i64,
+    size_bytes: Option<i64>,
+    metadata: String,
+    observed_at: i64,
+    last_modified_at: Option<i64>,
+    journal_id: i64,
+    command: String,
+    principal: Option<String>,
+    previous_path: Option<String>,
+}
+
+pub(crate) fn measure(source: &Source, data: &Path) -> anyhow::Result<Outcome> {
+    // The metastore makes its tables.
+    Metastore::open(metastore::Options::in_data_dir(data))?.close();
+    let mut connection = sqlite::open(&books::metastore_database(data))?;
+    let journal = source.open()?;
+    let (mut after, mut elapsed) = (JournalId::ZERO, Duration::ZERO);
+    loop {
+        let start = after;
+        let rows = load(&*journal.reader, &mut after)?;
+        if after == start {
+            break;
+        }
+        let started = Instant::now();
+        for batch in rows.chunks(BATCH) {
+            write(&mut connection, batch)?;
+        }
+        elapsed += started.elapsed();
+    }
+    Ok(Outcome::of(after.get(), elapsed))
+}
+
+/// The rows of the next chunk.
+fn load(reader: &dyn JournalReader, after: &mut JournalId) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::with_capacity(CHUNK);
+    let end = JournalId::new(after.get() + u64::try_from(CHUNK)?);
+    while *after < end {
+        let left = usize::try_from(end.entries_since(*after))?;
+        let page = reader.read(*after, left.min(BATCH))?;
+        let Some(last) = page.entries.last() else {
+            break;
+        };
+        *after = last.id;
+        for entry in &page.entries {
+            if let Event::Node(event) = entry.event()? {
+                rows.push(Row::of(&entry.event_type, &event));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+impl Row {
+    fn of(event_type: &EventType, event: &NodeEvent<'_>) -> Self {
+        Self {
+            is_new: *event_type == EventType::NodeCreated,
+            node_id: event.node_id,
+            key: event.node_id.to_string(),
+            backend_mount_id: event.backend_mount_id,
+            path: event.path.to_string(),
+            kind: event.kind.as_str(),
+            state: event.state.as_str(),
+            parent_id: event.parent_id,
+            version: event.version,
+            size_bytes: event.size_bytes,
+            metadata: event.metadata.get().to_owned(),
+            observed_at: event.observed_at.as_millis(),
+            last_modified_at: event.last_modified_at.map(|at| at.as_millis()),
+            journal_id: event.journal_id.as_i64(),
+            command: event.command.to_string(),
+            principal: event.principal.as_deref().map(str::to_owned),
+            previous_path: event.previous_path.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+fn write(connection: &mut Connection, rows: &[Row]) -> anyhow::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut record = transaction.prepare_cached(include_str!("../sql/raw_record.sql"))?;
+        let mut node = transaction.prepare_cached(include_str!("../sql/raw_node.sql"))?;
+        for row in rows {
+            if row.is_new {
+                record.execute(params![row.node_id, row.key, row.observed_at])?;
+            }
+            let is_deleted = row.state == NodeState::Deleted.as_str();
+            node.execute(params![
+                row.node_id,
+                row.node_id,
+                row.backend_mount_id,
+                row.path,
+                row.kind,
+                row.state,
+                row.parent_id,
+                row.version,
+                row.size_bytes,
+                None::<&str>,
+                None::<&str>,
+                row.metadata,
+                row.observed_at,
+                row.last_modified_at,
+                row.journal_id,
+                row.command,
+                row.principal,
+                "active",
+                None::<i64>,
+                None::<i64>,
+                None::<&str>,
+                None::<&str>,
+                row.previous_path,
+                None::<&str>,
+                is_deleted.then_some(row.observed_at),
+            ])?;
+        }
+    }
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,123 @@
+//! What was measured, for people and for programs.
+
+use crate::task::Outcome;
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use std::io::Write as _;
+
+/// A path beside its raw engine.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Measure {
+    path: String,
+    entries_per_second: f64,
+    raw_entries_per_second: Option<f64>,
+    ratio: Option<f64>,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    peak_memory_mb: Option<f64>,
+    bytes_per_entry: Option<f64>,
+}
+
+impl Measure {
+    pub(crate) fn new(path: String, real: &Outcome, raw: Option<&Outcome>) -> Self {
+        let (rate, raw_rate) = (real.rate(), raw.map(Outcome::rate));
+        #[expect(clippy::cast_precision_loss, reason = "an average for people to read")]
+        let bytes_per_entry = real.bytes.map(|bytes| bytes as f64 / real.entries as f64);
+        Self {
+            path,
+            entries_per_second: rounded(rate),
+            raw_entries_per_second: raw_rate.map(rounded),
+            ratio: raw_rate.map(|raw_rate| rounded(rate / raw_rate)),
+            p50_ms: real.p50_ms.map(rounded),
+            p99_ms: real.p99_ms.map(rounded),
+            peak_memory_mb: real.peak_mib.map(rounded),
+            bytes_per_entry: bytes_per_entry.map(rounded),
+        }
+    }
+
+    fn cells(&self) -> [String; 8] {
+        let whole =
+            |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.0}"));
+        let fine =
+            |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
+        [
+            self.path.clone(),
+            whole(Some(self.entries_per_second)),
+            whole(self.raw_entries_per_second),
+            fine(self.ratio),
+            fine(self.p50_ms),
+            fine(self.p99_ms),
+            whole(self.peak_memory_mb),
+            whole(self.bytes_per_entry),
+        ]
+    }
+}
+
+/// Three decimals are more than a measurement is worth.
+fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+/// Prints the measures on stdout.
+pub(crate) fn print(measures: &[Measure], as_json: bool) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    if as_json {
+        serde_json::to_writer_pretty(&mut out, measures)?;
+        writeln!(out)?;
+        return Ok(out.flush()?);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_header([
+        "path",
+        "entries/s",
+        "raw",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "peak MiB",
+        "bytes/entry",
+    ]);
+    for measure in measures {
+        table.add_row(measure.cells());
+    }
+    writeln!(out, "{table}")?;
+    Ok(out.flush()?)
+}
+
+/// Tells people, on stderr, what goes on.
+pub(crate) fn say(line: &str) {
+    // Nobody is left to be told if this fails.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_measure_without_a_raw_engine_has_nulls() {
+        let real = Outcome::of(1_000, Duration::from_secs(2));
+        let json = serde_json::to_value(Measure::new("live".to_owned(), &real, None)).unwrap();
+        let expected = serde_json::json!({
+            "path": "live", "entriesPerSecond": 500.0, "rawEntriesPerSecond": null, "ratio": null,
+            "p50Ms": null, "p99Ms": null, "peakMemoryMb": null, "bytesPerEntry": null,
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn the_ratio_is_of_rates_so_that_more_is_better() {
+        let (real, raw) = (
+            Outcome {
+                bytes: Some(64_000),
+                ..Outcome::of(1_000, Duration::from_secs(2))
+            },
+            Outcome::of(1_000, Duration::from_secs(1)),
+        );
+        let measure = Measure::new("scan".to_owned(), &real, Some(&raw));
+        assert_eq!(measure.ratio, Some(0.5));
+        assert_eq!(measure.bytes_per_entry, Some(64.0));
+    }
+}
