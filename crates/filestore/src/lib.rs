@@ -25,6 +25,7 @@ mod name;
 mod path;
 mod rescan;
 mod rest;
+mod retention;
 mod scan;
 mod store;
 mod view;
@@ -34,6 +35,7 @@ pub use command::{Answer, OnStep, Step};
 pub use filestore::{Filestore, Options};
 pub use mount::MountError;
 pub use rescan::{Rescan, RescanOptions};
+pub use retention::RetentionOptions;
 pub use scan::{
     ScanChanges, ScanCounts, ScanError, ScanJob, ScanJobStatus, ScanOptions, ScanPhase,
     ScanProblem, ScanProgress, ScanReport,

@@ -17,6 +17,8 @@ mod idempotency;
 mod journal_api;
 mod listing;
 mod mounts;
+mod openapi;
+mod retention;
 mod rollups;
 mod scan;
 mod support;

@@ -7,10 +7,10 @@ use axum::Router;
 use feed::SharedReader;
 use feed::consumer::ConsumerHandle;
 use feed::rest::{self, ConsumerView};
-use filestore::{Filestore, Rescan, RescanOptions};
+use filestore::{Filestore, Rescan, RescanOptions, RetentionOptions};
 use httpkit::metric::{REQUEST_DURATION_BUCKETS_SECONDS, REQUEST_DURATION_SECONDS};
 use httpkit::{App, Tokens};
-use journal::SystemClock;
+use journal::{JournalId, SystemClock};
 use metastore::{Metastore, RuleSet, RulesConfig};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::BTreeSet;
@@ -37,6 +37,7 @@ pub struct Running {
     pub(super) consumers: Vec<ConsumerHandle>,
     served: Vec<Served>,
     rescan_interval: Duration,
+    retention: Option<RetentionOptions>,
     pub(super) stop: CancellationToken,
 }
 
@@ -86,6 +87,7 @@ impl Running {
             consumers: Vec::new(),
             served: Vec::new(),
             rescan_interval: config.filestore.rescan_interval,
+            retention: retention(config),
             stop: CancellationToken::new(),
         };
         running.open(config, services)?;
@@ -215,6 +217,7 @@ impl Running {
     /// A listener failed, or a store could not be closed well.
     pub fn run(mut self, runtime: &Runtime) -> anyhow::Result<()> {
         let rescan = self.rescan()?;
+        self.retain(runtime);
         let served = std::mem::take(&mut self.served);
         let outcome = runtime.block_on(async {
             let serving = served.into_iter().map(|served| {
@@ -250,6 +253,22 @@ impl Running {
         Ok(Some(rescan))
     }
 
+    /// Old entries go once the consumers of this process have applied them.
+    fn retain(&self, runtime: &Runtime) {
+        let (Some(filestore), Some(options)) = (&self.filestore, self.retention) else {
+            return;
+        };
+        let consumers = self.consumers.clone();
+        let applied = move || {
+            let checkpoints = consumers
+                .iter()
+                .map(|consumer| consumer.status().checkpoint);
+            checkpoints.min().unwrap_or(JournalId::MAX)
+        };
+        let retaining = Arc::clone(filestore).keep_retaining(options, applied, self.stop.clone());
+        runtime.spawn(retaining);
+    }
+
     fn close(&self) -> anyhow::Result<()> {
         self.consumers.iter().for_each(ConsumerHandle::stop);
         for consumer in &self.consumers {
@@ -272,6 +291,14 @@ impl Running {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+fn retention(config: &Config) -> Option<RetentionOptions> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let days = config.filestore.journal_retention_days;
+    (days > 0).then(|| RetentionOptions {
+        keep: DAY.saturating_mul(days),
+    })
 }
 
 fn bind(

@@ -8,6 +8,7 @@ mod config;
 mod deployment;
 mod docs;
 mod e2e_books;
+mod e2e_journal;
 mod e2e_outage;
 mod fake;
 mod help;
