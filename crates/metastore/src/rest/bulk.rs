@@ -7,7 +7,7 @@ use crate::record::write::{self, Author, Outcome, Target, Written};
 use crate::record::{Metadata, Record, RecordError, Said};
 use axum::extract::State;
 use httpkit::{Caller, Json, Problem};
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
 const OPERATIONS: usize = 1_000;
@@ -124,37 +124,57 @@ pub(super) async fn bulk(
     let goes_on = body.continue_on_error;
     let (at, results) = metastore
         .0
-        .write(move |transaction, now| {
-            let author = author(&writer, now);
-            let mut results = Vec::with_capacity(operations.len());
-            for (index, operation) in operations.into_iter().enumerate() {
-                let (verb, target) = (operation.verb, operation.target.clone());
-                let savepoint = transaction.savepoint()?;
-                let result = match apply(&savepoint, &author, operation) {
-                    Ok(written) => savepoint.commit().map(|()| Ok(written))?,
-                    // The savepoint is rolled back when it is dropped.
-                    Err(error) if goes_on && !matches!(error, RecordError::Sql(_)) => Err(error),
-                    Err(error) => return Err(at_operation(index, error)),
-                };
-                results.push((verb, target, result));
-            }
-            Ok((now, results))
-        })
+        .write(move |db, now| Ok((now, run(db, &author(&writer, now), operations, goes_on)?)))
         .await?;
-    let done = results.into_iter().map(
-        |(verb, Target { namespace, key, .. }, result)| match result {
-            Ok((outcome, record)) => {
-                let record = record.shown();
-                tell(&metastore, &caller, outcome, &record, at);
-                Done::Ok {
-                    verb,
-                    namespace,
-                    key,
-                    created: outcome == Outcome::Created,
-                    idempotent: outcome == Outcome::Unchanged,
-                    record: Box::new(record),
-                }
+    let operations = results
+        .into_iter()
+        .map(|(verb, target, result)| {
+            let result = result.map(|(outcome, record)| (outcome, record.shown()));
+            if let Ok((outcome, record)) = &result {
+                tell(&metastore, &caller, *outcome, record, at);
             }
+            Done::of(verb, target, result)
+        })
+        .collect();
+    Ok(Json(BulkAnswer { operations }))
+}
+
+type Tried = (Verb, Target, Result<Written, RecordError>);
+
+/// Does the writes in order, each within a savepoint.
+fn run(
+    transaction: &mut Transaction<'_>,
+    author: &Author,
+    operations: Vec<Checked>,
+    goes_on: bool,
+) -> Result<Vec<Tried>, RecordError> {
+    let mut results = Vec::with_capacity(operations.len());
+    for (index, operation) in operations.into_iter().enumerate() {
+        let (verb, target) = (operation.verb, operation.target.clone());
+        let savepoint = transaction.savepoint()?;
+        let result = match apply(&savepoint, author, operation) {
+            Ok(written) => savepoint.commit().map(|()| Ok(written))?,
+            // The savepoint is rolled back when it is dropped.
+            Err(error) if goes_on && !matches!(error, RecordError::Sql(_)) => Err(error),
+            Err(error) => return Err(at_operation(index, error)),
+        };
+        results.push((verb, target, result));
+    }
+    Ok(results)
+}
+
+impl Done {
+    fn of(verb: Verb, target: Target, result: Result<(Outcome, Record), RecordError>) -> Self {
+        let Target { namespace, key, .. } = target;
+        match result {
+            Ok((outcome, record)) => Self::Ok {
+                verb,
+                namespace,
+                key,
+                created: outcome == Outcome::Created,
+                idempotent: outcome == Outcome::Unchanged,
+                record: Box::new(record),
+            },
             Err(error) => {
                 let problem = Problem::from(error);
                 let error = Failure {
@@ -162,17 +182,14 @@ pub(super) async fn bulk(
                     code: problem.code().to_owned(),
                     message: problem.detail().to_owned(),
                 };
-                Done::Error {
+                Self::Error {
                     namespace,
                     key,
                     error,
                 }
             }
-        },
-    );
-    Ok(Json(BulkAnswer {
-        operations: done.collect(),
-    }))
+        }
+    }
 }
 
 fn check(index: usize, operation: Operation, caller: &Caller) -> Result<Checked, Problem> {
