@@ -5,17 +5,122 @@
 //! be known under another name and the one it replaced may turn up elsewhere: it is both
 //! *found* and *lost*, and [`matching`](super::matching) decides when the whole tree has been seen.
 
+use super::scratch::Changed;
 use crate::walk::{Entry, Facts};
 
 /// A live node as the last scan or command left it.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
     pub(super) id: i64,
-    pub(super) name: String,
+    pub(super) name: &'a str,
     pub(super) version: i64,
     pub(super) is_active: bool,
-    /// Identity numbers of 0 say that nobody has seen the file's identity yet.
+    /// An inode number of 0 says that nobody has seen the file's identity yet.
     pub(super) facts: Facts,
+}
+
+/// How a name on disk relates to the node of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    /// The same file, and nothing about it changed.
+    Unchanged,
+    /// The same file, and something about it changed.
+    Changed,
+    /// Another file.
+    Another,
+}
+
+/// What one merge found. Entries are told by their index.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Differences {
+    /// Nodes whose file is where it was, and has changed.
+    pub(super) changed: Vec<Changed>,
+    /// Entries without a node.
+    pub(super) found: Vec<usize>,
+    /// Nodes without an entry.
+    pub(super) lost: Vec<i64>,
+    /// Directories to be walked as the known ones they are: entry and node.
+    pub(super) descend: Vec<(usize, i64)>,
+}
+
+impl Differences {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.found.is_empty() && self.lost.is_empty()
+    }
+}
+
+/// A listing that is being merged with the nodes known in it, both ascending by name. The nodes
+/// come one by one, so that a large directory is not held twice.
+#[derive(Debug)]
+pub(super) struct Merge<'e> {
+    entries: &'e [Entry],
+    /// Entries before this one are dealt with.
+    next: usize,
+    differences: Differences,
+}
+
+impl<'e> Merge<'e> {
+    pub(super) fn new(entries: &'e [Entry]) -> Self {
+        Self {
+            entries,
+            next: 0,
+            differences: Differences::default(),
+        }
+    }
+
+    /// The next known node.
+    pub(super) fn known(&mut self, node: &Known<'_>) {
+        self.pass(|name| name < node.name);
+        match self.entries.get(self.next) {
+            Some(entry) if entry.name == node.name => self.meet(node, entry),
+            _ => self.differences.lost.push(node.id),
+        }
+    }
+
+    /// There are no more nodes.
+    pub(super) fn finish(mut self) -> Differences {
+        self.pass(|_| true);
+        self.differences
+    }
+
+    /// Goes past entries without a node.
+    fn pass(&mut self, is_passed: impl Fn(&str) -> bool) {
+        while let Some(entry) = self.entries.get(self.next)
+            && is_passed(&entry.name)
+        {
+            // A name whose facts cannot be seen is told in the report.
+            if entry.facts.is_ok() {
+                self.differences.found.push(self.next);
+            }
+            self.next += 1;
+        }
+    }
+
+    fn meet(&mut self, node: &Known<'_>, entry: &Entry) {
+        let index = self.next;
+        self.next += 1;
+        let Ok(facts) = entry.facts else { return };
+        let differences = &mut self.differences;
+        match relate(node, &facts) {
+            Relation::Unchanged => {}
+            Relation::Changed => {
+                let (node, version) = (node.id, node.version);
+                differences.changed.push(Changed {
+                    node,
+                    version,
+                    facts,
+                });
+            }
+            Relation::Another => {
+                differences.found.push(index);
+                differences.lost.push(node.id);
+                return;
+            }
+        }
+        if facts.is_directory() {
+            differences.descend.push((index, node.id));
+        }
+    }
 }
 
 /// What stands for a listing; `None` if some of it could not be seen. Where there are no birth
@@ -42,71 +147,8 @@ pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
     blake3::hash(&bytes).as_bytes().first_chunk().copied()
 }
 
-/// How a name on disk relates to the node of that name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relation {
-    /// The same file, and nothing about it changed.
-    Unchanged,
-    /// The same file, and something about it changed.
-    Changed,
-    /// Another file.
-    Another,
-}
-
-/// What one merge found. Numbers are indices of the two sides.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Differences {
-    /// Entry and node: the same file, changed.
-    pub(super) changed: Vec<(usize, usize)>,
-    /// Entries without a node.
-    pub(super) found: Vec<usize>,
-    /// Nodes without an entry.
-    pub(super) lost: Vec<usize>,
-    /// Entry and node of directories to be walked as the known ones they are.
-    pub(super) descend: Vec<(usize, usize)>,
-}
-
-impl Differences {
-    pub(super) fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.found.is_empty() && self.lost.is_empty()
-    }
-}
-
-/// Merges a listing with the nodes known in it, both ascending by name.
-pub(super) fn compare(entries: &[Entry], known: &[Known]) -> Differences {
-    let mut differences = Differences::default();
-    let mut nodes = known.iter().enumerate().peekable();
-    for (index, entry) in entries.iter().enumerate() {
-        while let Some((lost, _)) = nodes.next_if(|(_, node)| node.name < entry.name) {
-            differences.lost.push(lost);
-        }
-        let node = nodes.next_if(|(_, node)| node.name == entry.name);
-        match (node, &entry.facts) {
-            // Nothing is known of it, and nothing can be seen: the report tells.
-            (_, Err(_)) => {}
-            (None, Ok(_)) => differences.found.push(index),
-            (Some((at, node)), Ok(facts)) => {
-                let relation = relate(node, facts);
-                match relation {
-                    Relation::Unchanged => {}
-                    Relation::Changed => differences.changed.push((index, at)),
-                    Relation::Another => {
-                        differences.found.push(index);
-                        differences.lost.push(at);
-                    }
-                }
-                if relation != Relation::Another && facts.is_directory() {
-                    differences.descend.push((index, at));
-                }
-            }
-        }
-    }
-    differences.lost.extend(nodes.map(|(lost, _)| lost));
-    differences
-}
-
 /// How what stands on disk relates to the node of the same path.
-pub(super) fn relate(node: &Known, facts: &Facts) -> Relation {
+pub(super) fn relate(node: &Known<'_>, facts: &Facts) -> Relation {
     let before = &node.facts;
     if before.kind != facts.kind || before.is_symlink != facts.is_symlink {
         return Relation::Another;
@@ -169,14 +211,20 @@ mod tests {
         }
     }
 
-    fn node(id: i64, name: &str, facts: Facts) -> Known {
+    fn node(id: i64, name: &str, facts: Facts) -> Known<'_> {
         Known {
             id,
-            name: name.to_owned(),
+            name,
             version: 1,
             is_active: true,
             facts,
         }
+    }
+
+    fn compare(entries: &[Entry], known: &[Known<'_>]) -> Differences {
+        let mut merge = Merge::new(entries);
+        known.iter().for_each(|node| merge.known(node));
+        merge.finish()
     }
 
     #[test]
@@ -185,7 +233,7 @@ mod tests {
         let known = [node(10, "a", file(1, 5)), node(11, "d", directory(2))];
         let differences = compare(&entries, &known);
         assert!(differences.is_empty());
-        assert_eq!(differences.descend, [(1, 1)]);
+        assert_eq!(differences.descend, [(1, 11)]);
     }
 
     #[test]
@@ -203,10 +251,24 @@ mod tests {
         let differences = compare(&entries, &known);
         assert_eq!(
             (differences.found, differences.lost),
-            (vec![0, 2], vec![0, 2])
+            (vec![0, 2], vec![10, 12])
         );
-        assert_eq!(compare(&[], &known).lost, [0, 1, 2]);
+        assert_eq!(compare(&[], &known).lost, [10, 11, 12]);
         assert_eq!(compare(&entries, &[]).found, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_name_of_another_file_is_found_and_lost_and_a_changed_one_is_changed() {
+        let entries = [entry("a", file(2, 5)), entry("b", file(3, 6))];
+        let known = [node(10, "a", file(1, 5)), node(11, "b", file(3, 5))];
+        let differences = compare(&entries, &known);
+        assert_eq!((differences.found, differences.lost), (vec![0], vec![10]));
+        let changed = Changed {
+            node: 11,
+            version: 1,
+            facts: file(3, 6),
+        };
+        assert_eq!(differences.changed, [changed]);
     }
 
     #[test]
@@ -217,6 +279,60 @@ mod tests {
         }];
         assert!(compare(&entries, &[node(10, "a", file(1, 5))]).is_empty());
         assert!(compare(&entries, &[]).is_empty());
+    }
+
+    #[test]
+    fn every_fact_of_a_listing_shows_in_its_digest() {
+        let listing = [entry("a", file(1, 5)), entry("b", file(2, 5))];
+        let digest_of = |name: &str, facts| digest(&[entry(name, facts), entry("b", file(2, 5))]);
+        assert_eq!(digest_of("a", file(1, 5)), digest(&listing));
+        let identity = |change: fn(&mut Identity)| {
+            let mut facts = file(1, 5);
+            change(&mut facts.identity);
+            facts
+        };
+        let others = [
+            file(1, 6),
+            directory(1),
+            Facts {
+                is_symlink: true,
+                ..file(1, 5)
+            },
+            Facts {
+                modified_ns: Some(2),
+                ..file(1, 5)
+            },
+            Facts {
+                modified_ns: None,
+                ..file(1, 5)
+            },
+            identity(|identity| identity.dev = 1),
+            identity(|identity| identity.ino = 3),
+            identity(|identity| identity.born_ns = Some(1)),
+        ];
+        for other in others {
+            assert_ne!(digest_of("a", other), digest(&listing), "{other:?}");
+        }
+        assert_ne!(digest_of("aa", file(1, 5)), digest(&listing));
+        assert_ne!(digest(&listing[..1]), digest(&listing));
+        let unseen = Entry {
+            name: "a".to_owned(),
+            facts: Err(Errno::ACCESS),
+        };
+        assert_eq!(
+            digest(&[unseen]),
+            None,
+            "what was not seen cannot be remembered"
+        );
+        let made_up = |ino| Facts {
+            identity: Identity {
+                dev: 0,
+                ino,
+                born_ns: None,
+            },
+            ..file(1, 5)
+        };
+        assert_eq!(digest_of("a", made_up(1)), digest_of("a", made_up(2)));
     }
 
     #[test]

@@ -81,13 +81,13 @@ impl Scans {
         self: &Arc<Self>,
         mount_id: i64,
         options: &ScanOptions,
-    ) -> Result<Turn, ScanJob> {
+    ) -> Result<Turn, Box<ScanJob>> {
         let mut jobs = self.jobs.lock();
         match jobs
             .iter()
             .find(|job| job.mount_id == mount_id && job.is_running())
         {
-            Some(running) => Err(running.view()),
+            Some(running) => Err(Box::new(running.view())),
             None => Ok(self.begin(&mut jobs, mount_id, options)),
         }
     }

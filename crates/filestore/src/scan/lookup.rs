@@ -44,21 +44,32 @@ impl<'s> Lookup<'s> {
         Ok(listing::recall(&self.connection, directory)?)
     }
 
-    /// The nodes that are in a directory, ascending by name.
-    pub(super) fn known(&self, directory: i64) -> Result<Vec<Known>, ScanError> {
-        self.rows(include_str!("known.sql"), [directory], |row| {
-            Ok(Known {
-                id: row.get(0)?,
-                name: row.get(1)?,
-                version: row.get(2)?,
-                is_active: row.get(3)?,
-                facts: facts(row, 4)?,
-            })
-        })
+    /// Tells the nodes that are in a directory, ascending by name.
+    pub(super) fn each_known(
+        &self,
+        directory: i64,
+        mut tell: impl FnMut(&Known<'_>),
+    ) -> Result<(), ScanError> {
+        let mut each = || -> Result<(), StoreError> {
+            let mut statement = self.connection.prepare_cached(include_str!("known.sql"))?;
+            let mut rows = statement.query([directory])?;
+            while let Some(row) = rows.next()? {
+                tell(&Known {
+                    id: row.get(0)?,
+                    name: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
+                    version: row.get(2)?,
+                    is_active: row.get(3)?,
+                    facts: facts(row, 4)?,
+                });
+            }
+            Ok(())
+        };
+        Ok(each()?)
     }
 
-    /// The nodes that may be the found name, `parent` being the node of its directory: those at
-    /// the same path first, then those of the same parent, then those of the same name.
+    /// The nodes that may be the found name, `parent` being the node of its directory: those that
+    /// are not missing first; among them those at the same path, then those of the same parent,
+    /// then those of the same name.
     pub(super) fn candidates(
         &self,
         found: &Found,
@@ -74,28 +85,20 @@ impl<'s> Lookup<'s> {
             parent,
             found.name
         ];
-        self.rows(include_str!("candidates.sql"), params, |row| {
-            Ok(Candidate {
-                id: row.get(0)?,
-                path: row.get(1)?,
-                facts: facts(row, 2)?,
-            })
-        })
-    }
-
-    fn rows<T>(
-        &self,
-        sql: &str,
-        params: impl rusqlite::Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, ScanError> {
-        let rows = || -> Result<Vec<T>, StoreError> {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            Ok(statement
-                .query_map(params, read)?
-                .collect::<Result<_, _>>()?)
+        let candidates = || -> Result<Vec<Candidate>, StoreError> {
+            let mut statement = self
+                .connection
+                .prepare_cached(include_str!("candidates.sql"))?;
+            let candidates = statement.query_map(params, |row| {
+                Ok(Candidate {
+                    id: row.get(0)?,
+                    path: row.get(1)?,
+                    facts: facts(row, 2)?,
+                })
+            })?;
+            Ok(candidates.collect::<Result<_, _>>()?)
         };
-        Ok(rows()?)
+        Ok(candidates()?)
     }
 }
 

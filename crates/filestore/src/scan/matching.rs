@@ -8,7 +8,7 @@
 //! longer has that file at the node's path; the path is asked about here and now. So a second name
 //! of a file (a hard link, a bind mount) is a node of its own, and of two names that both moved
 //! each takes one of the nodes: the one under the same parent, or of the same name, if there is one.
-//! A node that was missing is recognised like any other: a file that a scan saw in neither of two
+//! A node that is missing already is recognised too, if no other node is the file: a file that a scan saw in neither of two
 //! places, because it moved while the scan ran, comes back to its node.
 
 use super::ScanError;

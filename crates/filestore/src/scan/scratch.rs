@@ -24,7 +24,7 @@ pub(super) struct Found {
 }
 
 /// A node whose file is where it was, and has changed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Changed {
     pub(super) node: i64,
     /// The node's version when it was compared.

@@ -29,7 +29,7 @@ impl Filestore {
         self.scannable(mount_id)?;
         let turn = match self.scans.start(mount_id, &options) {
             Ok(turn) => turn,
-            Err(running) => return Ok(running),
+            Err(running) => return Ok(*running),
         };
         let job = turn.view();
         let filestore = Arc::clone(self);

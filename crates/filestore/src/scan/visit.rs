@@ -1,7 +1,7 @@
 //! The walk's side of a scan: each listing is compared with what is known of it, and the
 //! differences go down a bounded channel.
 
-use super::compare::{self, Known};
+use super::compare::{self, Differences, Merge};
 use super::lookup::Lookup;
 use super::scratch::{Agreeing, Changed, Found};
 use super::{Place, ScanError, ScanProblem, ScanProgress};
@@ -160,67 +160,59 @@ impl Comparer<'_> {
             return Ok(());
         }
         let seen_at = lookup.head();
-        let known = lookup.known(directory)?;
-        let is_equal = self.send_differences(path, directory, entries, &known, descend)?;
-        match digest {
-            Some(digest) if is_equal => {
-                let directories = descend.iter().map(|(_, place)| place.id()).collect();
-                let listing = Listing {
-                    digest,
-                    directories,
-                };
-                let agreeing = Agreeing {
-                    id: 0,
-                    node: directory,
-                    listing,
-                    seen_at,
-                };
-                self.send(Difference::Agreeing(agreeing))
-            }
-            _ => Ok(()),
+        let mut merge = Merge::new(entries);
+        lookup.each_known(directory, |node| merge.known(node))?;
+        let differences = merge.finish();
+        let known = differences
+            .descend
+            .iter()
+            .map(|(index, id)| (*index, Place::Node(*id)));
+        descend.extend(known);
+        if !differences.is_empty() {
+            return self.send_differences(path, directory, entries, differences, descend);
         }
+        let Some(digest) = digest else { return Ok(()) };
+        let directories = differences.descend.iter().map(|(_, id)| *id).collect();
+        let listing = Listing {
+            digest,
+            directories,
+        };
+        self.send(Difference::Agreeing(Agreeing {
+            id: 0,
+            node: directory,
+            listing,
+            seen_at,
+        }))
     }
 
-    /// Sends what differs, and says whether nothing does.
     fn send_differences(
         &self,
         path: &str,
         directory: i64,
         entries: &[Entry],
-        known: &[Known],
+        differences: Differences,
         descend: &mut Vec<(usize, Place)>,
-    ) -> Result<bool, ScanError> {
-        let differences = compare::compare(entries, known);
-        let id = |at: &usize| known.get(*at).map(|node| node.id);
-        descend.extend(
-            differences
-                .descend
-                .iter()
-                .filter_map(|(index, at)| Some((*index, Place::Node(id(at)?)))),
-        );
-        if differences.is_empty() {
-            return Ok(true);
-        }
-        let (parent, found) = (Place::Node(directory), differences.found.into_iter());
-        self.send_found(path, parent, entries, found, descend)?;
-        let changed = differences.changed.iter().filter_map(|(index, at)| {
-            let (entry, node) = (entries.get(*index)?, known.get(*at)?);
-            Some(Changed {
-                node: node.id,
-                version: node.version,
-                facts: entry.facts.ok()?,
-            })
-        });
-        let changed: Vec<_> = changed.collect();
+    ) -> Result<(), ScanError> {
+        let Differences {
+            changed,
+            found,
+            lost,
+            ..
+        } = differences;
+        self.send_found(
+            path,
+            Place::Node(directory),
+            entries,
+            found.into_iter(),
+            descend,
+        )?;
         if !changed.is_empty() {
             self.send(Difference::Changed(changed))?;
         }
-        if !differences.lost.is_empty() {
-            self.send(Difference::Lost(
-                differences.lost.iter().filter_map(id).collect(),
-            ))?;
+        if !lost.is_empty() {
+            self.send(Difference::Lost(lost))?;
         }
-        Ok(false)
+        Ok(())
     }
 }
 

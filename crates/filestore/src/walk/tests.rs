@@ -62,8 +62,7 @@ fn walk_all(
         })
         .collect();
     walk(tree, &Options::default(), (), visitors).unwrap();
-    let seen = std::mem::take(&mut *seen.lock());
-    seen
+    std::mem::take(&mut *seen.lock())
 }
 
 fn paths(root: &Path) -> Vec<String> {

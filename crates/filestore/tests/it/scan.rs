@@ -166,7 +166,7 @@ fn wait_for_job(filestore: &Filestore, id: &str) -> filestore::ScanJob {
     testkit::wait_for("the scan ends", Duration::from_secs(30), || {
         let job = filestore.scan_job(id).unwrap();
         if job.status == ScanJobStatus::Running {
-            Err(job)
+            Err(job.progress)
         } else {
             Ok(job)
         }

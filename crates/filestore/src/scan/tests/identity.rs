@@ -264,3 +264,17 @@ fn a_symlink_is_a_file_of_no_size_and_is_never_followed() {
     assert_eq!(["kept", "kept/file"].map(|path| bench.id(path)), ids);
     assert!(!bench.live().contains_key("d/secret"));
 }
+
+#[test]
+fn a_name_that_went_missing_does_not_take_the_file_from_the_name_that_stayed() {
+    let bench = Bench::new();
+    bench.write("a", "12345");
+    std::fs::hard_link(bench.path("a"), bench.path("b")).unwrap();
+    bench.scan();
+    let b = bench.id("b");
+    bench.remove("a");
+    bench.scan();
+    bench.rename("b", "a");
+    assert_eq!(bench.scan().changes, changes(0, 0, 1, 0, 0));
+    assert_eq!(bench.id("a"), b);
+}
