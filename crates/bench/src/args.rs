@@ -45,6 +45,8 @@ pub(crate) struct Args {
 pub(crate) enum Path {
     /// Catalogue a tree, and again unchanged
     Scan,
+    /// Read a journal and check its digests, without a book
+    Read,
     /// Follow a journal into the metastore
     CatchUpMetastore,
     /// Follow a journal into the timestore

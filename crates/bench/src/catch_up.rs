@@ -4,14 +4,37 @@ use crate::books::{self, Books};
 use crate::memory;
 use crate::source::Source;
 use crate::task::Outcome;
+use anyhow::Context as _;
 use feed::consumer::{Consumer, ConsumerOptions};
 use feed::{SharedReader, Sink};
-use journal::SystemClock;
+use journal::{JournalId, SystemClock, chain};
 use metastore::Metastore;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use timestore::Timestore;
+
+/// A journal, read in the consumer's batches, with its digests checked: what no book can be faster
+/// than, unless it reads ahead.
+pub(crate) fn read(source: &Source) -> anyhow::Result<Outcome> {
+    let journal = source.open()?;
+    let limit = ConsumerOptions::default().batch_max_entries;
+    memory::reset_peak()?;
+    let started = Instant::now();
+    let mut after = JournalId::ZERO;
+    loop {
+        let page = journal.reader.read(after, limit)?;
+        let Some(last) = page.entries.last() else {
+            break;
+        };
+        let digest = page
+            .after_digest
+            .context("an entry that was read has a digest")?;
+        chain::verify(after, digest, &page.entries)?;
+        after = last.id;
+    }
+    Outcome::of(after.get(), started.elapsed()).with_peak()
+}
 
 /// A journal into the metastore.
 pub(crate) fn metastore(source: &Source, data: &Path) -> anyhow::Result<Outcome> {

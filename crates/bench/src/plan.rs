@@ -62,19 +62,20 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// The paths that need a tree, and the journal that a scan of it leaves.
     fn over_a_tree(&mut self) -> anyhow::Result<()> {
-        const CATCH_UP: [Path; 3] = [
+        const FROM_A_JOURNAL: [Path; 4] = [
+            Path::Read,
             Path::CatchUpMetastore,
             Path::CatchUpTimestore,
             Path::CatchUpBoth,
         ];
         let args = self.args;
-        let has_catch_up = CATCH_UP.iter().any(|path| args.wants(*path));
+        let needs_journal = FROM_A_JOURNAL.iter().any(|path| args.wants(*path));
         let has_commands = args.wants(Path::Live) || args.wants(Path::Commands);
-        if !has_catch_up && !has_commands && !args.wants(Path::Scan) && !args.wants(Path::Follow) {
+        if !needs_journal && !has_commands && !args.wants(Path::Scan) && !args.wants(Path::Follow) {
             return Ok(());
         }
         let tree = self.tree()?;
-        let journal = self.scan(&tree, has_catch_up)?;
+        let journal = self.scan(&tree, needs_journal)?;
         if let Some(journal) = journal {
             let source = Source::Filestore(journal);
             self.catch_up(&source, "", args.entries, |path| args.wants(path))?;
@@ -172,7 +173,7 @@ impl Bench<'_> {
         Ok(kept)
     }
 
-    /// A journal into each book by turns with its raw engine, and into both.
+    /// A journal into nothing, into each book by turns with its raw engine, and into both.
     fn catch_up(
         &mut self,
         source: &Source,
@@ -181,6 +182,18 @@ impl Bench<'_> {
         wants: impl Fn(Path) -> bool,
     ) -> anyhow::Result<()> {
         let rounds = if entries > ONCE { 1 } else { self.args.rounds };
+        if wants(Path::Read) {
+            let mut read = Vec::new();
+            for _ in 0..rounds {
+                read.push(told(
+                    "read",
+                    &Task::Read {
+                        source: source.clone(),
+                    },
+                )?);
+            }
+            self.add(&format!("read the journal{label}"), read, Vec::new())?;
+        }
         if wants(Path::CatchUpMetastore) {
             let (mut real, mut raw) = (Vec::new(), Vec::new());
             for _ in 0..rounds {

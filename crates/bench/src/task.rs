@@ -18,6 +18,8 @@ pub(crate) enum Task {
     Walk { tree: PathBuf },
     /// The bare inserts of the rows that a scan left in `from`.
     InsertNodes { from: PathBuf, data: PathBuf },
+    /// A journal, read and checked as the consumer does it, and nothing else.
+    Read { source: Source },
     /// A journal into the metastore.
     Metastore { source: Source, data: PathBuf },
     /// The bare upserts of the same rows.
@@ -132,6 +134,7 @@ impl Task {
             Self::Scan { tree, data } => scan::scan(&tree, &data),
             Self::Walk { tree } => raw::walk::measure(&tree),
             Self::InsertNodes { from, data } => raw::insert::measure(&from, &data),
+            Self::Read { source } => catch_up::read(&source),
             Self::Metastore { source, data } => catch_up::metastore(&source, &data),
             Self::Upsert { source, data } => raw::upsert::measure(&source, &data),
             Self::Timestore { source, data } => catch_up::timestore(&source, &data),
@@ -155,7 +158,7 @@ impl Task {
 
     fn data(&self) -> Option<&Path> {
         match self {
-            Self::Walk { .. } => None,
+            Self::Walk { .. } | Self::Read { .. } => None,
             Self::Scan { data, .. }
             | Self::InsertNodes { data, .. }
             | Self::Metastore { data, .. }
