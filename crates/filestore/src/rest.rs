@@ -3,6 +3,7 @@
 //! Answers are wrapped as `{"data": …}`. Blocking work runs on tokio's blocking threads, at most so
 //! many at once; a command whose client goes away still runs to its end.
 
+mod changes;
 mod content;
 mod directories;
 mod events;
@@ -62,13 +63,13 @@ impl Filestore {
             .routes(routes!(directories::create))
             .routes(routes!(files::upload).layer(DefaultBodyLimit::disable()))
             .routes(routes!(content::download))
-            .routes(routes!(nodes::list, nodes::delete))
+            .routes(routes!(nodes::list, changes::delete))
             .routes(routes!(nodes::get))
             .routes(routes!(nodes::children))
             .routes(routes!(nodes::by_path))
-            .routes(routes!(nodes::relocate))
-            .routes(routes!(nodes::copy))
-            .routes(routes!(nodes::patch_metadata))
+            .routes(routes!(changes::relocate))
+            .routes(routes!(changes::copy))
+            .routes(routes!(changes::patch_metadata))
             .routes(routes!(journal::read))
             .routes(routes!(snapshot::read))
             .routes(routes!(events::stream))

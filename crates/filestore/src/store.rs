@@ -28,6 +28,8 @@ pub(crate) mod node;
 mod readers;
 pub(crate) mod rollup;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod writer;
 

@@ -73,12 +73,38 @@ pub struct NodeView {
     pub last_journal_id: u64,
     /// What lies below a directory; `null` for files, and in the answer of a command.
     pub rollup: Option<RollupView>,
+    /// How to get a regular file's contents.
+    pub download: Option<DownloadView>,
+}
+
+/// How to get a file's contents.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadView {
+    /// `stream`: from this service.
+    pub mode: String,
+    /// Where, on this service.
+    pub stream_url: String,
+    /// Where else; `null` for local mounts.
+    pub presign_url: Option<String>,
+    /// Byte ranges are served.
+    pub supports_range: bool,
+    /// As the node has it.
+    pub size_bytes: Option<i64>,
+    /// As the node has it.
+    pub checksum: Option<String>,
+    /// As the node has it.
+    pub content_hash: Option<String>,
+    /// The node's name.
+    pub filename: Option<String>,
 }
 
 /// What lies below a directory.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RollupView {
+    /// The directory.
+    pub node_id: i64,
     /// The length of all files below it.
     pub size_bytes: i64,
     /// How many files, symlinks among them.
@@ -122,14 +148,16 @@ impl NodeView {
             updated_at: node.updated_at,
             deleted_at: node.deleted_at,
             last_journal_id: node.journal_id.get(),
-            rollup: rollup.map(RollupView::from),
+            rollup: rollup.map(|rollup| RollupView::of(node.id, rollup)),
+            download: DownloadView::of(node),
         }
     }
 }
 
-impl From<Rollup> for RollupView {
-    fn from(rollup: Rollup) -> Self {
+impl RollupView {
+    fn of(node_id: i64, rollup: Rollup) -> Self {
         Self {
+            node_id,
             size_bytes: rollup.size_bytes,
             file_count: rollup.file_count,
             directory_count: rollup.directory_count,
@@ -137,5 +165,24 @@ impl From<Rollup> for RollupView {
             state: "up_to_date".to_owned(),
             last_calculated_at: rollup.last_calculated_at,
         }
+    }
+}
+
+impl DownloadView {
+    /// Only regular files that are on disk have contents.
+    fn of(node: &Node) -> Option<Self> {
+        if node.is_directory() || node.facts.is_symlink || !node.is_on_disk() {
+            return None;
+        }
+        Some(Self {
+            mode: "stream".to_owned(),
+            stream_url: format!("/v1/files/{}/content", node.id),
+            presign_url: None,
+            supports_range: true,
+            size_bytes: Some(node.facts.size_bytes),
+            checksum: node.checksum.clone(),
+            content_hash: node.content_hash.clone(),
+            filename: Some(node.name().to_owned()),
+        })
     }
 }

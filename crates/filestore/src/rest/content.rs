@@ -42,6 +42,7 @@ struct Content {
 #[utoipa::path(
     get,
     path = "/v1/files/{id}/content",
+    operation_id = "downloadFile",
     tag = "files",
     params(
         ("id" = i64, Path, description = "The node's id"),

@@ -23,6 +23,7 @@ pub(super) struct CreateBody {
 #[utoipa::path(
     post,
     path = "/v1/directories",
+    operation_id = "createDirectory",
     tag = "commands",
     request_body = CreateBody,
     params(

@@ -61,6 +61,7 @@ struct Subject {
 #[utoipa::path(
     get,
     path = "/v1/events/stream",
+    operation_id = "streamEvents",
     tag = "journal",
     params(Params, ("Last-Event-ID" = Option<u64>, Header,
         description = "Go on after this journal id; without it, with the next entry")),

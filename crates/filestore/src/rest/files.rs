@@ -36,6 +36,7 @@ pub(super) struct UploadForm {
 #[utoipa::path(
     post,
     path = "/v1/files",
+    operation_id = "uploadFile",
     tag = "commands",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     params(

@@ -36,6 +36,7 @@ pub(super) struct Params {
 #[utoipa::path(
     get,
     path = "/v1/journal",
+    operation_id = "readJournal",
     tag = "journal",
     params(Params),
     responses(

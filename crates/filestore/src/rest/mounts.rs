@@ -83,6 +83,7 @@ pub(super) struct PatchBody {
 #[utoipa::path(
     get,
     path = "/v1/backend-mounts",
+    operation_id = "listMounts",
     tag = "mounts",
     params(ListParams),
     responses((status = 200, body = Data<MountList>))
@@ -149,6 +150,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post,
     path = "/v1/backend-mounts",
+    operation_id = "createMount",
     tag = "mounts",
     request_body = CreateBody,
     responses((status = 201, body = Data<Mount>)),
@@ -192,6 +194,7 @@ pub(super) async fn create(
 #[utoipa::path(
     get,
     path = "/v1/backend-mounts/{id}",
+    operation_id = "getMount",
     tag = "mounts",
     params(("id" = i64, Path, description = "The mount's id")),
     responses((status = 200, body = Data<Mount>))
@@ -209,6 +212,7 @@ pub(super) async fn get(state: State, Path(id): Path<i64>) -> Result<Json<Data<M
 #[utoipa::path(
     patch,
     path = "/v1/backend-mounts/{id}",
+    operation_id = "updateMount",
     tag = "mounts",
     params(("id" = i64, Path, description = "The mount's id")),
     request_body = PatchBody,

@@ -2,15 +2,11 @@
 
 use super::{Data, State, data, params};
 use crate::Filestore;
-use crate::command::{Actor, Answer, CopyNode, DeleteNode, MoveNode, PatchMetadata};
-use crate::path::NodePath;
 use crate::store::list::{self, Listed, Listing};
 use crate::store::{Node, StoreError, mount, node, rollup};
 use crate::view::NodeView;
 use ::journal::{NodeKind, NodeState, Time};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
-use httpkit::{Caller, Json, Path, Problem, Query};
+use httpkit::{Json, Path, Problem, Query};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -88,6 +84,16 @@ pub(super) struct NodeList {
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct ChildList {
+    parent: NodeView,
+    children: Vec<NodeView>,
+    pagination: Pagination,
+    /// What was asked for.
+    #[schema(value_type = Object)]
+    filters: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Pagination {
     /// How many there are in all; `null` on later pages of a filtered listing by `after`.
@@ -97,68 +103,6 @@ pub(super) struct Pagination {
     next_offset: Option<u32>,
     /// ＋ The `after` of the next page.
     next_after: Option<i64>,
-}
-
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct DeleteBody {
-    backend_mount_id: i64,
-    path: String,
-    /// Needed for a directory that is not empty.
-    #[serde(default)]
-    recursive: bool,
-    /// Only if the node is at this version.
-    expected_version: Option<i64>,
-    idempotency_key: Option<String>,
-}
-
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct MoveBody {
-    backend_mount_id: i64,
-    path: String,
-    /// Where it goes: its whole new path. Directories above it that are missing are made.
-    target_path: String,
-    /// The same mount if left out.
-    target_backend_mount_id: Option<i64>,
-    /// Replace a file that is there.
-    #[serde(default)]
-    overwrite: bool,
-    /// Only if the node is at this version.
-    expected_version: Option<i64>,
-    idempotency_key: Option<String>,
-}
-
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct CopyBody {
-    backend_mount_id: i64,
-    path: String,
-    /// Where the copy goes: its whole path. Directories above it that are missing are made.
-    target_path: String,
-    /// The same mount if left out.
-    target_backend_mount_id: Option<i64>,
-    /// Replace a file that is there.
-    #[serde(default)]
-    overwrite: bool,
-    idempotency_key: Option<String>,
-}
-
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct MetadataBody {
-    /// Checked, if it is given.
-    backend_mount_id: Option<i64>,
-    /// Keys and their new values.
-    #[schema(value_type = Object)]
-    #[serde(default)]
-    set: Map<String, Value>,
-    /// Keys to be removed.
-    #[serde(default)]
-    unset: Vec<String>,
-    /// Only if the node is at this version.
-    expected_version: Option<i64>,
-    idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -175,6 +119,7 @@ pub(super) struct ByPathParams {
 #[utoipa::path(
     get,
     path = "/v1/nodes",
+    operation_id = "listNodes",
     tag = "nodes",
     params(ListParams),
     responses((status = 200, body = Data<NodeList>))
@@ -187,37 +132,46 @@ pub(super) async fn list(
     let mount_id = asked
         .backend_mount_id
         .ok_or_else(|| Problem::invalid("/backendMountId", "say which mount is to be listed"))?;
-    let listing = asked.listing(mount_id, &path)?;
-    answer(&state, listing, asked).await
+    let listing = asked.listing(mount_id, path.to_string())?;
+    answer(&state, listing, asked).await.map(data)
 }
 
 /// The names in a directory.
 #[utoipa::path(
     get,
     path = "/v1/nodes/{id}/children",
+    operation_id = "listChildren",
     tag = "nodes",
     params(("id" = i64, Path, description = "The directory's id"), ListParams),
-    responses((status = 200, body = Data<NodeList>))
+    responses((status = 200, body = Data<ChildList>))
 )]
 pub(super) async fn children(
     state: State,
     Path(id): Path<i64>,
     Query(asked): Query<ListParams>,
-) -> Result<Json<Data<NodeList>>, Problem> {
-    let node = state
-        .query(move |connection| node::by_id(connection, id))
-        .await?;
-    let node = node.ok_or_else(|| no_node(id))?;
-    let path = NodePath::parse(&node.path).map_err(|error| Problem::internal(&error))?;
-    let mut listing = asked.listing(node.mount_id, &path)?;
+) -> Result<Json<Data<ChildList>>, Problem> {
+    let parent = by_id(&state, id).await?;
+    let mut listing = asked.listing(parent.backend_mount_id, parent.path.clone())?;
     listing.depth = Some(1);
-    answer(&state, listing, asked).await
+    listing.directory = Some(id);
+    let NodeList {
+        nodes: children,
+        pagination,
+        filters,
+    } = answer(&state, listing, asked).await?;
+    Ok(data(ChildList {
+        parent,
+        children,
+        pagination,
+        filters,
+    }))
 }
 
 /// A node.
 #[utoipa::path(
     get,
     path = "/v1/nodes/{id}",
+    operation_id = "getNode",
     tag = "nodes",
     params(("id" = i64, Path, description = "The node's id")),
     responses((status = 200, body = Data<NodeView>))
@@ -226,17 +180,24 @@ pub(super) async fn get(
     state: State,
     Path(id): Path<i64>,
 ) -> Result<Json<Data<NodeView>>, Problem> {
-    let found = state.query(move |connection| {
+    by_id(&state, id).await.map(data)
+}
+
+async fn by_id(filestore: &Arc<Filestore>, id: i64) -> Result<NodeView, Problem> {
+    let found = filestore.query(move |connection| {
         let node = node::by_id(connection, id)?;
         node.map(|node| view(connection, &node)).transpose()
     });
-    found.await?.map(data).ok_or_else(|| no_node(id))
+    found
+        .await?
+        .ok_or_else(|| Problem::not_found(format!("there is no node {id}")))
 }
 
 /// The node that holds a path, or the last that went missing there.
 #[utoipa::path(
     get,
     path = "/v1/nodes/by-path",
+    operation_id = "getNodeByPath",
     tag = "nodes",
     params(ByPathParams),
     responses((status = 200, body = Data<NodeView>))
@@ -266,135 +227,8 @@ pub(super) async fn by_path(
     }
 }
 
-/// Deletes a file, an empty directory, or, if recursive, a directory with all in it.
-#[utoipa::path(
-    delete,
-    path = "/v1/nodes",
-    tag = "commands",
-    request_body = DeleteBody,
-    responses((status = 200, body = Data<Answer>))
-)]
-pub(super) async fn delete(
-    state: State,
-    headers: HeaderMap,
-    caller: Caller,
-    Json(body): Json<DeleteBody>,
-) -> Result<Response, Problem> {
-    let ask = DeleteNode {
-        mount_id: body.backend_mount_id,
-        path: params::target("/path", &body.path)?,
-        recursive: body.recursive,
-        expected_version: body.expected_version,
-    };
-    let actor = Actor::from_request(&headers, &caller, body.idempotency_key)?;
-    state
-        .command(StatusCode::OK, move |commands| commands.delete(actor, &ask))
-        .await
-}
-
-/// Moves or renames a node, with all below it. It keeps its id.
-#[utoipa::path(
-    post,
-    path = "/v1/nodes/move",
-    tag = "commands",
-    request_body = MoveBody,
-    responses((status = 200, body = Data<Answer>))
-)]
-pub(super) async fn relocate(
-    state: State,
-    headers: HeaderMap,
-    caller: Caller,
-    Json(body): Json<MoveBody>,
-) -> Result<Response, Problem> {
-    let ask = MoveNode {
-        mount_id: body.backend_mount_id,
-        path: params::target("/path", &body.path)?,
-        target_mount_id: body
-            .target_backend_mount_id
-            .unwrap_or(body.backend_mount_id),
-        target_path: params::target("/targetPath", &body.target_path)?,
-        overwrite: body.overwrite,
-        expected_version: body.expected_version,
-    };
-    let actor = Actor::from_request(&headers, &caller, body.idempotency_key)?;
-    state
-        .command(StatusCode::OK, move |commands| {
-            commands.move_node(actor, &ask)
-        })
-        .await
-}
-
-/// Copies a file, or a directory with all in it. What is on disk below it and not catalogued is
-/// copied too.
-#[utoipa::path(
-    post,
-    path = "/v1/nodes/copy",
-    tag = "commands",
-    request_body = CopyBody,
-    responses(
-        (status = 201, body = Data<Answer>),
-        (status = 200, body = Data<Answer>, description = "Copied before, for the same key"),
-    )
-)]
-pub(super) async fn copy(
-    state: State,
-    headers: HeaderMap,
-    caller: Caller,
-    Json(body): Json<CopyBody>,
-) -> Result<Response, Problem> {
-    let ask = CopyNode {
-        mount_id: body.backend_mount_id,
-        path: params::target("/path", &body.path)?,
-        target_mount_id: body
-            .target_backend_mount_id
-            .unwrap_or(body.backend_mount_id),
-        target_path: params::target("/targetPath", &body.target_path)?,
-        overwrite: body.overwrite,
-    };
-    let actor = Actor::from_request(&headers, &caller, body.idempotency_key)?;
-    state
-        .command(StatusCode::CREATED, move |commands| {
-            commands.copy_node(actor, &ask)
-        })
-        .await
-}
-
-/// Changes what people wrote on a node.
-#[utoipa::path(
-    patch,
-    path = "/v1/nodes/{id}/metadata",
-    tag = "commands",
-    params(("id" = i64, Path, description = "The node's id")),
-    request_body = MetadataBody,
-    responses((status = 200, body = Data<Answer>))
-)]
-pub(super) async fn patch_metadata(
-    state: State,
-    Path(id): Path<i64>,
-    headers: HeaderMap,
-    caller: Caller,
-    Json(body): Json<MetadataBody>,
-) -> Result<Response, Problem> {
-    if body.set.is_empty() && body.unset.is_empty() {
-        return Err(Problem::invalid("/set", "nothing is to be set or unset"));
-    }
-    let ask = PatchMetadata {
-        mount_id: body.backend_mount_id,
-        node_id: id,
-        set: params::metadata("/set", Some(body.set))?.unwrap_or_default(),
-        unset: body.unset,
-        expected_version: body.expected_version,
-    };
-    let actor = Actor::from_request(&headers, &caller, body.idempotency_key)?;
-    state
-        .command(StatusCode::OK, move |commands| {
-            commands.patch_metadata(actor, &ask)
-        })
-        .await
-}
-
 impl ListParams {
-    fn listing(&self, mount_id: i64, path: &NodePath) -> Result<Listing, Problem> {
+    fn listing(&self, mount_id: i64, path: String) -> Result<Listing, Problem> {
         if self.depth == Some(0) {
             return Err(Problem::invalid(
                 "/depth",
@@ -412,7 +246,8 @@ impl ListParams {
             .map(|filter| (filter.key, filter.value));
         Ok(Listing {
             mount_id,
-            path: path.to_string(),
+            path,
+            directory: None,
             depth: self.depth,
             search: self
                 .search
@@ -438,14 +273,9 @@ async fn answer(
     filestore: &Arc<Filestore>,
     listing: Listing,
     asked: ListParams,
-) -> Result<Json<Data<NodeList>>, Problem> {
+) -> Result<NodeList, Problem> {
     let (limit, offset) = (listing.limit, listing.offset);
-    let filters = json!({
-        "backendMountId": listing.mount_id, "path": listing.path, "depth": listing.depth,
-        "search": listing.search, "states": listing.states, "kinds": listing.kinds,
-        "driftOnly": listing.drift_only,
-        "filters": asked.filters.and_then(|text| serde_json::from_str::<Value>(&text).ok()),
-    });
+    let filters = filters(&listing, &asked);
     let mount_id = listing.mount_id;
     let listed = filestore.query(move |connection| {
         if mount::by_id(connection, listing.mount_id)?.is_none() {
@@ -466,14 +296,9 @@ async fn answer(
     });
     let (nodes, total, next_after) = listed.await?.ok_or_else(|| no_mount(mount_id))?;
     let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-    let next_offset = next_after.map(|_| offset.saturating_add(count));
-    let filters = match filters {
-        Value::Object(filters) => filters
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .collect(),
-        _ => Map::new(),
-    };
+    let next_offset = next_after
+        .filter(|_| asked.after.is_none())
+        .map(|_| offset.saturating_add(count));
     let pagination = Pagination {
         total,
         limit,
@@ -481,11 +306,33 @@ async fn answer(
         next_offset,
         next_after,
     };
-    Ok(data(NodeList {
+    Ok(NodeList {
         nodes,
         pagination,
         filters,
-    }))
+    })
+}
+
+/// What was asked for, as AppHub's clients read it back: every field is there.
+fn filters(listing: &Listing, asked: &ListParams) -> Map<String, Value> {
+    let filters = asked.filters.as_deref();
+    let filters = filters
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or(Value::Null);
+    let fields = [
+        ("backendMountId", json!(listing.mount_id)),
+        ("path", json!(listing.path)),
+        ("depth", json!(listing.depth)),
+        ("search", json!(listing.search)),
+        ("states", json!(listing.states)),
+        ("kinds", json!(listing.kinds)),
+        ("driftOnly", json!(listing.drift_only)),
+        ("filters", filters),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn view(connection: &Connection, node: &Node) -> Result<NodeView, StoreError> {
@@ -495,10 +342,6 @@ fn view(connection: &Connection, node: &Node) -> Result<NodeView, StoreError> {
         None
     };
     Ok(NodeView::of(node, rollup))
-}
-
-fn no_node(id: i64) -> Problem {
-    Problem::not_found(format!("there is no node {id}"))
 }
 
 fn no_mount(id: i64) -> Problem {

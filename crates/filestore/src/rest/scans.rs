@@ -20,6 +20,7 @@ pub(super) struct ScanQuery {
 #[utoipa::path(
     post,
     path = "/v1/backend-mounts/{id}/scan",
+    operation_id = "startScan",
     tag = "mounts",
     params(("id" = i64, Path, description = "The mount's id"), ScanQuery),
     responses((status = 202, body = Data<ScanJob>))
@@ -44,6 +45,7 @@ pub(super) async fn start(
 #[utoipa::path(
     get,
     path = "/v1/scans/{id}",
+    operation_id = "getScan",
     tag = "mounts",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 200, body = Data<ScanJob>))
@@ -61,6 +63,7 @@ pub(super) async fn get(
 #[utoipa::path(
     delete,
     path = "/v1/scans/{id}",
+    operation_id = "cancelScan",
     tag = "mounts",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 202, body = Data<ScanJob>))

@@ -23,6 +23,7 @@ type At = (Epoch, JournalId, Digest);
 #[utoipa::path(
     get,
     path = "/v1/snapshot",
+    operation_id = "readSnapshot",
     tag = "journal",
     responses((status = 200, content_type = "application/x-ndjson", headers(
         ("Tidemark-Epoch", description = "The journal's identity"),

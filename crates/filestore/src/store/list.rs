@@ -16,6 +16,8 @@ pub(crate) struct Listing {
     pub(crate) mount_id: i64,
     /// Nodes below this one; not itself.
     pub(crate) path: String,
+    /// The directory at the path, where it is known and may not hold the path any more.
+    pub(crate) directory: Option<i64>,
     /// At most so many names below it: 1 are its children.
     pub(crate) depth: Option<u32>,
     /// A part of the path, whatever its case.
@@ -168,9 +170,10 @@ fn below(path: &str) -> (String, Option<String>) {
 
 /// A page of nodes.
 pub(crate) fn list(connection: &Connection, listing: &Listing) -> Result<Listed, StoreError> {
-    let directory = match listing.path.as_str() {
-        "" => Some(node::root(connection, listing.mount_id)?),
-        path => node::at(connection, listing.mount_id, path)?,
+    let directory = match (listing.directory, listing.path.as_str()) {
+        (Some(id), _) => node::by_id(connection, id)?,
+        (None, "") => Some(node::root(connection, listing.mount_id)?),
+        (None, path) => node::at(connection, listing.mount_id, path)?,
     };
     let conditions = listing.conditions(directory.as_ref());
     let total = match directory.as_ref().filter(|_| listing.is_plain()) {

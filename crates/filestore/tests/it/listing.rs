@@ -5,7 +5,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 fn paths(answer: &Answered) -> Vec<String> {
-    let nodes = answer.data()["nodes"].as_array().unwrap();
+    let data = answer.data();
+    let nodes = data
+        .get("nodes")
+        .or(data.get("children"))
+        .unwrap()
+        .as_array()
+        .unwrap();
     nodes
         .iter()
         .map(|node| node["path"].as_str().unwrap().to_owned())
@@ -264,6 +270,7 @@ async fn a_node_shows_every_field_of_the_contract() {
         "updatedAt",
         "deletedAt",
         "rollup",
+        "download",
     ] {
         assert!(node.contains_key(field), "{field}");
     }
@@ -285,4 +292,8 @@ async fn a_node_shows_every_field_of_the_contract() {
         (&json!("file"), &json!(0))
     );
     assert_eq!(link.data()["rollup"], Value::Null);
+    assert_eq!(link.data()["download"], Value::Null);
+    let file = server.by_path("a/one").await;
+    let stream = format!("/v1/files/{}/content", file.node_id());
+    assert_eq!(file.data()["download"]["streamUrl"], stream);
 }
