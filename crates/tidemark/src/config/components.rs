@@ -4,7 +4,7 @@
 //! them to it.
 
 use super::values::{
-    self, BusUrl, Secret, base_url, bus_url, duckdb_url, duration, retention_days, slug, sqlite_url,
+    self, BusUrl, Secret, base_url, bus_url, duckdb_url, duration, slug, sqlite_url,
 };
 use clap::Args;
 use std::path::PathBuf;
@@ -108,7 +108,8 @@ pub struct Filestore {
     #[arg(default_value = "apphub:filestore")]
     pub events_channel: String,
 
-    /// Days that journal entries are kept; 0 keeps them for ever, and is all that this version does
+    /// Days that journal entries are kept once the consumers of this process have applied them; 0
+    /// keeps them for ever
     #[arg(
         id = "filestore.journal_retention_days",
         long = "filestore-journal-retention-days"
@@ -116,7 +117,7 @@ pub struct Filestore {
     #[arg(
         env = "FILESTORE_JOURNAL_RETENTION_DAYS",
         value_name = "DAYS",
-        default_value_t = 0, value_parser = retention_days
+        default_value_t = 0
     )]
     pub journal_retention_days: u32,
 

@@ -133,15 +133,6 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Nothing trims the journal yet, and an operator who asks for it should know.
-pub(super) fn retention_days(text: &str) -> Result<u32, String> {
-    match text.parse() {
-        Ok(0) => Ok(0),
-        Ok(_) => Err("trimming the journal is not in this version; leave it at 0".to_owned()),
-        Err(_) => Err("write a number of days".to_owned()),
-    }
-}
-
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),

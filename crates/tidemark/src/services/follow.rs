@@ -60,6 +60,7 @@ pub(super) fn spawn<S: Sink>(
         batch_max_entries: usize::try_from(config.feed.batch_max_entries)?,
         poll_interval: config.feed.poll_interval,
         retry_first: Duration::from_millis(u64::from(config.timestore.filestore_retry_ms)),
+        dead_letters_max: u64::from(config.feed.dead_letters_max),
         ..ConsumerOptions::default()
     };
     let handle = consumer::spawn(sink, Arc::clone(reader), Arc::new(SystemClock), options)

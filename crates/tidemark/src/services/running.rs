@@ -340,8 +340,8 @@ fn metastore_options(config: &Config) -> anyhow::Result<metastore::Options> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let rules = RuleSet::new(RulesConfig {
         default_namespace: config.metastore.filestore_namespace.clone(),
+        quarantine_namespace: config.metastore.quarantine_namespace.clone(),
         rules,
-        ..RulesConfig::default()
     })
     .context("metastore.namespace_rules cannot be used")?;
     let mut options = metastore::Options::in_data_dir(&config.common.data_dir);
@@ -362,6 +362,10 @@ fn timestore_options(config: &Config) -> timestore::Options {
     options
         .table_name
         .clone_from(&config.timestore.filestore_table_name);
+    options.memory_limit_bytes = u64::from(config.timestore.memory_limit_mib) << 20;
+    options.sql_timeout = config.timestore.sql_timeout;
+    options.sql_max_rows =
+        usize::try_from(config.timestore.sql_max_rows).unwrap_or(options.sql_max_rows);
     options
 }
 

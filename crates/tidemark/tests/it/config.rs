@@ -207,10 +207,6 @@ fn what_is_wrong_in_a_file_is_named_by_its_key_with_the_fix() {
             "ftp: is no scheme of a service",
         ),
         (
-            "[filestore]\njournal_retention_days = 30",
-            "trimming the journal is not in this version; leave it at 0",
-        ),
-        (
             "[feed]\npoll_interval = \"5\"",
             "`feed.poll_interval` cannot be \"5\": write a duration such as 500ms, 5s or 2m",
         ),

@@ -157,15 +157,6 @@ impl Deployment {
         )
     }
 
-    pub(crate) fn put(&self, service: usize, path: &str, body: &Value) -> Result<Value, String> {
-        answer(
-            self.client
-                .put(format!("{}{path}", self.url(service)))
-                .json(body)
-                .send(),
-        )
-    }
-
     pub(crate) fn patch(&self, service: usize, path: &str, body: &Value) -> Result<Value, String> {
         answer(
             self.client

@@ -139,10 +139,16 @@ fn in_the_middle_of_a_scan(deployment: &Deployment, service: usize) {
     });
 }
 
+/// A scan that wrote anything ends with exactly one `filestore.command.completed`.
 fn scan_is_complete(deployment: &Deployment) {
-    wait_for("the scan to be in the journal", LONG, || {
-        let head = deployment.head();
-        if head > 100_100 { Ok(()) } else { Err(head) }
+    let sql = "SELECT count(*) AS n FROM filestore_activity \
+               WHERE event_type = 'filestore.command.completed' AND command = 'scan'";
+    wait_for("the scan to be in the activity", LONG, || {
+        let answer = deployment.post(2, "/sql/read", &json!({"sql": sql}));
+        match answer {
+            Ok(answer) if answer["rows"][0]["n"] == 1 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     });
     is_complete(deployment);
 }
