@@ -17,7 +17,7 @@ mod builder;
 mod row;
 
 pub(crate) use builder::Builder;
-pub(crate) use row::{Rest, Row};
+pub(crate) use row::{Rest, Row, is_there};
 
 use crate::schema::{Field, FieldType};
 

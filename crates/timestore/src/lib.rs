@@ -24,6 +24,7 @@ mod encode;
 mod error;
 mod filestore;
 mod ingest;
+mod metric;
 mod pipeline;
 mod query;
 mod rest;

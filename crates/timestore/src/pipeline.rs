@@ -3,6 +3,7 @@
 
 use crate::catalogue::{self, Dataset, PARTITION_COLUMN};
 use crate::error::Result;
+use crate::metric;
 use crate::schema::{Field, quote};
 use duckdb::arrow::array::{ArrayRef, Int64Array};
 use duckdb::arrow::datatypes::{DataType, Field as ArrowField, Schema};
@@ -44,6 +45,12 @@ pub(crate) fn append(connection: &Connection, append: Append<'_>) -> Result<Opti
         .map(|partition| record(connection, append.dataset, partition, rows, append.now))
         .transpose()?;
     append_batches(connection, &append.dataset.table, append.batches, partition)?;
+    let source = if append.dataset.is_activity {
+        "journal"
+    } else {
+        "ingest"
+    };
+    metrics::counter!(metric::APPENDED, "source" => source).increment(rows as u64);
     Ok(partition)
 }
 

@@ -18,6 +18,7 @@ mod readers;
 pub(crate) use readers::Pool;
 
 use crate::error::{Error, Result};
+use crate::metric;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use duckdb::{Config, Connection};
 use parking_lot::{Mutex, RwLock};
@@ -26,6 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// Writes that may wait; then callers are turned away.
 const WRITE_QUEUE: usize = 64;
@@ -221,8 +223,10 @@ fn job<T>(
     reply: impl FnOnce(Result<T>) + Send + 'static,
 ) -> Job {
     Box::new(move |connection| {
+        let started = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
             .unwrap_or_else(|_| Err(Error::internal("a database job panicked")));
+        metrics::histogram!(metric::WRITE_SECONDS).record(started.elapsed().as_secs_f64());
         let intact = !result.as_ref().is_err_and(Error::is_invalidated);
         reply(result);
         intact

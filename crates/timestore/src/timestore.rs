@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::schema::{check_slug, quote};
 use crate::sink::ActivitySink;
 use crate::store::{self, Pool, Settings, Store};
-use crate::{activity, rest};
+use crate::{activity, metric, rest};
 use duckdb::{Connection, OptionalExt, params};
 use journal::Clock;
 use std::path::PathBuf;
@@ -84,6 +84,7 @@ impl Timestore {
     /// [`Error::Locked`] names the data directory that another timestore has; [`Error::Open`] says
     /// why the file cannot be opened.
     pub fn open(options: Options) -> std::result::Result<Self, Error> {
+        metric::describe();
         check_slug(&options.dataset_slug)?;
         check_slug(&options.table_name)?;
         let settings = Settings {

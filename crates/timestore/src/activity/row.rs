@@ -93,12 +93,14 @@ impl<'a> Row<'a> {
 }
 
 fn node<'a>(event: &'a NodeEvent<'a>, event_type: &EventType, size_delta: i64) -> Row<'a> {
-    let was_there = match event_type {
-        EventType::NodeCreated | EventType::NodeCopied => false,
-        // An upload makes a file or replaces one; only a replaced one had a size before.
-        EventType::NodeUploaded => event.previous_size_bytes.is_some(),
-        _ => true,
-    };
+    // A node that was on disk before has a size before. Entries without a command id are not
+    // filestore's own and do not tell; there the type has to do.
+    let was_there = event.previous_size_bytes.is_some()
+        || (event.command_id.is_none()
+            && matches!(
+                event_type,
+                EventType::NodeUpdated | EventType::NodeMoved | EventType::NodeDeleted
+            ));
     Row {
         node_id: Some(event.node_id),
         backend_mount_id: Some(event.backend_mount_id),
@@ -225,7 +227,8 @@ fn downloaded<'a>(event: &'a NodeDownloaded<'a>) -> Row<'a> {
     }
 }
 
-const fn is_there(state: NodeState) -> bool {
+/// Whether a node in this state is on disk: only then it weighs anything.
+pub(crate) const fn is_there(state: NodeState) -> bool {
     matches!(state, NodeState::Active | NodeState::Inconsistent)
 }
 

@@ -38,7 +38,7 @@ pub(crate) enum ChurnOrder {
     Moved,
     /// Deleted, or gone from the disk.
     Deleted,
-    /// New nodes.
+    /// New nodes, and files that came back.
     Created,
     /// Bytes of new and replaced contents.
     BytesWritten,

@@ -120,7 +120,8 @@ impl GrowthQuery {
             .replace("{was_inside}", &was_inside)
             .replace("{group}", &group)
             .replace("{old_group}", &old_group)
-            .replace("{is_before}", &is_before);
+            .replace("{is_before}", &is_before)
+            .replace("{on_disk}", "state IN ('active', 'inconsistent')");
         Ok(Question { sql, params, limit })
     }
 }

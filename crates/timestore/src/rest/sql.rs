@@ -101,7 +101,6 @@ pub(super) async fn read(
         .await;
     let elapsed = started.elapsed();
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    metrics::histogram!("timestore_sql_seconds").record(elapsed.as_secs_f64());
     let result = result?;
     tracing::debug!(%execution, elapsed_ms, rows = result.rows, "statement executed");
     let columns: Vec<_> = result

@@ -15,7 +15,7 @@
 //! book or the new one; other writes wait meanwhile.
 
 use super::{Position, write_position};
-use crate::activity::{Builder, Rest, Row, SNAPSHOT_EVENT_TYPE};
+use crate::activity::{Builder, Rest, Row, SNAPSHOT_EVENT_TYPE, is_there};
 use crate::catalogue::Dataset;
 use crate::error::{Error, Result};
 use crate::schema::quote;
@@ -25,7 +25,7 @@ use crossbeam_channel::{Receiver, Sender};
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, params};
 use feed::Checkpoint;
-use journal::{NodeKind, NodeState, Snapshot, SnapshotNode, Time};
+use journal::{NodeKind, Snapshot, SnapshotNode, Time};
 use serde_json::value::RawValue;
 
 const CHUNK_NODES: usize = 10_000;
@@ -95,8 +95,13 @@ fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
         Some(metadata) => serde_json::value::to_raw_value(metadata)?,
         None => RawValue::NULL.to_owned(),
     };
-    let is_file = node.kind == NodeKind::File
-        && matches!(node.state, NodeState::Active | NodeState::Inconsistent);
+    let is_there = is_there(node.state);
+    let is_file = is_there && node.kind == NodeKind::File;
+    let size = if is_there {
+        node.size_bytes.unwrap_or(0)
+    } else {
+        0
+    };
     builder.push(&Row {
         observed_at: node.observed_at.unwrap_or(now),
         event_type: SNAPSHOT_EVENT_TYPE,
@@ -108,7 +113,7 @@ fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
             .consistency_state
             .map(journal::ConsistencyState::as_str),
         size_bytes: node.size_bytes,
-        size_delta: Some(node.size_bytes.unwrap_or(0)),
+        size_delta: Some(size),
         journal_id: node.journal_id,
         rest: Rest::Node {
             metadata: &metadata,

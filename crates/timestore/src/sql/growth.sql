@@ -6,16 +6,16 @@ WITH legs AS (
     SELECT
         observed_at,
         {group},
-        coalesce(size_bytes, 0),
-        (kind = 'file' AND state IN ('active', 'inconsistent'))::BIGINT
+        CASE WHEN {on_disk} THEN coalesce(size_bytes, 0) ELSE 0 END,
+        (kind = 'file' AND {on_disk})::BIGINT
     FROM tidemark.activity
     WHERE {rows} AND {crosses} AND {inside}
     UNION ALL
     SELECT
         observed_at,
         {old_group},
-        size_delta - coalesce(size_bytes, 0),
-        file_delta - (kind = 'file' AND state IN ('active', 'inconsistent'))::BIGINT
+        size_delta - CASE WHEN {on_disk} THEN coalesce(size_bytes, 0) ELSE 0 END,
+        file_delta - (kind = 'file' AND {on_disk})::BIGINT
     FROM tidemark.activity
     WHERE {rows} AND {crosses} AND {was_inside}
 ),

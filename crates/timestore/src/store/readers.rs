@@ -7,6 +7,7 @@
 
 use super::Instance;
 use crate::error::{Error, Result};
+use crate::metric;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use duckdb::{Connection, InterruptHandle};
 use parking_lot::{Condvar, Mutex};
@@ -20,6 +21,7 @@ const REPEAT_INTERRUPT: Duration = Duration::from_millis(20);
 
 /// A few reader threads with a bounded queue before them.
 pub(crate) struct Pool {
+    name: &'static str,
     jobs: Mutex<Option<Sender<Job>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     watch: Arc<Watch>,
@@ -64,7 +66,7 @@ struct Caller {
 impl Pool {
     /// `name` is the threads'; `queue` reads may wait.
     pub(crate) fn start(
-        name: &str,
+        name: &'static str,
         threads: usize,
         queue: usize,
         instance: &Arc<Instance>,
@@ -82,6 +84,7 @@ impl Pool {
         let builder = std::thread::Builder::new().name(format!("{name}-watch"));
         handles.push(builder.spawn(move || on_watch.run())?);
         Ok(Self {
+            name,
             jobs: Mutex::new(Some(jobs)),
             threads: Mutex::new(handles),
             watch,
@@ -122,13 +125,17 @@ impl Pool {
         reply: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<Caller> {
         let abandoned = Arc::new(AtomicBool::new(false));
+        let pool = self.name;
         let run: Run = Box::new(move |start| {
+            let started = Instant::now();
             reply(start.and_then(|(connection, watch, ticket)| {
                 let result = catch_unwind(AssertUnwindSafe(|| {
                     connection.execute_batch("BEGIN TRANSACTION READ ONLY")?;
                     work(connection)
                 }))
                 .unwrap_or_else(|_| Err(Error::internal("a read panicked")));
+                metrics::histogram!(metric::READ_SECONDS, "pool" => pool)
+                    .record(started.elapsed().as_secs_f64());
                 match result {
                     Err(_) if watch.leave(ticket) => Err(Error::TimedOut(limit)),
                     other => other,
@@ -142,7 +149,10 @@ impl Pool {
             run,
         };
         jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Error::Busy,
+            TrySendError::Full(_) => {
+                metrics::counter!(metric::READS_REFUSED, "pool" => self.name).increment(1);
+                Error::Busy
+            }
             TrySendError::Disconnected(_) => Error::Closed,
         })?;
         Ok(Caller {

@@ -237,6 +237,9 @@ async fn files_are_counted_by_what_they_were_before() {
         ("filestore.node.uploaded", node("active", Some(0)), 0),
         ("filestore.node.updated", node("inconsistent", Some(1)), 0),
         ("filestore.node.deleted", node("deleted", Some(1)), -1),
+        ("filestore.node.deleted", node("deleted", None), 0),
+        ("filestore.node.moved", node("active", Some(0)), 0),
+        ("filestore.node.moved", node("active", None), 1),
         ("filestore.node.reconciled", reconciled("active", None), 1),
         (
             "filestore.node.reconciled",

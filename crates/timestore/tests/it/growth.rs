@@ -25,6 +25,13 @@ enum Change {
     Delete {
         pick: usize,
     },
+    Lose {
+        pick: usize,
+    },
+    Find {
+        pick: usize,
+        path: String,
+    },
     /// The clock moves, in hours.
     Clock {
         hours: i64,
@@ -53,19 +60,25 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         3 => (any::<usize>(), 0..1000_i64).prop_map(|(pick, size)| Change::Rewrite { pick, size }),
         4 => (any::<usize>(), paths()).prop_map(|(pick, path)| Change::Rename { pick, path }),
         2 => any::<usize>().prop_map(|pick| Change::Delete { pick }),
+        2 => any::<usize>().prop_map(|pick| Change::Lose { pick }),
+        2 => (any::<usize>(), paths()).prop_map(|(pick, path)| Change::Find { pick, path }),
         3 => (-30..60_i64).prop_map(|hours| Change::Clock { hours }),
         1 => proptest::option::of("[pq]").prop_map(|who| Change::Principal { who }),
     ];
     prop::collection::vec(change, 1..60)
 }
 
-/// One change as the fold sees it: when, by whom, and each path's size before and after.
+/// One change as the fold sees it: when, by whom, where from and to, and what of the node was on
+/// disk before and after, as bytes and files.
 struct Step {
     at: Time,
     by: Option<String>,
-    command: &'static str,
-    before: Option<(String, i64)>,
-    after: Option<(String, i64)>,
+    command: Option<&'static str>,
+    old_path: String,
+    path: String,
+    before: [i64; 2],
+    after: [i64; 2],
+    is_upload: bool,
 }
 
 /// Applies the changes to the tree and tells the fold.
@@ -75,17 +88,7 @@ fn play(tree: &mut Tree, changes: &[Change]) -> Vec<Step> {
     for change in changes {
         tree.now = now;
         let ids: Vec<i64> = tree.nodes.keys().copied().collect();
-        let picked = |pick: usize| (!ids.is_empty()).then(|| ids[pick % ids.len()]);
-        let state = |tree: &Tree, id: i64| {
-            tree.nodes
-                .get(&id)
-                .map(|node| (node.path.clone(), node.size))
-        };
-        let (id, command) = match change {
-            Change::Create { .. } => (None, "uploadFile"),
-            Change::Rewrite { pick, .. } => (picked(*pick), "uploadFile"),
-            Change::Rename { pick, .. } => (picked(*pick), "moveNode"),
-            Change::Delete { pick } => (picked(*pick), "deleteNode"),
+        let id = match change {
             Change::Clock { hours } => {
                 now = Time::from_millis(now.as_millis() + hours * 3_600_000);
                 continue;
@@ -94,34 +97,76 @@ fn play(tree: &mut Tree, changes: &[Change]) -> Vec<Step> {
                 tree.principal = who.clone();
                 continue;
             }
+            Change::Create { path, size } => {
+                let id = tree.file(path, *size);
+                let path = || path.clone();
+                steps.push(Step {
+                    at: now,
+                    by: tree.principal.clone(),
+                    command: Some("uploadFile"),
+                    old_path: path(),
+                    path: path(),
+                    before: [0, 0],
+                    after: on_disk(tree, id),
+                    is_upload: true,
+                });
+                continue;
+            }
+            Change::Rewrite { pick, .. }
+            | Change::Rename { pick, .. }
+            | Change::Delete { pick }
+            | Change::Lose { pick }
+            | Change::Find { pick, .. } => match ids.get(pick % ids.len().max(1)) {
+                Some(id) => *id,
+                None => continue,
+            },
         };
-        let before = id.and_then(|id| state(tree, id));
-        let id = match (change, id) {
-            (Change::Create { path, size }, _) => tree.file(path, *size),
-            (_, None) => continue,
-            (Change::Rewrite { size, .. }, Some(id)) => {
+        let (old, before) = (tree.nodes[&id].clone(), on_disk(tree, id));
+        let command = match change {
+            Change::Rewrite { size, .. } => {
                 tree.rewrite(id, *size);
-                id
+                Some("uploadFile")
             }
-            (Change::Rename { path, .. }, Some(id)) => {
+            Change::Rename { path, .. } if old.is_there => {
                 tree.rename(id, path);
-                id
+                Some("moveNode")
             }
-            (_, Some(id)) => {
+            Change::Delete { .. } => {
                 tree.delete(id);
-                id
+                Some("deleteNode")
             }
+            Change::Lose { .. } if old.is_there => {
+                tree.lose(id);
+                None
+            }
+            Change::Find { path, .. } if !old.is_there => {
+                tree.find(id, path);
+                None
+            }
+            _ => continue,
         };
-        let by = tree.principal.clone();
         steps.push(Step {
             at: now,
-            by,
+            // What a scan finds is nobody's doing.
+            by: command.and(tree.principal.clone()),
             command,
+            path: tree
+                .nodes
+                .get(&id)
+                .map_or(old.path.clone(), |node| node.path.clone()),
+            old_path: old.path,
             before,
-            after: state(tree, id),
+            after: on_disk(tree, id),
+            is_upload: matches!(change, Change::Rewrite { .. }),
         });
     }
     steps
+}
+
+/// Bytes and files.
+fn on_disk(tree: &Tree, id: i64) -> [i64; 2] {
+    let node = tree.nodes.get(&id).filter(|node| node.is_there);
+    node.map_or([0, 0], |node| [node.size, 1])
 }
 
 /// What a question asks, for the fold.
@@ -164,15 +209,19 @@ fn fold(steps: &[Step], asked: Asked<'_>) -> Vec<Value> {
         .filter(|part| !part.is_empty())
         .count()
         + 1;
-    let group = |step: &Step, path: &str| match asked.group_by {
-        "mount" => Some("1".to_owned()),
-        "principal" => step.by.clone(),
-        "command" => Some(step.command.to_owned()),
-        "prefix" => {
-            let parts: Vec<&str> = path.split('/').collect();
-            Some(parts[..depth.min(parts.len() - 1)].join("/"))
-        }
-        _ => None,
+    // The series that a path belongs to, if it is asked for.
+    let series = |step: &Step, path: &str| {
+        let group = match asked.group_by {
+            "mount" => Some("1".to_owned()),
+            "principal" => step.by.clone(),
+            "command" => step.command.map(str::to_owned),
+            "prefix" => {
+                let parts: Vec<&str> = path.split('/').collect();
+                Some(parts[..depth.min(parts.len() - 1)].join("/"))
+            }
+            _ => None,
+        };
+        inside(path, asked.prefix).then_some(group)
     };
     let mut sums = Sums::new();
     let mut base: BTreeMap<Option<String>, [i64; 2]> = BTreeMap::new();
@@ -180,20 +229,18 @@ fn fold(steps: &[Step], asked: Asked<'_>) -> Vec<Value> {
         .iter()
         .filter(|step| asked.to.is_none_or(|to| step.at < at(to)))
     {
-        let side = |state: &Option<(String, i64)>| {
-            let (path, size) = state.as_ref()?;
-            inside(path, asked.prefix).then(|| (group(step, path), *size))
-        };
+        let (old, new) = (series(step, &step.old_path), series(step, &step.path));
+        let ([old_bytes, old_files], [bytes, files]) = (step.before, step.after);
         // One leg where the node stays in its series, two where it crosses.
-        let legs = match (side(&step.before), side(&step.after)) {
-            (Some((old, before)), Some((new, after))) if old == new => {
-                vec![(new, after - before, 0)]
-            }
-            (before, after) => before
-                .into_iter()
-                .map(|(group, size)| (group, -size, -1))
-                .chain(after.into_iter().map(|(group, size)| (group, size, 1)))
-                .collect(),
+        let legs: Vec<_> = if old == new {
+            new.into_iter()
+                .map(|group| (group, bytes - old_bytes, files - old_files))
+                .collect()
+        } else {
+            let out = old.map(|group| (group, -old_bytes, -old_files));
+            out.into_iter()
+                .chain(new.map(|group| (group, bytes, files)))
+                .collect()
         };
         for (group, bytes, files) in legs {
             if asked.from.is_some_and(|from| step.at < at(from)) {
@@ -238,19 +285,16 @@ fn fold(steps: &[Step], asked: Asked<'_>) -> Vec<Value> {
 fn churn_fold(steps: &[Step]) -> BTreeMap<String, [i64; 5]> {
     let mut groups: BTreeMap<String, [i64; 5]> = BTreeMap::new();
     for step in steps {
-        let place = step.after.as_ref().or(step.before.as_ref()).unwrap();
-        let parts: Vec<&str> = place.0.split('/').collect();
+        let parts: Vec<&str> = step.path.split('/').collect();
         let sums = groups
             .entry(parts[..1.min(parts.len() - 1)].join("/"))
             .or_default();
+        let came = step.after[1] - step.before[1];
         sums[0] += 1;
-        match (&step.before, &step.after) {
-            (None, Some(_)) => sums[1] += 1,
-            (Some(_), None) => sums[4] += 1,
-            (Some(before), Some(after)) if before.0 != after.0 => sums[3] += 1,
-            _ if step.command == "uploadFile" => sums[2] += 1,
-            _ => {}
-        }
+        sums[1] += i64::from(came > 0);
+        sums[2] += i64::from(step.is_upload && came == 0);
+        sums[3] += i64::from(step.old_path != step.path);
+        sums[4] += i64::from(step.after[1] == 0);
     }
     groups
 }

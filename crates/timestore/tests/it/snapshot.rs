@@ -19,7 +19,11 @@ fn snapshot_nodes(tree: &Tree) -> Vec<SnapshotNode> {
             } else {
                 NodeKind::Directory
             },
-            state: NodeState::Active,
+            state: if node.is_there {
+                NodeState::Active
+            } else {
+                NodeState::Missing
+            },
             parent_id: None,
             version: node.version,
             size_bytes: Some(node.size),
@@ -46,13 +50,18 @@ fn snapshot(tree: &Tree) -> Snapshot<'static> {
 
 /// What `/filestore/nodes` must say after the tree's whole journal.
 async fn assert_book_equals(fixture: &Fixture, tree: &Tree) {
+    let weight = |node: &SnapshotNode| match node.state {
+        NodeState::Missing => Some(0),
+        _ => node.size_bytes,
+    };
     let expected: Vec<_> = snapshot_nodes(tree)
         .into_iter()
         .map(|node| {
             (
                 node.node_id,
+                weight(&node),
                 node.path,
-                node.size_bytes,
+                node.state,
                 node.journal_id,
                 node.version,
             )
@@ -64,16 +73,18 @@ async fn assert_book_equals(fixture: &Fixture, tree: &Tree) {
         .map(|node| {
             (
                 node.node_id,
-                node.path,
                 node.size_bytes,
+                node.path,
+                node.state,
                 node.journal_id,
                 node.version,
             )
         })
         .collect();
     assert_eq!(found, expected);
-    let files = tree.nodes.values().filter(|node| node.is_file).count();
-    let bytes: i64 = tree.nodes.values().map(|node| node.size).sum();
+    let there = || tree.nodes.values().filter(|node| node.is_there);
+    let files = there().filter(|node| node.is_file).count();
+    let bytes: i64 = there().map(|node| node.size).sum();
     assert_eq!(
         fixture
             .sql(
@@ -98,6 +109,7 @@ fn change(tree: &mut Tree) {
     tree.rewrite(2, 7);
     tree.rename(3, "moved");
     tree.delete(4);
+    tree.lose(6);
     tree.file("late", 55);
 }
 
@@ -123,7 +135,8 @@ async fn a_new_consumer_starts_from_a_snapshot_and_follows() {
 
     let after = tree.journal.head().get();
     tree.rewrite(5, 1);
-    tree.delete(6);
+    tree.delete(7);
+    tree.find(6, "found again");
     tree.journal
         .apply(&mut sink, after, tree.journal.head().get())
         .unwrap();
@@ -148,6 +161,7 @@ async fn a_late_consumer_keeps_its_history_and_gets_what_it_missed() {
             json!({"node_id": 2, "path": "d/f0", "previous_path": null, "state": "active", "size_delta": -93, "file_delta": 0}),
             json!({"node_id": 3, "path": "moved", "previous_path": "d/f1", "state": "active", "size_delta": 0, "file_delta": 0}),
             json!({"node_id": 4, "path": "d/f2", "previous_path": null, "state": "deleted", "size_delta": -102, "file_delta": -1}),
+            json!({"node_id": 6, "path": "d/f4", "previous_path": null, "state": "missing", "size_delta": -104, "file_delta": -1}),
             json!({"node_id": 22, "path": "late", "previous_path": null, "state": "active", "size_delta": 55, "file_delta": 1}),
         ]
     );
@@ -160,7 +174,7 @@ async fn a_late_consumer_keeps_its_history_and_gets_what_it_missed() {
     let rows = fixture
         .value("SELECT count(*) AS n FROM filestore_activity")
         .await;
-    assert_eq!(rows, json!(25));
+    assert_eq!(rows, json!(26));
     assert_book_equals(&fixture, &tree).await;
 }
 

@@ -286,6 +286,8 @@ pub(crate) struct Node {
     pub(crate) path: String,
     pub(crate) is_file: bool,
     pub(crate) size: i64,
+    /// On disk; else it is missing.
+    pub(crate) is_there: bool,
     pub(crate) version: i64,
     pub(crate) principal: Option<String>,
     pub(crate) last: JournalId,
@@ -320,18 +322,23 @@ impl Tree {
 
     fn tell(&mut self, id: i64, event: &str, state: &str, command: &str, before: Option<&Node>) {
         let node = self.nodes[&id].clone();
-        let size = if state == "deleted" { 0 } else { node.size };
-        let delta = size - before.map_or(0, |before| before.size);
+        let weight = |node: &Node| if node.is_there { node.size } else { 0 };
+        let size_after = if state == "deleted" { 0 } else { weight(&node) };
+        let delta = size_after - before.map_or(0, weight);
+        // Both families of node entries; each takes its own fields.
         let data = json!({
             "backendMountId": self.mount, "nodeId": id, "path": node.path,
             "kind": if node.is_file { "file" } else { "directory" }, "state": state,
-            "parentId": null, "version": node.version, "sizeBytes": size,
+            "parentId": null, "version": node.version, "sizeBytes": node.size,
             "checksum": null, "contentHash": null, "metadata": {},
             "command": command, "idempotencyKey": null, "principal": self.principal,
             "observedAt": self.now, "commandId": format!("command-{}", self.journal.next_id()),
             "previousPath": before.map(|before| &before.path).filter(|path| **path != node.path),
-            "previousSizeBytes": before.map(|before| before.size),
+            "previousSizeBytes": before.filter(|before| before.is_there).map(|before| before.size),
             "sizeDelta": delta, "lastModifiedAt": self.now,
+            "consistencyState": state, "consistencyCheckedAt": self.now, "lastReconciledAt": null,
+            "previousState": before.map(|before| if before.is_there { "active" } else { "missing" }),
+            "reason": "drift",
         });
         let last = self.journal.push(event, Some(id), delta, data);
         self.nodes.get_mut(&id).unwrap().last = last;
@@ -346,6 +353,7 @@ impl Tree {
             path: path.to_owned(),
             is_file,
             size,
+            is_there: true,
             version: 1,
             principal,
             last,
@@ -367,7 +375,7 @@ impl Tree {
     pub(crate) fn rewrite(&mut self, id: i64, size: i64) {
         let before = self.nodes[&id].clone();
         let node = self.nodes.get_mut(&id).unwrap();
-        (node.size, node.version) = (size, node.version + 1);
+        (node.size, node.is_there, node.version) = (size, true, node.version + 1);
         self.tell(
             id,
             "filestore.node.uploaded",
@@ -402,6 +410,35 @@ impl Tree {
             Some(&before),
         );
         self.nodes.remove(&id);
+    }
+
+    /// The disk no longer has it.
+    pub(crate) fn lose(&mut self, id: i64) {
+        let before = self.nodes[&id].clone();
+        let node = self.nodes.get_mut(&id).unwrap();
+        (node.is_there, node.version) = (false, node.version + 1);
+        self.tell(
+            id,
+            "filestore.node.missing",
+            "missing",
+            "scan",
+            Some(&before),
+        );
+    }
+
+    /// The disk has it again, perhaps elsewhere.
+    pub(crate) fn find(&mut self, id: i64, path: &str) {
+        let before = self.nodes[&id].clone();
+        let node = self.nodes.get_mut(&id).unwrap();
+        path.clone_into(&mut node.path);
+        (node.is_there, node.version) = (true, node.version + 1);
+        self.tell(
+            id,
+            "filestore.node.reconciled",
+            "active",
+            "scan",
+            Some(&before),
+        );
     }
 
     pub(crate) fn apply_to(&self, fixture: &Fixture) -> ActivitySink {
