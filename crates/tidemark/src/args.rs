@@ -1,7 +1,7 @@
 //! The command line: every command and what it takes. Commands that talk REST keep their own
 //! arguments beside their code.
 
-use crate::commands::{activity, events, mounts, nodes, records, scan, sql, status};
+use crate::commands::{activity, dead_letters, events, mounts, nodes, records, scan, sql, status};
 use crate::config::{Client, Config, Global};
 use crate::output::Format;
 use crate::services::Service;
@@ -70,6 +70,9 @@ pub enum Command {
     /// Read the journal
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// List, retry and discard the entries that a book could not apply
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
     /// Print the OpenAPI document of a running service
     Openapi(status::OpenapiArgs),
     /// Print the completions of a shell

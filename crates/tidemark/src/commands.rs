@@ -1,6 +1,7 @@
 //! Commands that talk REST: ask, print rows, say the rest on stderr.
 
 pub(crate) mod activity;
+pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod mounts;
 pub(crate) mod nodes;

@@ -2,7 +2,9 @@
 
 use crate::args::{Command, ServeArgs};
 use crate::client::Services;
-use crate::commands::{Outcome, activity, events, mounts, nodes, records, scan, sql, status};
+use crate::commands::{
+    Outcome, activity, dead_letters, events, mounts, nodes, records, scan, sql, status,
+};
 use crate::config::{Client, Config};
 use crate::invocation::{Error, Invocation, command, parse};
 use crate::output::{say, stdout};
@@ -65,6 +67,7 @@ fn run(invocation: Invocation) -> anyhow::Result<Outcome> {
         Command::Tag(args) => records::tag(&at(&args.args().reading.client, config)?, args),
         Command::Owner(args) => records::owner(&at(&args.args().reading.client, config)?, args),
         Command::Events(args) => events::run(&at(&args.args().reading.client, config)?, args),
+        Command::DeadLetters(args) => dead_letters::run(&at(&args.reading().client, config)?, args),
         Command::Openapi(args) => status::openapi(&at(&args.client, config)?, args),
         Command::Completions { shell } => completions(*shell),
         Command::ConfigReference => {

@@ -660,3 +660,44 @@ fn the_openapi_document_of_a_service_is_printed() {
     let ran = services.run(&["openapi", "metastore"]);
     assert_eq!(ran.json(), json!({"openapi": "3.1.0"}));
 }
+
+#[test]
+fn dead_letters_are_listed_retried_and_discarded() {
+    let letter = |id: u64| {
+        json!({"journalId": id, "eventType": "filestore.node.updated", "data": "{}",
+            "reason": "it lacks a path", "parkedAt": "2026-03-01T12:00:00.000Z", "attempts": 1})
+    };
+    let metastore = move |asked: &Asked| match asked.line().as_str() {
+        // Two pages.
+        "GET /filestore/dead-letters" if asked.number("after") == 0 => {
+            Answer::json(&json!({"deadLetters": [letter(7)], "nextAfter": 7}))
+        }
+        "GET /filestore/dead-letters" => {
+            Answer::json(&json!({"deadLetters": [letter(9)], "nextAfter": null}))
+        }
+        "POST /filestore/dead-letters/7/retry" => Answer::text("").status(204),
+        _ => Answer::not_found(),
+    };
+    let timestore = |asked: &Asked| match asked.line().as_str() {
+        "GET /filestore/dead-letters" => {
+            Answer::json(&json!({"deadLetters": [], "nextAfter": null}))
+        }
+        "DELETE /filestore/dead-letters/3" => Answer::text("").status(204),
+        _ => Answer::not_found(),
+    };
+    let services = Services::new(nothing, metastore, timestore);
+    let ran = services.run(&["dead-letters", "list", "-o", "csv"]);
+    assert_eq!(
+        ran.out,
+        "book,journalId,eventType,parkedAt,reason\n\
+         metastore,7,filestore.node.updated,2026-03-01T12:00:00.000Z,it lacks a path\n\
+         metastore,9,filestore.node.updated,2026-03-01T12:00:00.000Z,it lacks a path\n"
+    );
+    // One that is refused does not keep the other from being settled.
+    let ran = services.run(&["dead-letters", "retry", "metastore", "8", "7"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("8: metastore answered 404"), "{}", ran.err);
+    assert!(ran.err.contains("7: done"), "{}", ran.err);
+    let ran = services.run(&["dead-letters", "discard", "timestore", "3"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, "3: done\n"));
+}

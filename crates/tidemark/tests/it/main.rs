@@ -12,4 +12,5 @@ mod e2e_journal;
 mod e2e_outage;
 mod fake;
 mod help;
+mod openapi;
 mod verify;
