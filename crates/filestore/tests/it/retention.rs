@@ -1,7 +1,7 @@
 //! The journal forgets what is old and applied, and nothing else.
 
 use filestore::{Filestore, Options, RetentionOptions};
-use journal::{Clock, JournalId, JournalReader as _, ReadError, Time};
+use journal::{Clock, JournalId, ReadError, Time};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
