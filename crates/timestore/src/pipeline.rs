@@ -18,7 +18,8 @@ pub(crate) struct Append<'a> {
     pub(crate) dataset: &'a Dataset,
     /// Fields to add to the dataset first.
     pub(crate) new_fields: &'a [Field],
-    /// Columns are found by name; columns of the dataset that a batch lacks become NULL.
+    /// With a partition, columns are found by name and those that a batch lacks become NULL;
+    /// without one, a batch has all columns of the table in order.
     pub(crate) batches: Vec<RecordBatch>,
     /// The partition that the rows come with. The activity has none.
     pub(crate) partition: Option<&'a NewPartition>,
@@ -78,10 +79,14 @@ fn append_batches(
         if batch.num_rows() == 0 {
             continue;
         }
-        let batch = match partition {
-            Some(partition) => with_partition(&batch, partition)?,
-            None => batch,
+        let Some(partition) = partition else {
+            // All of the table's columns, in order: DuckDB has nothing to fill in.
+            let mut appender = connection.appender_to_db(table, "main")?;
+            appender.append_record_batch(batch)?;
+            appender.flush()?;
+            continue;
         };
+        let batch = with_partition(&batch, partition)?;
         let schema = batch.schema();
         let columns: Vec<&str> = schema
             .fields()
