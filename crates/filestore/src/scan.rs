@@ -66,7 +66,7 @@ use write::{Fresh, Step, Writing};
 /// The command's name in the journal.
 pub(crate) const COMMAND: &str = "scan";
 
-/// Found names in one transaction while the walk goes on.
+/// Found names in one transaction while the walk goes on; two such batches are held at once.
 const FRESH_BATCH: usize = 5_000;
 
 /// Messages between the walk and the one who writes, of at most some hundred differences each.
@@ -299,7 +299,11 @@ impl<'s> Scan<'s> {
                     .for_each(|comparer| unclear.merge(comparer.unclear));
                 Ok::<_, ScanError>(unclear)
             });
-            let taken = self.take_down(receiver, writing);
+            let taken = if self.is_fresh {
+                self.write_found(receiver, writing)
+            } else {
+                Self::take_down(receiver, writing)
+            };
             let walked = walker.join().unwrap_or(Err(ScanError::Panicked));
             // If taking down failed, the walk only tells that nobody listened any more.
             let writing = taken?;
@@ -307,48 +311,75 @@ impl<'s> Scan<'s> {
         })
     }
 
+    /// Takes the differences down until the whole tree has been seen.
     fn take_down(
-        &self,
         receiver: Receiver<Difference>,
-        mut writing: Box<Writing>,
+        writing: Box<Writing>,
     ) -> Result<Box<Writing>, ScanError> {
-        let (mut fresh, mut waiting) = (Vec::new(), 0);
+        let scratch = &writing.scratch;
         for difference in receiver {
             match difference {
-                Difference::Found(found) if self.is_fresh => {
-                    waiting += found.len();
-                    fresh.push(Fresh::Found(found));
-                }
-                Difference::Listed(place, listing, names) => {
-                    waiting += 1;
-                    fresh.push(Fresh::Listed(place, listing, names));
-                }
-                Difference::Agreeing(agreeing) => writing.scratch.add_agreeing(&agreeing)?,
                 Difference::Found(found) => {
                     found
                         .iter()
-                        .try_for_each(|found| writing.scratch.add_found(found))?;
+                        .try_for_each(|found| scratch.add_found(found))?;
                 }
                 Difference::Changed(changed) => {
                     changed
                         .iter()
-                        .try_for_each(|changed| writing.scratch.add_changed(changed))?;
+                        .try_for_each(|changed| scratch.add_changed(changed))?;
                 }
                 Difference::Lost(lost) => {
                     lost.iter()
-                        .try_for_each(|node| writing.scratch.add_lost(*node, false))?;
+                        .try_for_each(|node| scratch.add_lost(*node, false))?;
+                }
+                Difference::Agreeing(agreeing) => scratch.add_agreeing(&agreeing)?,
+                // That is told in a fresh mount only.
+                Difference::Listed(..) => {}
+            }
+        }
+        Ok(writing)
+    }
+
+    /// Writes what is found in a fresh mount. One batch is gathered while another one is written,
+    /// so neither the walk nor the writer waits for the other.
+    fn write_found(
+        &self,
+        receiver: Receiver<Difference>,
+        writing: Box<Writing>,
+    ) -> Result<Box<Writing>, ScanError> {
+        let (sender, batches) = crossbeam_channel::bounded::<Vec<Fresh>>(0);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                let mut batches = batches.into_iter();
+                batches.try_fold(writing, |writing, fresh| self.write_fresh(writing, fresh))
+            });
+            let (mut fresh, mut waiting) = (Vec::new(), 0);
+            for difference in receiver {
+                match difference {
+                    Difference::Found(found) => {
+                        waiting += found.len();
+                        fresh.push(Fresh::Found(found));
+                    }
+                    Difference::Listed(place, listing, names) => {
+                        waiting += 1;
+                        fresh.push(Fresh::Listed(place, listing, names));
+                    }
+                    // Where nothing is known, nothing else differs.
+                    _ => {}
+                }
+                if waiting >= FRESH_BATCH {
+                    waiting = 0;
+                    if sender.send(std::mem::take(&mut fresh)).is_err() {
+                        break;
+                    }
                 }
             }
-            if waiting >= FRESH_BATCH {
-                writing = self.write_fresh(writing, std::mem::take(&mut fresh))?;
-                waiting = 0;
-            }
-        }
-        if fresh.is_empty() {
-            Ok(writing)
-        } else {
-            self.write_fresh(writing, fresh)
-        }
+            // If the writer has gone, it has an error to tell.
+            let _ = sender.send(fresh);
+            drop(sender);
+            writer.join().unwrap_or(Err(ScanError::Panicked))
+        })
     }
 
     fn match_moved(&self, scratch: &Scratch) -> Result<(), ScanError> {
