@@ -43,7 +43,7 @@ fn hide_env_values(command: clap::Command) -> clap::Command {
 /// Reads a command line, of which the first word is the program's name.
 ///
 /// # Errors
-/// [`Error`].
+/// What was typed is no command, or the configuration cannot be used.
 pub fn parse(words: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Invocation, Error> {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
     let first = matches(command(), &words)?;
