@@ -29,6 +29,7 @@ mod locks;
 pub(crate) mod recovery;
 mod request;
 mod run;
+mod tree;
 
 pub(crate) use error::CommandError;
 pub(crate) use request::{
@@ -97,15 +98,7 @@ enum Action {
         path: NodePath,
         metadata: Option<Map<String, Value>>,
     },
-    Upload {
-        mount_id: i64,
-        path: NodePath,
-        staged: String,
-        facts: Facts,
-        checksum: Option<String>,
-        content_hash: String,
-        metadata: Option<Map<String, Value>>,
-    },
+    Upload(Put),
     Delete {
         mount_id: i64,
         path: NodePath,
@@ -134,6 +127,20 @@ enum Action {
         set: Map<String, Value>,
         unset: Vec<String>,
     },
+}
+
+/// An upload that is staged, and goes to its place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Put {
+    mount_id: i64,
+    path: NodePath,
+    /// Its name until then.
+    staged: String,
+    facts: Facts,
+    checksum: Option<String>,
+    content_hash: String,
+    metadata: Option<Map<String, Value>>,
 }
 
 /// What stands on the way to a path, from the top: directories that step 4 makes nodes of. For a

@@ -15,6 +15,8 @@
 //! Every change is synced before it returns: what is committed after it is true after a power cut.
 
 mod copy;
+#[cfg(test)]
+mod tests;
 
 use crate::name;
 use crate::path::NodePath;
@@ -319,24 +321,27 @@ pub(crate) fn stage_beside(directory: &Path) -> Result<Staged, DiskError> {
 }
 
 fn stage_in(directory: &OwnedFd, name: impl FnOnce() -> String) -> Result<Staged, DiskError> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    match rustix::fs::openat(directory, ".", flags | OFlags::TMPFILE, FILE_MODE) {
-        Ok(file) => {
-            return Ok(Staged {
-                file: File::from(file),
-                name: None,
-            });
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::TMPFILE;
+    match rustix::fs::openat(directory, ".", flags, FILE_MODE) {
+        Ok(file) => Ok(Staged {
+            file: File::from(file),
+            name: None,
+        }),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
+            stage_named(directory, name())
         }
-        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {}
-        Err(error) => return Err(failed("stage a file in", "")(error)),
+        Err(error) => Err(failed("stage a file in", "")(error)),
     }
-    let name = name();
-    let parent = directory.try_clone().map_err(|error| {
-        failed("stage a file in", "")(Errno::from_io_error(&error).unwrap_or(Errno::IO))
-    })?;
-    let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-    let file = rustix::fs::openat(directory, name.as_str(), flags, FILE_MODE)
-        .map_err(failed("stage a file in", ""))?;
+}
+
+/// Where the filesystem has no files without names.
+fn stage_named(directory: &OwnedFd, name: String) -> Result<Staged, DiskError> {
+    let staging = || failed("stage a file in", "");
+    let parent = directory
+        .try_clone()
+        .map_err(|error| staging()(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let file = rustix::fs::openat(directory, name.as_str(), flags, FILE_MODE).map_err(staging())?;
     Ok(Staged {
         file: File::from(file),
         name: Some((parent, name)),

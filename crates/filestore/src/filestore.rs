@@ -1,6 +1,7 @@
 //! The filestore as a program holds it.
 
 use crate::command::{Commands, OnStep};
+use crate::metric;
 use crate::scan::Scans;
 use crate::store::{Head, OpenError, Store};
 use journal::{Clock, JournalReader, SystemClock};
@@ -70,6 +71,7 @@ impl Filestore {
     /// # Errors
     /// As [`OpenError`] says.
     pub fn open(options: Options) -> Result<Arc<Self>, OpenError> {
+        metric::describe();
         let Options {
             data_dir,
             database_path,

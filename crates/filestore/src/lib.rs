@@ -20,6 +20,7 @@ mod command;
 mod disk;
 mod filestore;
 mod hash;
+mod metric;
 mod mount;
 mod name;
 mod path;

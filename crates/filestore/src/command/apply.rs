@@ -3,7 +3,7 @@
 //! It looks at the rows as they are in the transaction. What a scan has done in between is taken
 //! as it is: a node that the scan made of the same file is that file's node.
 
-use super::{Action, Answer, CommandError, Intent, Lineage};
+use super::{Action, Answer, CommandError, Intent, Lineage, Put};
 use crate::path::NodePath;
 use crate::store::idempotency::{self, Kept};
 use crate::store::{Cause, Metadata, Node, StoreError, Verb, WriteTx, intent, node};
@@ -83,38 +83,7 @@ fn apply(
             path,
             metadata,
         } => create_directory(tx, cause, (*mount_id, path), metadata.as_ref(), lineage),
-        Action::Upload {
-            mount_id,
-            path,
-            facts,
-            checksum,
-            content_hash,
-            metadata,
-            ..
-        } => {
-            let (parent, created) = ensure_directories(tx, cause, *mount_id, lineage)?;
-            let before = claim(tx, cause, *mount_id, path.as_str(), NodeKind::File)?;
-            let fresh = || Node::new(*mount_id, Some(parent.id), path.to_string(), *facts);
-            let mut after = before.clone().unwrap_or_else(fresh);
-            after.parent_id = Some(parent.id);
-            after.facts = *facts;
-            after.checksum.clone_from(checksum);
-            after.content_hash = Some(content_hash.clone());
-            if let Some(metadata) = metadata {
-                after.metadata = Metadata::from_object(metadata)?;
-            }
-            seen(&mut after, tx);
-            tx.change(cause, Verb::Uploaded, before.as_ref(), &mut after)?;
-            let result = json!({
-                "path": path, "sizeBytes": facts.size_bytes, "checksum": checksum,
-                "contentHash": content_hash, "overwritten": before.is_some_and(|n| n.is_on_disk()),
-            });
-            Ok(Applied {
-                node: after,
-                changed: created + 1,
-                result: object(result),
-            })
-        }
+        Action::Upload(put) => upload(tx, cause, put, lineage),
         Action::Delete { node_id, .. } => {
             let before = by_id(tx, *node_id)?;
             let (node, changed) = match before.state {
@@ -156,6 +125,44 @@ fn apply(
             unset,
         } => patch_metadata(tx, cause, *node_id, set, unset),
     }
+}
+
+fn upload(
+    tx: &mut WriteTx<'_>,
+    cause: &Cause<'_>,
+    put: &Put,
+    lineage: &Lineage,
+) -> Result<Applied, CommandError> {
+    let (parent, created) = ensure_directories(tx, cause, put.mount_id, lineage)?;
+    let before = claim(tx, cause, put.mount_id, put.path.as_str(), NodeKind::File)?;
+    let fresh = || {
+        Node::new(
+            put.mount_id,
+            Some(parent.id),
+            put.path.to_string(),
+            put.facts,
+        )
+    };
+    let mut after = before.clone().unwrap_or_else(fresh);
+    after.parent_id = Some(parent.id);
+    after.facts = put.facts;
+    after.checksum.clone_from(&put.checksum);
+    after.content_hash = Some(put.content_hash.clone());
+    if let Some(metadata) = &put.metadata {
+        after.metadata = Metadata::from_object(metadata)?;
+    }
+    seen(&mut after, tx);
+    tx.change(cause, Verb::Uploaded, before.as_ref(), &mut after)?;
+    let is_overwritten = before.is_some_and(|before| before.is_on_disk());
+    let result = json!({
+        "path": put.path, "sizeBytes": put.facts.size_bytes, "checksum": put.checksum,
+        "contentHash": put.content_hash, "overwritten": is_overwritten,
+    });
+    Ok(Applied {
+        node: after,
+        changed: created + 1,
+        result: object(result),
+    })
 }
 
 fn create_directory(

@@ -1,6 +1,6 @@
 //! What an earlier run left half done.
 
-use super::{Action, CommandError, Commands, Intent, Lineage, apply};
+use super::{Action, CommandError, Commands, Intent, Lineage, Put, apply};
 use crate::store::mount::{self, AccessMode, BackendKind, MountState};
 use crate::store::{StoreError, intent};
 use crate::walk::Identity;
@@ -68,14 +68,9 @@ impl Commands {
                 let place = self.place(*mount_id)?;
                 Ok(place.disk.make_directories(path).ok())
             }
-            Action::Upload {
-                mount_id,
-                path,
-                facts,
-                ..
-            } => {
-                let place = self.place(*mount_id)?;
-                self.stands_at(&place, path, facts.identity)
+            Action::Upload(put) => {
+                let place = self.place(put.mount_id)?;
+                self.stands_at(&place, &put.path, put.facts.identity)
             }
             Action::Delete {
                 mount_id,
@@ -160,7 +155,7 @@ impl Action {
     /// The name in the mount's root that it needs.
     fn own_name(&self) -> Option<&str> {
         match self {
-            Self::Upload { staged, .. } | Self::Copy { staged, .. } => Some(staged),
+            Self::Upload(Put { staged, .. }) | Self::Copy { staged, .. } => Some(staged),
             Self::Delete { trash, .. } => trash.as_deref(),
             _ => None,
         }

@@ -36,9 +36,7 @@ impl From<CommandError> for Problem {
                 Self::conflict("already_exists", detail).with_details(json!({ "kind": kind }))
             }
             CommandError::ExistsOnDisk(_) => Self::conflict("already_exists", detail),
-            CommandError::WrongKind { .. } | CommandError::IntoItself(_) => {
-                Self::conflict("wrong_kind", detail)
-            }
+            CommandError::WrongKind { .. } => Self::conflict("wrong_kind", detail),
             CommandError::NotEmpty(_) => Self::conflict("not_empty", detail),
             CommandError::Version {
                 expected, found, ..
@@ -46,7 +44,9 @@ impl From<CommandError> for Problem {
                 .with_details(json!({ "expectedVersion": expected, "version": found })),
             CommandError::KeyReused(_) => Self::conflict("idempotency_conflict", detail),
             CommandError::Hash(error) => error.into(),
-            CommandError::Drift(_) | CommandError::Busy(_) => Self::conflict("conflict", detail),
+            CommandError::IntoItself(_) | CommandError::Drift(_) | CommandError::Busy(_) => {
+                Self::conflict("conflict", detail)
+            }
             CommandError::Disk(error) => error.into(),
             CommandError::Store(error) => error.into(),
         }

@@ -10,6 +10,7 @@ use super::head::HeadSignal;
 use super::lock::DirectoryLock;
 use super::tx::WriteTx;
 use super::{Head, StoreError};
+use crate::metric;
 use journal::Clock;
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -144,9 +145,14 @@ impl Writer {
         begun?;
         let head = tx.finish(before)?;
         self.connection.execute_batch("COMMIT")?;
-        metrics::histogram!("filestore_commit_jobs")
-            .record(f64::from(u32::try_from(done.len()).unwrap_or(u32::MAX)));
-        metrics::histogram!("filestore_commit_seconds").record(started.elapsed().as_secs_f64());
+        let jobs = u32::try_from(done.len()).unwrap_or(u32::MAX);
+        metrics::histogram!(metric::COMMIT_JOBS).record(f64::from(jobs));
+        metrics::histogram!(metric::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a gauge needs no more than 52 bits"
+        )]
+        metrics::gauge!(metric::JOURNAL_HEAD).set(head.id.get() as f64);
         Ok(head)
     }
 

@@ -152,7 +152,7 @@ async fn a_move_replaces_a_file_only_if_it_is_told_to() {
     );
     assert_eq!(
         server.rename("dir", "dir/below").await.problem(),
-        (409, "wrong_kind")
+        (409, "conflict")
     );
     assert_eq!(
         server.rename("nowhere", "x").await.problem(),
@@ -526,7 +526,7 @@ async fn a_copy_is_other_nodes_with_the_same_contents() {
     );
     let itself = json!({ "path": "d", "targetPath": "d/e/x" });
     let itself = server.json(Method::POST, "/v1/nodes/copy", itself).await;
-    assert_eq!(itself.problem(), (409, "wrong_kind"));
+    assert_eq!(itself.problem(), (409, "conflict"));
     assert_eq!(server.names(), ["d", "x"]);
 }
 

@@ -1,0 +1,167 @@
+//! Commands that may be about whole trees: delete and move.
+
+use super::request::{Actor, DeleteNode, MoveNode};
+use super::run::{Run, exists, expect_version};
+use super::{Action, Answer, CommandError, Commands, Lineage, Place};
+use crate::store::{Node, node};
+use journal::NodeKind;
+
+impl Commands {
+    /// Deletes a file, an empty directory, or a directory with all in it.
+    pub(crate) fn delete(&self, actor: Actor, ask: &DeleteNode) -> Result<Answer, CommandError> {
+        self.run("deleteNode", actor, ask, |run| {
+            let place = self.writable(ask.mount_id)?;
+            place.refuse_own(&ask.path)?;
+            let node = self.node_to_delete(ask)?;
+            if node.is_directory() {
+                self.locks
+                    .on_trees(&[ask.mount_id], || self.delete_locked(&run, &place, ask))
+            } else {
+                self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
+                    match self.node_to_delete(ask)?.is_directory() {
+                        true => Err(CommandError::Busy(ask.path.to_string())),
+                        false => self.delete_locked(&run, &place, ask),
+                    }
+                })
+            }
+        })
+    }
+
+    /// The node at the path, or one that is missing from there: its deletion ends its life.
+    fn node_to_delete(&self, ask: &DeleteNode) -> Result<Node, CommandError> {
+        let path = ask.path.as_str();
+        let node = self.store.read(|connection| {
+            let at = node::at(connection, ask.mount_id, path)?;
+            let missing = |kind| node::missing_at(connection, ask.mount_id, path, kind);
+            match at {
+                Some(node) => Ok(Some(node)),
+                None => Ok::<_, CommandError>(
+                    missing(NodeKind::File)?.or(missing(NodeKind::Directory)?),
+                ),
+            }
+        })?;
+        node.ok_or_else(|| CommandError::NoNodeAt(ask.path.to_string()))
+    }
+
+    fn delete_locked(
+        &self,
+        run: &Run<'_>,
+        place: &Place,
+        ask: &DeleteNode,
+    ) -> Result<Answer, CommandError> {
+        let node = self.node_to_delete(ask)?;
+        expect_version(Some(&node), ask.expected_version, &ask.path)?;
+        let facts = place.disk.facts(ask.path.as_str())?;
+        // A missing node has nothing on disk that is its own.
+        let on_disk = facts.filter(|_| node.is_on_disk());
+        if on_disk.is_some_and(|facts| facts.kind != node.facts.kind) {
+            return Err(CommandError::Drift(ask.path.to_string()));
+        }
+        if node.is_directory() && !ask.recursive && self.has_children(node.id)? {
+            return Err(CommandError::NotEmpty(ask.path.to_string()));
+        }
+        let trash = (ask.recursive && on_disk.is_some_and(|facts| facts.is_directory()))
+            .then(|| place.disk.trash_name());
+        let intended = run.intend(Action::Delete {
+            mount_id: ask.mount_id,
+            path: ask.path.clone(),
+            node_id: node.id,
+            trash: trash.clone(),
+        })?;
+        intended.attempt(|| match (&trash, on_disk) {
+            (Some(trash), _) => place
+                .disk
+                .rename(ask.path.as_str(), &place.disk, trash, false),
+            (None, Some(facts)) => place.disk.remove(ask.path.as_str(), facts.is_directory()),
+            (None, None) => Ok(()),
+        })?;
+        let answer = intended.commit(Lineage::new())?;
+        if let Some(trash) = trash
+            && let Err(error) = place.disk.remove_trash(&trash)
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                trash,
+                "deleted tree could not be removed from disk entirely"
+            );
+        }
+        Ok(answer)
+    }
+
+    fn has_children(&self, directory: i64) -> Result<bool, CommandError> {
+        let rollup = self
+            .store
+            .read(|connection| crate::store::rollup::of(connection, directory))?;
+        Ok(rollup.is_some_and(|rollup| rollup.child_count > 0))
+    }
+
+    /// Moves or renames a node with all below it.
+    pub(crate) fn move_node(&self, actor: Actor, ask: &MoveNode) -> Result<Answer, CommandError> {
+        self.run("moveNode", actor, ask, |run| {
+            let from = self.writable(ask.mount_id)?;
+            let to = self.writable(ask.target_mount_id)?;
+            from.refuse_own(&ask.path)?;
+            to.refuse_own(&ask.target_path)?;
+            if ask.mount_id == ask.target_mount_id && ask.target_path.is_within(&ask.path) {
+                return Err(CommandError::IntoItself(ask.path.to_string()));
+            }
+            if self.node_to_move(ask)?.is_directory() {
+                self.locks
+                    .on_trees(&[ask.mount_id, ask.target_mount_id], || {
+                        self.move_locked(&run, (&from, &to), ask)
+                    })
+            } else {
+                let paths = [
+                    (ask.mount_id, &ask.path),
+                    (ask.target_mount_id, &ask.target_path),
+                ];
+                self.locks
+                    .on_paths(&paths, || match self.node_to_move(ask)?.is_directory() {
+                        true => Err(CommandError::Busy(ask.path.to_string())),
+                        false => self.move_locked(&run, (&from, &to), ask),
+                    })
+            }
+        })
+    }
+
+    fn node_to_move(&self, ask: &MoveNode) -> Result<Node, CommandError> {
+        self.node_at(ask.mount_id, &ask.path)?
+            .ok_or_else(|| CommandError::NoNodeAt(ask.path.to_string()))
+    }
+
+    fn move_locked(
+        &self,
+        run: &Run<'_>,
+        (from, to): (&Place, &Place),
+        ask: &MoveNode,
+    ) -> Result<Answer, CommandError> {
+        let node = self.node_to_move(ask)?;
+        expect_version(Some(&node), ask.expected_version, &ask.path)?;
+        if let Some(there) = self.node_at(ask.target_mount_id, &ask.target_path)?
+            && (!ask.overwrite || there.is_directory() || node.is_directory())
+        {
+            return Err(exists(&ask.target_path, &there));
+        }
+        let facts = from.disk.facts(ask.path.as_str())?;
+        let facts = facts
+            .filter(|facts| facts.kind == node.facts.kind)
+            .ok_or_else(|| CommandError::Drift(ask.path.to_string()))?;
+        let intended = run.intend(Action::Move {
+            mount_id: ask.mount_id,
+            path: ask.path.clone(),
+            node_id: node.id,
+            target_mount_id: ask.target_mount_id,
+            target_path: ask.target_path.clone(),
+            identity: facts.identity,
+        })?;
+        let lineage = intended.attempt(|| {
+            let lineage = to.disk.make_directories(&ask.target_path.parent())?;
+            let target = ask.target_path.as_str();
+            from.disk
+                .rename(ask.path.as_str(), &to.disk, target, ask.overwrite)?;
+            Ok(lineage)
+        })?;
+        intended.commit(lineage)
+    }
+}
