@@ -4,6 +4,7 @@ use crate::books::{self, Books};
 use crate::memory;
 use crate::source::Source;
 use crate::task::Outcome;
+use crate::watch::Stopwatch;
 use anyhow::Context as _;
 use feed::consumer::{Consumer, ConsumerOptions};
 use feed::{SharedReader, Sink};
@@ -11,7 +12,6 @@ use journal::{JournalId, SystemClock, chain};
 use metastore::Metastore;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 use timestore::Timestore;
 
 /// A journal, read in the consumer's batches, with its digests checked: what no book can be faster
@@ -20,7 +20,7 @@ pub(crate) fn read(source: &Source) -> anyhow::Result<Outcome> {
     let journal = source.open()?;
     let limit = ConsumerOptions::default().batch_max_entries;
     memory::reset_peak()?;
-    let started = Instant::now();
+    let watch = Stopwatch::start();
     let mut after = JournalId::ZERO;
     loop {
         let page = journal.reader.read(after, limit)?;
@@ -33,7 +33,7 @@ pub(crate) fn read(source: &Source) -> anyhow::Result<Outcome> {
         chain::verify(after, digest, &page.entries)?;
         after = last.id;
     }
-    Outcome::of(after.get(), started.elapsed()).with_peak()
+    Outcome::of(after.get(), watch.stop()).with_peak()
 }
 
 /// A journal into the metastore.
@@ -64,12 +64,12 @@ fn follow<S: Sink>(sink: S, reader: &SharedReader) -> anyhow::Result<Outcome> {
     let options = ConsumerOptions::default();
     let mut consumer = Consumer::new(sink, Arc::clone(reader), Arc::new(SystemClock), options);
     memory::reset_peak()?;
-    let started = Instant::now();
+    let watch = Stopwatch::start();
     while consumer.handle().status().checkpoint < head {
         consumer.turn();
         books::check(consumer.handle())?;
     }
-    Outcome::of(head.get(), started.elapsed()).with_peak()
+    Outcome::of(head.get(), watch.stop()).with_peak()
 }
 
 /// A journal into both, each with its consumer's thread.
@@ -79,10 +79,10 @@ pub(crate) fn both(source: &Source, data: &Path) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Runtime::new()?;
     let mut books = Books::open(data)?;
     memory::reset_peak()?;
-    let started = Instant::now();
+    let watch = Stopwatch::start();
     books.follow(&journal.reader)?;
     runtime.block_on(books.wait_for(head))?;
-    let mut outcome = Outcome::of(head.get(), started.elapsed()).with_peak()?;
+    let mut outcome = Outcome::of(head.get(), watch.stop()).with_peak()?;
     outcome.bytes = Some(books.close()?);
     Ok(outcome)
 }

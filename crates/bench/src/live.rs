@@ -8,6 +8,7 @@ mod latency;
 use crate::books::Books;
 use crate::memory;
 use crate::task::Outcome;
+use crate::watch::{Stopwatch, Watched};
 use anyhow::Context as _;
 use filestore::{Filestore, Options, ScanOptions};
 use futures::future::try_join_all;
@@ -34,9 +35,9 @@ pub(crate) fn live(tree: &Path, data: &Path, commands: u64) -> anyhow::Result<Ou
     let watch = Watch::start(&system.filestore, &system.books.consumers)?;
     memory::reset_peak()?;
     let run = runtime.block_on(system.run(commands, Some(every)))?;
-    let mut latencies = watch.latencies(before)?;
+    let mut latencies = watch.latencies(before, &system.books.consumers)?;
     let entries = run.head.entries_since(before);
-    let outcome = Outcome::of(entries, run.elapsed)
+    let outcome = Outcome::of(entries, run.watched)
         .with_peak()?
         .with_times(&mut latencies);
     system.close()?;
@@ -51,7 +52,7 @@ pub(crate) fn commands(tree: &Path, data: &Path, commands: u64) -> anyhow::Resul
     memory::reset_peak()?;
     let mut run = runtime.block_on(system.run(commands, None))?;
     let done = u64::try_from(run.answered.len())?;
-    let outcome = Outcome::of(done, run.elapsed)
+    let outcome = Outcome::of(done, run.watched)
         .with_peak()?
         .with_times(&mut run.answered);
     system.close()?;
@@ -69,7 +70,7 @@ struct System {
 
 struct Run {
     /// From the first command to the last one's answer.
-    elapsed: Duration,
+    watched: Watched,
     /// How long each command took.
     answered: Vec<Duration>,
     /// The journal's head after them.
@@ -107,7 +108,7 @@ impl System {
     async fn run(&self, commands: u64, every: Option<Duration>) -> anyhow::Result<Run> {
         let client = reqwest::Client::new();
         let share = usize::try_from(commands.div_ceil(u64::from(CLIENTS)))?;
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         let clients = (0..CLIENTS).map(|number| {
             let mine = self.files.iter().skip(usize::try_from(number).unwrap_or(0));
             let mine = mine.step_by(usize::try_from(CLIENTS).unwrap_or(1));
@@ -125,11 +126,11 @@ impl System {
             }
         });
         let answered = try_join_all(clients).await?.concat();
-        let elapsed = started.elapsed();
+        let watched = watch.stop();
         let head = self.filestore.reader().position()?.head;
         self.books.wait_for(head).await?;
         Ok(Run {
-            elapsed,
+            watched,
             answered,
             head,
         })

@@ -26,6 +26,7 @@ mod source;
 mod synthetic;
 mod task;
 mod tree;
+mod watch;
 
 use args::Args;
 use clap::Parser as _;

@@ -316,8 +316,9 @@ impl Bench<'_> {
 fn told(name: &str, task: &Task) -> anyhow::Result<Outcome> {
     let outcome = task.run_apart()?;
     let (seconds, rate) = (outcome.seconds, outcome.rate());
+    let processor = outcome.processor_micros().unwrap_or_default();
     say(&format!(
-        "{name}: {} in {seconds:.3} s, {rate:.0}/s",
+        "{name}: {} in {seconds:.3} s, {rate:.0}/s, {processor:.2} µs CPU each",
         outcome.entries
     ));
     Ok(outcome)
@@ -333,11 +334,20 @@ fn median(mut outcomes: Vec<Outcome>) -> Option<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::Watched;
     use std::time::Duration;
 
     #[test]
     fn the_median_of_an_even_number_is_the_slower_one() {
-        let outcomes = [4, 1, 3, 2].map(|seconds| Outcome::of(12, Duration::from_secs(seconds)));
+        let outcomes = [4, 1, 3, 2].map(|seconds| {
+            Outcome::of(
+                12,
+                Watched {
+                    wall: Duration::from_secs(seconds),
+                    ..Watched::default()
+                },
+            )
+        });
         assert!((median(outcomes.to_vec()).unwrap().rate() - 4.0).abs() < 1e-9);
         assert!(median(Vec::new()).is_none());
     }

@@ -17,6 +17,9 @@ pub(crate) struct Measure {
     p99_ms: Option<f64>,
     peak_memory_mb: Option<f64>,
     bytes_per_entry: Option<f64>,
+    /// Real and raw, in microseconds an entry: for people.
+    #[serde(skip)]
+    processor_micros: [Option<f64>; 2],
 }
 
 impl Measure {
@@ -33,14 +36,19 @@ impl Measure {
             p99_ms: real.p99_ms.map(rounded),
             peak_memory_mb: real.peak_mib.map(rounded),
             bytes_per_entry: bytes_per_entry.map(rounded),
+            processor_micros: [
+                real.processor_micros(),
+                raw.and_then(Outcome::processor_micros),
+            ],
         }
     }
 
-    fn cells(&self) -> [String; 8] {
+    fn cells(&self) -> [String; 10] {
         let whole =
             |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.0}"));
         let fine =
             |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
+        let [real, raw] = self.processor_micros;
         [
             self.path.clone(),
             whole(Some(self.entries_per_second)),
@@ -50,6 +58,8 @@ impl Measure {
             fine(self.p99_ms),
             whole(self.peak_memory_mb),
             whole(self.bytes_per_entry),
+            fine(real),
+            fine(raw),
         ]
     }
 }
@@ -77,6 +87,8 @@ pub(crate) fn print(measures: &[Measure], as_json: bool) -> anyhow::Result<()> {
         "p99 ms",
         "peak MiB",
         "bytes/entry",
+        "CPU µs/entry",
+        "raw CPU",
     ]);
     for measure in measures {
         table.add_row(measure.cells());
@@ -94,11 +106,19 @@ pub(crate) fn say(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::Watched;
     use std::time::Duration;
+
+    fn lasting(seconds: u64) -> Watched {
+        Watched {
+            wall: Duration::from_secs(seconds),
+            ..Watched::default()
+        }
+    }
 
     #[test]
     fn a_measure_without_a_raw_engine_has_nulls() {
-        let real = Outcome::of(1_000, Duration::from_secs(2));
+        let real = Outcome::of(1_000, lasting(2));
         let json = serde_json::to_value(Measure::new("live".to_owned(), &real, None)).unwrap();
         let expected = serde_json::json!({
             "path": "live", "entriesPerSecond": 500.0, "rawEntriesPerSecond": null, "ratio": null,
@@ -112,9 +132,9 @@ mod tests {
         let (real, raw) = (
             Outcome {
                 bytes: Some(64_000),
-                ..Outcome::of(1_000, Duration::from_secs(2))
+                ..Outcome::of(1_000, lasting(2))
             },
-            Outcome::of(1_000, Duration::from_secs(1)),
+            Outcome::of(1_000, lasting(1)),
         );
         let measure = Measure::new("scan".to_owned(), &real, Some(&raw));
         assert_eq!(measure.ratio, Some(0.5));

@@ -3,9 +3,9 @@
 use crate::books::Books;
 use crate::memory;
 use crate::task::Outcome;
+use crate::watch::Stopwatch;
 use filestore::{Filestore, Options, ScanOptions};
 use std::path::Path;
-use std::time::Instant;
 
 /// Scans a tree into the filestore in `data`: everything, or, the second time, what has changed.
 /// Entries are the names in the tree.
@@ -16,15 +16,15 @@ pub(crate) fn scan(tree: &Path, data: &Path) -> anyhow::Result<Outcome> {
     let filestore = Filestore::open(options)?;
     let mount = filestore.ensure_local_mount(tree)?;
     memory::reset_peak()?;
-    let started = Instant::now();
+    let watch = Stopwatch::start();
     let report = filestore.scan(mount.id, &ScanOptions::default())?;
-    let elapsed = started.elapsed();
+    let watched = watch.stop();
     anyhow::ensure!(
         report.problem_count == 0,
         "the scan met problems: {:?}",
         report.problems
     );
-    let mut outcome = Outcome::of(report.files + report.directories, elapsed).with_peak()?;
+    let mut outcome = Outcome::of(report.files + report.directories, watched).with_peak()?;
     filestore.close();
     outcome.bytes = Some(memory::database_bytes(&database(data))?);
     Ok(outcome)
@@ -40,11 +40,11 @@ pub(crate) fn follow(tree: &Path, data: &Path) -> anyhow::Result<Outcome> {
     let mut books = Books::open(data)?;
     books.follow(&filestore.reader())?;
     memory::reset_peak()?;
-    let started = Instant::now();
+    let watch = Stopwatch::start();
     filestore.scan(mount.id, &ScanOptions::default())?;
     let head = filestore.reader().position()?.head;
     runtime.block_on(books.wait_for(head))?;
-    let mut outcome = Outcome::of(head.get(), started.elapsed()).with_peak()?;
+    let mut outcome = Outcome::of(head.get(), watch.stop()).with_peak()?;
     let bytes = books.close()?;
     filestore.close();
     outcome.bytes = Some(bytes + memory::database_bytes(&database(data))?);

@@ -1,6 +1,7 @@
 //! One measurement, in a process of its own.
 
 use crate::source::Source;
+use crate::watch::Watched;
 use crate::{catch_up, growth, live, raw, scan};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub(crate) enum Task {
 pub(crate) struct Outcome {
     pub(crate) entries: u64,
     pub(crate) seconds: f64,
+    /// On the processors.
+    pub(crate) processor_seconds: Option<f64>,
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
     pub(crate) peak_mib: Option<f64>,
@@ -65,10 +68,11 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// So many entries in so much time.
-    pub(crate) fn of(entries: u64, elapsed: Duration) -> Self {
+    pub(crate) fn of(entries: u64, watched: Watched) -> Self {
         Self {
             entries,
-            seconds: elapsed.as_secs_f64(),
+            seconds: watched.wall.as_secs_f64(),
+            processor_seconds: Some(watched.processor.as_secs_f64()),
             ..Self::default()
         }
     }
@@ -97,7 +101,18 @@ impl Outcome {
     /// One after the other: the same entries, and the time of both.
     pub(crate) fn and_then(mut self, next: &Self) -> Self {
         self.seconds += next.seconds;
+        self.processor_seconds = self
+            .processor_seconds
+            .zip(next.processor_seconds)
+            .map(|(first, second)| first + second);
         self
+    }
+
+    /// Microseconds on the processors an entry.
+    pub(crate) fn processor_micros(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "an average for people to read")]
+        let entries = self.entries as f64;
+        Some(self.processor_seconds? * 1_000_000.0 / entries)
     }
 }
 

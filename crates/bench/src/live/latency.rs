@@ -4,6 +4,8 @@
 //! down is three rising series; the latency of an entry is the time from the first head at or past
 //! it to the later of the two books' first checkpoints at or past it.
 
+use crate::report::say;
+use crate::task::Outcome;
 use anyhow::Context as _;
 use feed::consumer::ConsumerHandle;
 use filestore::Filestore;
@@ -57,11 +59,29 @@ impl Watch {
         Ok(Self { head, books, stop })
     }
 
-    /// Ends the watch; the latency of each entry after `after`.
-    pub(super) fn latencies(self, after: JournalId) -> anyhow::Result<Vec<Duration>> {
+    /// Ends the watch; the latency of each entry after `after` in the slower book. That of each
+    /// book is told to people.
+    pub(super) fn latencies(
+        self,
+        after: JournalId,
+        consumers: &[ConsumerHandle],
+    ) -> anyhow::Result<Vec<Duration>> {
         self.stop.cancel();
         let heads = join(self.head)?;
         let books: Vec<_> = self.books.into_iter().map(join).collect::<Result<_, _>>()?;
+        for (consumer, book) in consumers.iter().zip(&books) {
+            let mut alone = latencies(after, &heads, std::slice::from_ref(book));
+            let times = Outcome::default().with_times(&mut alone);
+            let (p50, p99) = (
+                times.p50_ms.unwrap_or_default(),
+                times.p99_ms.unwrap_or_default(),
+            );
+            let most = alone.last().copied().unwrap_or_default();
+            say(&format!(
+                "{}: p50 {p50:.2} ms, p99 {p99:.2} ms, {most:.1?} at most",
+                consumer.name()
+            ));
+        }
         Ok(latencies(after, &heads, &books))
     }
 }

@@ -3,12 +3,12 @@
 use super::BATCH;
 use crate::books;
 use crate::task::Outcome;
+use crate::watch::{Stopwatch, Watched};
 use anyhow::Context as _;
 use duckdb::arrow::compute::concat_batches;
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{AccessMode, Config, Connection};
 use std::path::Path;
-use std::time::{Duration, Instant};
 use timestore::Timestore;
 
 /// Batches in memory at a time.
@@ -35,21 +35,21 @@ pub(crate) fn measure(from: &Path, data: &Path) -> anyhow::Result<Outcome> {
             row.get(0)
         })?;
     let size = i64::try_from(BATCH)?;
-    let (mut after, mut elapsed, mut entries) = (0_i64, Duration::ZERO, 0_u64);
+    let (mut after, mut watched, mut entries) = (0_i64, Watched::default(), 0_u64);
     while after < head {
         let mut batches = Vec::new();
         for _ in 0..CHUNK {
             batches.extend(load(&source, &table, after, after + size)?);
             after += size;
         }
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         for batch in batches {
             entries += u64::try_from(batch.num_rows())?;
             append(&sink, &table, batch)?;
         }
-        elapsed += started.elapsed();
+        watched += watch.stop();
     }
-    Ok(Outcome::of(entries, elapsed))
+    Ok(Outcome::of(entries, watched))
 }
 
 /// One batch of the rows with ids after `after`, up to and with `last`.

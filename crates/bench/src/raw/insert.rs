@@ -3,11 +3,11 @@
 use super::sqlite;
 use crate::scan;
 use crate::task::Outcome;
+use crate::watch::{Stopwatch, Watched};
 use filestore::{Filestore, Options};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// What a scan fills: the nodes, what is told of them, what lies below them, and what their
 /// directories looked like.
@@ -38,17 +38,17 @@ pub(crate) fn measure(from: &Path, data: &Path) -> anyhow::Result<Outcome> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let names = tables.first().map_or(0, |nodes| nodes.rows);
     let batches = names.div_ceil(BATCH).max(1);
-    let mut elapsed = Duration::ZERO;
+    let mut watched = Watched::default();
     for _ in 0..batches {
         let loaded = tables
             .iter_mut()
             .map(|table| table.next(&source, table.rows.div_ceil(batches)))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         insert(&mut sink, &tables, &loaded)?;
-        elapsed += started.elapsed();
+        watched += watch.stop();
     }
-    Ok(Outcome::of(names, elapsed))
+    Ok(Outcome::of(names, watched))
 }
 
 impl Table {

@@ -5,11 +5,11 @@ use super::{BATCH, sqlite};
 use crate::books;
 use crate::source::Source;
 use crate::task::Outcome;
+use crate::watch::{Stopwatch, Watched};
 use journal::{Event, EventType, JournalId, JournalReader, NodeEvent, NodeState};
 use metastore::Metastore;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// Entries in memory at a time.
 const CHUNK: usize = 10 * BATCH;
@@ -40,20 +40,20 @@ pub(crate) fn measure(source: &Source, data: &Path) -> anyhow::Result<Outcome> {
     Metastore::open(metastore::Options::in_data_dir(data))?.close();
     let mut connection = sqlite::open(&books::metastore_database(data))?;
     let journal = source.open()?;
-    let (mut after, mut elapsed) = (JournalId::ZERO, Duration::ZERO);
+    let (mut after, mut watched) = (JournalId::ZERO, Watched::default());
     loop {
         let start = after;
         let rows = load(&*journal.reader, &mut after)?;
         if after == start {
             break;
         }
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         for batch in rows.chunks(BATCH) {
             write(&mut connection, batch)?;
         }
-        elapsed += started.elapsed();
+        watched += watch.stop();
     }
-    Ok(Outcome::of(after.get(), elapsed))
+    Ok(Outcome::of(after.get(), watched))
 }
 
 /// The rows of the next chunk.

@@ -1,11 +1,11 @@
 //! A bare parallel walk: each thread takes a directory, lists it, and asks about each name.
 
 use crate::task::Outcome;
+use crate::watch::Stopwatch;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Instant;
 
 /// Directories that wait, and how many threads look at one.
 struct Queue {
@@ -16,9 +16,9 @@ struct Queue {
 pub(crate) fn measure(tree: &Path) -> anyhow::Result<Outcome> {
     // Both the walk and the scan find the tree warm.
     walk(tree)?;
-    let started = Instant::now();
+    let watch = Stopwatch::start();
     let names = walk(tree)?;
-    Ok(Outcome::of(names, started.elapsed()))
+    Ok(Outcome::of(names, watch.stop()))
 }
 
 /// How many names there are in the tree, its root among them.
