@@ -135,8 +135,13 @@ impl JournalReader for Synthetic {
         })
     }
 
-    fn wait(&self, _after: JournalId, _timeout: Duration) -> Result<Position, ReadError> {
-        self.position()
+    fn wait(&self, after: JournalId, timeout: Duration) -> Result<Position, ReadError> {
+        let position = self.position()?;
+        if position.head <= after {
+            // Nothing ever comes, and nobody is to spin for it.
+            std::thread::park_timeout(timeout);
+        }
+        Ok(position)
     }
 
     fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
@@ -170,6 +175,20 @@ mod tests {
         }
         assert_eq!(last.0.get(), 25_000);
         assert!(read(&reader, 25_001, 1).after_digest.is_none());
+    }
+
+    #[test]
+    fn a_wait_at_the_head_lasts_and_one_before_it_does_not() {
+        let reader = Synthetic::new(10);
+        let started = std::time::Instant::now();
+        reader
+            .wait(JournalId::new(9), Duration::from_secs(60))
+            .unwrap();
+        assert!(started.elapsed() < Duration::from_secs(30));
+        reader
+            .wait(JournalId::new(10), Duration::from_millis(20))
+            .unwrap();
+        assert!(started.elapsed() >= Duration::from_millis(20));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 const LOOK: Duration = Duration::from_millis(100);
+/// What the design allows one entry in a hundred.
+const LATE: Duration = Duration::from_millis(25);
 
 /// The entry that was there, and when.
 type Note = (JournalId, Instant);
@@ -77,9 +79,11 @@ impl Watch {
                 times.p99_ms.unwrap_or_default(),
             );
             let most = alone.last().copied().unwrap_or_default();
+            let late = alone.iter().filter(|latency| **latency > LATE).count();
             say(&format!(
-                "{}: p50 {p50:.2} ms, p99 {p99:.2} ms, {most:.1?} at most",
-                consumer.name()
+                "{}: p50 {p50:.2} ms, p99 {p99:.2} ms, {most:.1?} at most, {late} of {} late",
+                consumer.name(),
+                alone.len()
             ));
         }
         Ok(latencies(after, &heads, &books))
