@@ -18,6 +18,7 @@ mod port;
 mod process;
 mod proxy;
 mod redis_server;
+mod small_disk;
 mod tree;
 mod wait;
 
@@ -25,5 +26,6 @@ pub use port::free_port;
 pub use process::Process;
 pub use proxy::TcpProxy;
 pub use redis_server::RedisServer;
+pub use small_disk::SmallDisk;
 pub use tree::tree;
 pub use wait::{Seen, wait_for, wait_for_async};

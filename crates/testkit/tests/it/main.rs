@@ -4,5 +4,6 @@
 mod process;
 mod proxy;
 mod redis_server;
+mod small_disk;
 mod tree;
 mod wait;
