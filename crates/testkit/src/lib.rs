@@ -14,6 +14,7 @@
     reason = "a test that cannot be set up must fail where it stands"
 )]
 
+pub mod file_fault;
 mod port;
 mod process;
 mod proxy;

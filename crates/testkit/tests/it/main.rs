@@ -1,6 +1,7 @@
 //! The test edge, tested.
 #![cfg(test)]
 
+mod file_fault;
 mod process;
 mod proxy;
 mod redis_server;
