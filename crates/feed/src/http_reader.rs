@@ -1,4 +1,7 @@
 //! The journal read over HTTP, for consumers that run apart from filestore.
+//!
+//! Answers are read a line at a time, so that what is in memory is the entries and not their JSON
+//! as well. Filestore bounds the bytes of a page; this reader does not rely on it.
 
 use bytes::{Buf, Bytes, BytesMut};
 use journal::{
@@ -15,6 +18,10 @@ use tokio::runtime::Handle;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Lines of one page, in bytes: what comes after them is asked for again.
+const PAGE_BYTES: usize = 32 << 20;
+/// The longest line.
+const LINE_BYTES: usize = 64 << 20;
 
 /// Reads `GET /v1/journal` and `GET /v1/snapshot` of a filestore. Its blocking methods run the
 /// requests on the runtime it was made with, so they must not be called from that runtime's own
@@ -66,7 +73,7 @@ impl HttpJournalReader {
         after: JournalId,
         limit: usize,
         wait: Duration,
-    ) -> Result<(HeaderMap, Bytes), ReadError> {
+    ) -> Result<Response, ReadError> {
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         let query = [
             ("after", after.get()),
@@ -76,22 +83,37 @@ impl HttpJournalReader {
         let response = self
             .get("/v1/journal", &query, Some(wait + TIMEOUT))
             .await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        if status == StatusCode::GONE {
-            let trimmed = header(&headers, "tidemark-trimmed")?;
+        if response.status() == StatusCode::GONE {
+            let trimmed = header(response.headers(), "tidemark-trimmed")?;
             return Err(ReadError::Trimmed { after, trimmed });
         }
-        let body = response.bytes().await.map_err(unavailable)?;
-        if !status.is_success() {
-            let text = String::from_utf8_lossy(&body)
-                .chars()
-                .take(500)
-                .collect::<String>();
-            return Err(ReadError::Unavailable(
-                format!("{} answered {status}: {text}", self.base).into(),
-            ));
+        self.accepted(response).await
+    }
+
+    /// The answer, if it is one; else what the server said.
+    async fn accepted(&self, mut response: Response) -> Result<Response, ReadError> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
         }
-        Ok((headers, body))
+        let said = response
+            .chunk()
+            .await
+            .map_err(unavailable)?
+            .unwrap_or_default();
+        let text: String = String::from_utf8_lossy(&said).chars().take(500).collect();
+        Err(ReadError::Unavailable(
+            format!("{} answered {status}: {text}", self.base).into(),
+        ))
+    }
+
+    fn lines(&self, response: Response) -> Lines {
+        Lines {
+            response,
+            runtime: self.runtime.clone(),
+            buffer: BytesMut::new(),
+            has_ended: false,
+        }
     }
 
     fn position_of(headers: &HeaderMap) -> Result<Position, ReadError> {
@@ -106,25 +128,26 @@ impl HttpJournalReader {
 impl JournalReader for HttpJournalReader {
     fn position(&self) -> Result<Position, ReadError> {
         let read = self.journal(JournalId::ZERO, 0, Duration::ZERO);
-        let (headers, _) = self.runtime.block_on(read)?;
-        Self::position_of(&headers)
+        Self::position_of(self.runtime.block_on(read)?.headers())
     }
 
     fn read(&self, after: JournalId, limit: usize) -> Result<Page, ReadError> {
-        let (headers, body) = self
+        let response = self
             .runtime
             .block_on(self.journal(after, limit, Duration::ZERO))?;
-        let position = Self::position_of(&headers)?;
+        let headers = response.headers();
+        let position = Self::position_of(headers)?;
         let after_digest = match headers.contains_key("tidemark-after-digest") {
-            true => Some(header::<Digest>(&headers, "tidemark-after-digest")?),
+            true => Some(header::<Digest>(headers, "tidemark-after-digest")?),
             false => None,
         };
-        let mut entries = Vec::with_capacity(limit.min(10_000));
-        for line in body
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let mut lines = self.lines(response);
+        while bytes < PAGE_BYTES
+            && let Some(line) = lines.next_line()?
         {
-            entries.push(entry(line, position.epoch)?);
+            bytes += line.len();
+            entries.push(entry(&line, position.epoch)?);
         }
         Ok(Page {
             position,
@@ -134,34 +157,26 @@ impl JournalReader for HttpJournalReader {
     }
 
     fn wait(&self, after: JournalId, timeout: Duration) -> Result<Position, ReadError> {
-        let (headers, _) = self.runtime.block_on(self.journal(after, 0, timeout))?;
-        Self::position_of(&headers)
+        let response = self.runtime.block_on(self.journal(after, 0, timeout))?;
+        Self::position_of(response.headers())
     }
 
     fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
-        let response = self.runtime.block_on(self.get("/v1/snapshot", &[], None))?;
-        if !response.status().is_success() {
-            let status = response.status();
-            return Err(ReadError::Unavailable(
-                format!("{} answered {status}", self.base).into(),
-            ));
-        }
+        let response = self.runtime.block_on(async {
+            let response = self.get("/v1/snapshot", &[], None).await?;
+            self.accepted(response).await
+        })?;
         let headers = response.headers();
         Ok(Snapshot {
             epoch: header::<Epoch>(headers, "tidemark-epoch")?,
             journal_id: header(headers, "tidemark-journal-id")?,
             digest: header(headers, "tidemark-digest")?,
-            nodes: Box::new(Lines {
-                response,
-                runtime: self.runtime.clone(),
-                buffer: BytesMut::new(),
-                has_ended: false,
-            }),
+            nodes: Box::new(self.lines(response)),
         })
     }
 }
 
-/// The nodes of a snapshot's body, a line at a time; the body is never in memory as a whole.
+/// The lines of an answer; its body is never in memory as a whole.
 struct Lines {
     response: Response,
     runtime: Handle,
@@ -186,9 +201,14 @@ impl Lines {
                     Ok(None)
                 } else {
                     Err(ReadError::Unavailable(
-                        "the snapshot ended within a line".into(),
+                        "the answer ended within a line".into(),
                     ))
                 };
+            }
+            if self.buffer.len() > LINE_BYTES {
+                return Err(ReadError::Damaged(format!(
+                    "a line of the answer is longer than {LINE_BYTES} bytes"
+                )));
             }
             match self
                 .runtime
