@@ -7,11 +7,14 @@
 //! [`spawn`] is the life around it: one thread that steps while there is something, waits for a
 //! signal or a timer when there is not, backs off when the journal or the store is away, and
 //! carries out what people ask through the [`ConsumerHandle`] (dead letters, waiting for an
-//! entry). Everything it holds is bounded: one page of the journal, whatever the backlog.
+//! entry). Everything it holds is bounded: the page of the journal that is being applied and,
+//! while there is a backlog, the one after it, which a second thread reads and checks meanwhile.
+//! That thread decides nothing; the model test does without it.
 
 mod backoff;
 mod follower;
 mod handle;
+mod pages;
 mod run;
 
 pub use backoff::Backoff;

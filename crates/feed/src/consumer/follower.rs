@@ -1,9 +1,9 @@
 //! One step along the journal, and every check it makes.
 
+use super::pages::{Checked, Pages};
 use crate::{Batch, Checkpoint, DeadLetter, Item, SharedReader, Sink, SinkError};
 use journal::{
     ChainError, Clock, Digest, Entry, Epoch, Event, JournalId, Page, Position, ReadError, Time,
-    chain,
 };
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ pub enum Halt {
 /// Follows the journal with one sink, a step at a time.
 pub struct Follower<S> {
     sink: S,
-    reader: SharedReader,
+    pages: Pages,
     clock: Arc<dyn Clock>,
     options: FollowerOptions,
     checkpoint: Option<Checkpoint>,
@@ -158,13 +158,23 @@ impl<S: Sink> Follower<S> {
     ) -> Self {
         Self {
             sink,
-            reader,
+            pages: Pages::new(reader),
             clock,
             options,
             checkpoint: None,
             position: None,
             dead_letters: None,
         }
+    }
+
+    /// From now on the next page is read, and its digests are checked, on a thread of its own while
+    /// the sink commits the page in hand. What is applied, and what is refused, stays the same.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn read_ahead(&mut self) -> std::io::Result<()> {
+        let name = format!("read-{}", self.sink.name());
+        self.pages.read_ahead(&name)
     }
 
     /// The checkpoint as the sink last stored it; `None` before the first step.
@@ -220,11 +230,11 @@ impl<S: Sink> Follower<S> {
             Some(checkpoint) => checkpoint,
             None => self.load_checkpoint()?,
         };
-        let page = match self
-            .reader
-            .read(checkpoint.journal_id, self.options.batch_max_entries)
-        {
-            Ok(page) => page,
+        let read = self
+            .pages
+            .read(checkpoint.journal_id, self.options.batch_max_entries);
+        let Checked { page, chain } = match read {
+            Ok(checked) => checked,
             Err(ReadError::Trimmed { .. }) => return self.load_snapshot(checkpoint),
             Err(error) => return Err(error.into()),
         };
@@ -240,8 +250,8 @@ impl<S: Sink> Follower<S> {
             }
             return Ok(Step::AtHead);
         }
-        let digest = chain::verify(checkpoint.journal_id, checkpoint.digest, &page.entries)
-            .map_err(|error| Stop::Halt(error.into()))?;
+        // They continue the digest after which they were read, and that is the checkpoint's.
+        let digest = chain.map_err(|error| Stop::Halt(error.into()))?;
         self.apply(checkpoint, &page.entries, digest)
     }
 
@@ -251,7 +261,7 @@ impl<S: Sink> Follower<S> {
             Some(checkpoint) => checkpoint,
             // An empty book follows the journal that is there, from its beginning.
             None => {
-                let position = self.reader.position()?;
+                let position = self.pages.reader().position()?;
                 self.position = Some(position);
                 Checkpoint {
                     epoch: position.epoch,
@@ -265,7 +275,7 @@ impl<S: Sink> Follower<S> {
     }
 
     fn load_snapshot(&mut self, checkpoint: Checkpoint) -> Result<Step, Stop> {
-        let reader = Arc::clone(&self.reader);
+        let reader = Arc::clone(self.pages.reader());
         let snapshot = reader.snapshot()?;
         if snapshot.epoch != checkpoint.epoch {
             let (followed, found) = (checkpoint.epoch, snapshot.epoch);

@@ -50,6 +50,7 @@ pub fn spawn<S: Sink>(
 ) -> std::io::Result<ConsumerHandle> {
     crate::metric::describe();
     let mut consumer = Consumer::new(sink, reader, clock, options);
+    consumer.follower.read_ahead()?;
     let handle = consumer.handle().clone();
     std::thread::Builder::new()
         .name(format!("consume-{}", handle.name()))

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod ahead;
 mod consumer;
 mod follower;
 mod memory;
