@@ -114,8 +114,13 @@ pub(super) const fn consistency_of(state: NodeState) -> ConsistencyState {
 pub(super) struct NodeWriter<'c> {
     rules: &'c dyn NamespaceRules,
     placer: Placer<'c>,
+    /// The largest id that the book has: filestore gives ids out in order, so most new nodes lie
+    /// above it and need not be looked for.
+    largest: i64,
     known: CachedStatement<'c>,
-    upsert: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+    update: CachedStatement<'c>,
+    relocate: CachedStatement<'c>,
     drift: CachedStatement<'c>,
 }
 
@@ -123,7 +128,10 @@ pub(super) struct NodeWriter<'c> {
 struct Known {
     journal_id: i64,
     record_id: Option<i64>,
+    /// Its record is in the namespace that the rules give the node now.
     is_placed: bool,
+    /// Its path and mount are those that are told.
+    is_in_place: bool,
 }
 
 impl<'c> NodeWriter<'c> {
@@ -131,11 +139,17 @@ impl<'c> NodeWriter<'c> {
         transaction: &'c Transaction<'_>,
         rules: &'c dyn NamespaceRules,
     ) -> rusqlite::Result<Self> {
+        let largest = transaction
+            .prepare_cached("SELECT coalesce(max(node_id), 0) FROM filestore_nodes")?
+            .query_row([], |row| row.get(0))?;
         Ok(Self {
             rules,
             placer: Placer::prepare(transaction)?,
+            largest,
             known: transaction.prepare_cached(include_str!("../sql/node_known.sql"))?,
-            upsert: transaction.prepare_cached(include_str!("../sql/node_upsert.sql"))?,
+            insert: transaction.prepare_cached(include_str!("../sql/node_insert.sql"))?,
+            update: transaction.prepare_cached(include_str!("../sql/node_update.sql"))?,
+            relocate: transaction.prepare_cached(include_str!("../sql/node_move.sql"))?,
             drift: transaction.prepare_cached(include_str!("../sql/node_drift.sql"))?,
         })
     }
@@ -169,28 +183,16 @@ impl<'c> NodeWriter<'c> {
             kind: told.kind,
             metadata: told.metadata,
         });
-        let namespace = match &decision {
-            Decision::Skip => None,
-            Decision::Place(place) => Some(place.namespace),
-        };
-        let known = self
-            .known
-            .query_row([told.node_id], |row| {
-                Ok(Known {
-                    journal_id: row.get(0)?,
-                    record_id: row.get(1)?,
-                    is_placed: row.get_ref(2)?.as_str_or_null()? == namespace,
-                })
-            })
-            .optional()?;
+        let known = self.known(told, &decision)?;
         if let Some(known) = &known
             && !overrides
             && known.journal_id >= told.journal_id.as_i64()
         {
             return Ok(());
         }
-        let (record_id, is_placed) =
-            known.map_or((None, false), |known| (known.record_id, known.is_placed));
+        let (record_id, is_placed) = known
+            .as_ref()
+            .map_or((None, false), |known| (known.record_id, known.is_placed));
         let record_id = match (record_id, &decision) {
             (Some(id), _) if is_placed => Some(id),
             (id, Decision::Skip) => id,
@@ -201,15 +203,40 @@ impl<'c> NodeWriter<'c> {
                 )
             }
         };
-        self.write(told, record_id, &decision, overrides)
+        self.write(told, known.as_ref(), record_id, &decision)
+    }
+
+    fn known(
+        &mut self,
+        told: &Told<'_>,
+        decision: &Decision<'_>,
+    ) -> rusqlite::Result<Option<Known>> {
+        if told.node_id > self.largest {
+            return Ok(None);
+        }
+        let namespace = match decision {
+            Decision::Skip => None,
+            Decision::Place(place) => Some(place.namespace),
+        };
+        self.known
+            .query_row([told.node_id], |row| {
+                Ok(Known {
+                    journal_id: row.get(0)?,
+                    record_id: row.get(1)?,
+                    is_placed: row.get_ref(2)?.as_str_or_null()? == namespace,
+                    is_in_place: row.get_ref(3)?.as_str()? == told.path
+                        && row.get::<_, i64>(4)? == told.backend_mount_id,
+                })
+            })
+            .optional()
     }
 
     fn write(
         &mut self,
         told: &Told<'_>,
+        known: Option<&Known>,
         record_id: Option<i64>,
         decision: &Decision<'_>,
-        overrides: bool,
     ) -> rusqlite::Result<()> {
         let quarantine_reason = match decision {
             Decision::Skip => None,
@@ -217,7 +244,12 @@ impl<'c> NodeWriter<'c> {
         };
         let is_hidden = told.state == NodeState::Deleted || matches!(decision, Decision::Skip);
         let checked = told.checked.as_ref();
-        self.upsert.execute(params![
+        let statement = match known {
+            None => &mut self.insert,
+            Some(known) if known.is_in_place && known.record_id == record_id => &mut self.update,
+            Some(_) => &mut self.relocate,
+        };
+        statement.execute(params![
             told.node_id,
             record_id,
             told.backend_mount_id,
@@ -245,8 +277,8 @@ impl<'c> NodeWriter<'c> {
             told.previous_path,
             quarantine_reason,
             is_hidden.then_some(told.observed_at.as_millis()),
-            overrides,
         ])?;
+        self.largest = self.largest.max(told.node_id);
         Ok(())
     }
 }

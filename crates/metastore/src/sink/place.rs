@@ -49,24 +49,19 @@ impl<'c> Placer<'c> {
     }
 
     fn make(&mut self, key: &str, place: &Placement<'_>, at: Time) -> rusqlite::Result<i64> {
-        let made: Option<i64> = self
-            .make
-            .query_row(
-                params![
-                    place.namespace,
-                    key,
-                    place.default_owner,
-                    at.as_millis(),
-                    SYNC_ACTOR
-                ],
-                |row| row.get(0),
-            )
-            .optional()?;
-        let Some(id) = made else {
+        let made = self.make.execute(params![
+            place.namespace,
+            key,
+            place.default_owner,
+            at.as_millis(),
+            SYNC_ACTOR
+        ])?;
+        if made == 0 {
             return self
                 .find
                 .query_row([place.namespace, key], |row| row.get(0));
-        };
+        }
+        let id = self.transaction.last_insert_rowid();
         if !place.default_tags.is_empty() || place.default_owner.is_some() {
             store::replace_tags(self.transaction, id, &[], place.default_tags)?;
             let said = Said {
