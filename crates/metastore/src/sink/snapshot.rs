@@ -1,17 +1,22 @@
 //! A snapshot, made the book.
+//!
+//! Three steps, and people's writes wait for the third only. The snapshot is *staged* in a temporary
+//! table as it comes, however slowly. It is *compared* with the book: what the book has already is
+//! struck from the stage, and what only the book has is noted. That needs no turn, because nobody
+//! but this sink says what a node is like. Then what is left is *merged* in one transaction, so that
+//! readers see the book before or the book after, and so that a book that is nearly right is held up
+//! for what differs and not for all there is.
 
 use super::nodes::{NodeWriter, Told, consistency_of};
 use super::{Sink, store_checkpoint, store_fault};
+use crate::node::word;
 use feed::{Checkpoint, SinkError};
-use journal::{Snapshot, SnapshotNode, Time};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use journal::{ConsistencyState, JournalId, NodeKind, NodeState, Snapshot, SnapshotNode, Time};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-
-/// A node in the staging table: its line of the snapshot, with the metadata left as text.
-const STAGING: &str = "CREATE TEMP TABLE IF NOT EXISTS snapshot_nodes \
-                       (node_id INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT; \
-                       DELETE FROM temp.snapshot_nodes;";
+use std::time::Instant;
 
 pub(super) fn load(sink: &mut Sink, snapshot: Snapshot<'_>) -> Result<(), SinkError> {
     let checkpoint = Checkpoint {
@@ -19,104 +24,136 @@ pub(super) fn load(sink: &mut Sink, snapshot: Snapshot<'_>) -> Result<(), SinkEr
         journal_id: snapshot.journal_id,
         digest: snapshot.digest,
     };
-    stage(&mut sink.connection, snapshot)?;
     let now = sink.clock.now();
-    let rules = Arc::clone(&sink.rules.read());
+    stage(&mut sink.connection, snapshot, now)?;
+    sink.connection
+        .execute_batch(include_str!("../sql/snapshot_compare.sql"))
+        .map_err(store_fault)?;
     let turn = sink.turn.lock();
+    let since = Instant::now();
+    let rules = Arc::clone(&sink.rules.read());
     let transaction = sink
         .connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(store_fault)?;
-    {
+    let written = {
         let mut writer = NodeWriter::prepare(&transaction, &*rules).map_err(store_fault)?;
-        merge(&transaction, &mut writer, now)?;
-    }
-    finish(&transaction, checkpoint, now).map_err(store_fault)?;
+        merge(&transaction, &mut writer).map_err(store_fault)?
+    };
+    let deleted = finish(&transaction, checkpoint, now).map_err(store_fault)?;
     transaction.commit().map_err(store_fault)?;
     drop(turn);
+    tracing::info!(
+        journal_id = checkpoint.journal_id.get(),
+        written,
+        deleted,
+        held_seconds = since.elapsed().as_secs_f64(),
+        "snapshot merged into the book"
+    );
     sink.connection
-        .execute_batch("DELETE FROM temp.snapshot_nodes")
+        .execute_batch(include_str!("../sql/snapshot_stage.sql"))
         .map_err(store_fault)
 }
 
 /// Copies the snapshot beside the book. Only the temporary database is written, so everyone else
 /// goes on however slowly the nodes come.
-fn stage(connection: &mut Connection, snapshot: Snapshot<'_>) -> Result<(), SinkError> {
-    connection.execute_batch(STAGING).map_err(store_fault)?;
+fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Result<(), SinkError> {
+    connection
+        .execute_batch(include_str!("../sql/snapshot_stage.sql"))
+        .map_err(store_fault)?;
     let transaction = connection.transaction().map_err(store_fault)?;
     {
         let mut insert = transaction
-            .prepare("INSERT INTO temp.snapshot_nodes (node_id, line) VALUES (?1, ?2)")
+            .prepare(include_str!("../sql/snapshot_insert.sql"))
             .map_err(store_fault)?;
         for node in snapshot.nodes {
             let node = node.map_err(|error| {
                 let reason = format!("the snapshot broke off: {error}");
                 SinkError::Unavailable(reason, Some(Box::new(error)))
             })?;
-            let line = serde_json::to_string(&node).map_err(unusable)?;
+            let SnapshotNode { state, .. } = node;
+            let metadata = node.metadata.as_ref().map(serde_json::to_string);
+            let metadata = metadata.transpose().map_err(unusable)?;
+            let consistency = node.consistency_state.unwrap_or(consistency_of(state));
             insert
-                .execute(params![node.node_id, line])
+                .execute(params![
+                    node.node_id,
+                    node.backend_mount_id,
+                    node.path,
+                    node.kind.as_str(),
+                    state.as_str(),
+                    node.parent_id,
+                    node.version,
+                    node.size_bytes,
+                    node.journal_id.as_i64(),
+                    node.checksum,
+                    node.content_hash,
+                    metadata.as_deref().unwrap_or("{}"),
+                    consistency.as_str(),
+                    node.last_modified_at.map(Time::as_millis),
+                    node.observed_at.unwrap_or(now).as_millis(),
+                ])
                 .map_err(store_fault)?;
         }
     }
     transaction.commit().map_err(store_fault)
 }
 
-fn merge(
-    transaction: &Transaction<'_>,
-    writer: &mut NodeWriter<'_>,
-    now: Time,
-) -> Result<(), SinkError> {
-    let mut staged = transaction
-        .prepare("SELECT line FROM temp.snapshot_nodes ORDER BY node_id")
-        .map_err(store_fault)?;
-    let mut rows = staged.query([]).map_err(store_fault)?;
-    while let Some(row) = rows.next().map_err(store_fault)? {
-        let line: String = row.get(0).map_err(store_fault)?;
-        let node: SnapshotNode = serde_json::from_str(&line).map_err(unusable)?;
-        let metadata = node.metadata.as_ref().map_or_else(
-            || RawValue::from_string("{}".to_owned()),
-            serde_json::value::to_raw_value,
-        );
-        let metadata = metadata.map_err(unusable)?;
-        let told = Told {
-            node_id: node.node_id,
-            backend_mount_id: node.backend_mount_id,
-            path: &node.path,
-            kind: node.kind,
-            state: node.state,
-            parent_id: node.parent_id,
-            version: node.version,
-            size_bytes: node.size_bytes,
-            checksum: node.checksum.as_deref(),
-            content_hash: node.content_hash.as_deref(),
-            metadata: &metadata,
-            observed_at: node.observed_at.unwrap_or(now),
-            last_modified_at: node.last_modified_at,
-            journal_id: node.journal_id,
-            previous_path: None,
-            command: None,
-            consistency_state: node.consistency_state.unwrap_or(consistency_of(node.state)),
-            checked: None,
-        };
-        writer.tell(&told, true).map_err(store_fault)?;
+/// Writes what differs; how many nodes that were.
+fn merge(transaction: &Transaction<'_>, writer: &mut NodeWriter<'_>) -> rusqlite::Result<u64> {
+    let mut staged = transaction.prepare(include_str!("../sql/snapshot_changed.sql"))?;
+    let mut rows = staged.query([])?;
+    let mut written = 0;
+    while let Some(row) = rows.next()? {
+        writer.tell(&told(row)?, true)?;
+        written += 1;
     }
-    Ok(())
+    Ok(written)
 }
 
-/// What the snapshot does not have is deleted; what is parked up to its id is in it.
+fn told<'a>(row: &'a Row<'_>) -> rusqlite::Result<Told<'a>> {
+    let text = |index: usize| Ok::<_, rusqlite::Error>(row.get_ref(index)?.as_str_or_null()?);
+    let metadata = serde_json::from_str::<&RawValue>(text(11)?.unwrap_or("{}"));
+    let metadata = metadata.map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(11, Type::Text, Box::new(error))
+    })?;
+    Ok(Told {
+        node_id: row.get(0)?,
+        backend_mount_id: row.get(1)?,
+        path: row.get_ref(2)?.as_str()?,
+        kind: word(row, 3, NodeKind::from_word)?,
+        state: word(row, 4, NodeState::from_word)?,
+        parent_id: row.get(5)?,
+        version: row.get(6)?,
+        size_bytes: row.get(7)?,
+        checksum: text(9)?,
+        content_hash: text(10)?,
+        metadata,
+        observed_at: Time::from_millis(row.get(14)?),
+        last_modified_at: row.get::<_, Option<i64>>(13)?.map(Time::from_millis),
+        journal_id: JournalId::from_i64(row.get(8)?),
+        previous_path: None,
+        command: None,
+        consistency_state: word(row, 12, ConsistencyState::from_word)?,
+        checked: None,
+    })
+}
+
+/// What the snapshot does not have is deleted; what is parked up to its id is in it. How many
+/// nodes were deleted.
 fn finish(
     transaction: &Transaction<'_>,
     checkpoint: Checkpoint,
     now: Time,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<usize> {
     let id = checkpoint.journal_id.as_i64();
-    transaction.execute(
+    let deleted = transaction.execute(
         include_str!("../sql/nodes_delete_unlisted.sql"),
         params![id, now.as_millis()],
     )?;
     transaction.execute("DELETE FROM dead_letters WHERE journal_id <= ?1", [id])?;
-    store_checkpoint(transaction, checkpoint)
+    store_checkpoint(transaction, checkpoint)?;
+    Ok(deleted)
 }
 
 fn unusable(error: serde_json::Error) -> SinkError {

@@ -1,0 +1,5 @@
+SELECT
+    node_id, backend_mount_id, path, kind, state, parent_id, version, size_bytes, journal_id,
+    checksum, content_hash, node_metadata, consistency_state, last_modified_at, observed_at
+FROM temp.snapshot_nodes
+ORDER BY node_id
