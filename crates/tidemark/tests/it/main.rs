@@ -10,6 +10,7 @@ mod docs;
 mod e2e_books;
 mod e2e_journal;
 mod e2e_outage;
+mod e2e_slow_book;
 mod fake;
 mod help;
 mod openapi;
