@@ -59,6 +59,8 @@ pub(crate) enum Path {
     Live,
     /// Small commands through the REST API
     Commands,
+    /// A page of 100 nodes under a prefix
+    Listing,
     /// Growth of a year by day
     Growth,
     /// The cost an entry as the journal grows

@@ -72,16 +72,7 @@ impl Books {
     /// Waits until both have applied the entry.
     pub(crate) async fn wait_for(&self, head: JournalId) -> anyhow::Result<()> {
         for consumer in &self.consumers {
-            let mut waited = Duration::ZERO;
-            while consumer.wait_for(head, LOOK).await < head {
-                check(consumer)?;
-                waited += LOOK;
-                anyhow::ensure!(
-                    waited < PATIENCE,
-                    "{} does not reach {head}",
-                    consumer.name()
-                );
-            }
+            wait_for(consumer, head).await?;
         }
         Ok(())
     }
@@ -89,14 +80,7 @@ impl Books {
     /// Stops the consumers and closes the books; what the two take on disk.
     pub(crate) fn close(self) -> anyhow::Result<u64> {
         self.stop.cancel();
-        self.consumers.iter().for_each(ConsumerHandle::stop);
-        for consumer in &self.consumers {
-            anyhow::ensure!(
-                consumer.stopped(PATIENCE),
-                "{} does not stop",
-                consumer.name()
-            );
-        }
+        stop(&self.consumers)?;
         self.metastore.close();
         self.timestore.close();
         let metastore = memory::database_bytes(&metastore_database(&self.data))?;
@@ -105,8 +89,36 @@ impl Books {
     }
 }
 
+/// Waits until the consumer has applied the entry.
+pub(crate) async fn wait_for(consumer: &ConsumerHandle, head: JournalId) -> anyhow::Result<()> {
+    let mut waited = Duration::ZERO;
+    while consumer.wait_for(head, LOOK).await < head {
+        check(consumer)?;
+        waited += LOOK;
+        anyhow::ensure!(
+            waited < PATIENCE,
+            "{} does not reach {head}",
+            consumer.name()
+        );
+    }
+    check(consumer)
+}
+
+/// Stops them, and waits for their ends.
+pub(crate) fn stop(consumers: &[ConsumerHandle]) -> anyhow::Result<()> {
+    consumers.iter().for_each(ConsumerHandle::stop);
+    for consumer in consumers {
+        anyhow::ensure!(
+            consumer.stopped(PATIENCE),
+            "{} does not stop",
+            consumer.name()
+        );
+    }
+    Ok(())
+}
+
 /// A consumer that tries again or has halted would be measured wrongly.
-pub(crate) fn check(consumer: &ConsumerHandle) -> anyhow::Result<()> {
+fn check(consumer: &ConsumerHandle) -> anyhow::Result<()> {
     let status = consumer.status();
     let is_well = matches!(
         status.state,

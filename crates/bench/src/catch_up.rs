@@ -6,7 +6,7 @@ use crate::source::Source;
 use crate::task::Outcome;
 use crate::watch::Stopwatch;
 use anyhow::Context as _;
-use feed::consumer::{Consumer, ConsumerOptions};
+use feed::consumer::{self, ConsumerOptions};
 use feed::{SharedReader, Sink};
 use journal::{JournalId, SystemClock, chain};
 use metastore::Metastore;
@@ -58,18 +58,20 @@ pub(crate) fn timestore(source: &Source, data: &Path) -> anyhow::Result<Outcome>
     Ok(outcome)
 }
 
-/// Turns the consumer, in this thread, until it is at the head.
+/// Starts the consumer on its threads, and waits until it is at the head.
 fn follow<S: Sink>(sink: S, reader: &SharedReader) -> anyhow::Result<Outcome> {
     let head = reader.position()?.head;
-    let options = ConsumerOptions::default();
-    let mut consumer = Consumer::new(sink, Arc::clone(reader), Arc::new(SystemClock), options);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
     memory::reset_peak()?;
     let watch = Stopwatch::start();
-    while consumer.handle().status().checkpoint < head {
-        consumer.turn();
-        books::check(consumer.handle())?;
-    }
-    Outcome::of(head.get(), watch.stop()).with_peak()
+    let (clock, options) = (Arc::new(SystemClock), ConsumerOptions::default());
+    let consumer = consumer::spawn(sink, Arc::clone(reader), clock, options)?;
+    runtime.block_on(books::wait_for(&consumer, head))?;
+    let outcome = Outcome::of(head.get(), watch.stop()).with_peak()?;
+    books::stop(std::slice::from_ref(&consumer))?;
+    Ok(outcome)
 }
 
 /// A journal into both, each with its consumer's thread.

@@ -16,6 +16,7 @@ mod args;
 mod books;
 mod catch_up;
 mod growth;
+mod listing;
 mod live;
 mod memory;
 mod plan;

@@ -32,6 +32,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         books: 0,
     };
     bench.over_a_tree()?;
+    if args.wants(Path::Listing) {
+        bench.listing(args.entries.saturating_mul(10))?;
+    }
     if args.wants(Path::Growth) {
         let entries = if args.full {
             args.entries.saturating_mul(100)
@@ -240,6 +243,32 @@ impl Bench<'_> {
             self.repeated(&format!("catch-up both{label}"), rounds, task)?;
         }
         Ok(())
+    }
+
+    /// Pages of a catalogue, by turns with a statement written by hand.
+    fn listing(&mut self, files: u64) -> anyhow::Result<()> {
+        let data = self.new_data();
+        let fill = Task::FillNodes {
+            data: data.clone(),
+            files,
+        };
+        told("filling a catalogue", &fill)?;
+        let (mut real, mut raw) = (Vec::new(), Vec::new());
+        for _ in 0..self.args.rounds {
+            let listing = Task::Listing {
+                data: data.clone(),
+                files,
+            };
+            real.push(told("listing", &listing)?);
+            let bare = Task::ListingSql {
+                data: data.clone(),
+                files,
+            };
+            raw.push(told("bare listing", &bare)?);
+        }
+        fs::remove_dir_all(data)?;
+        let path = format!("listing a page of 100 under a prefix, {files} files");
+        self.add(&path, real, raw)
     }
 
     /// Growth over a year's activity, by turns with a statement written by hand.

@@ -6,6 +6,7 @@
 pub(crate) mod append;
 pub(crate) mod growth;
 pub(crate) mod insert;
+pub(crate) mod list;
 mod sqlite;
 pub(crate) mod upsert;
 pub(crate) mod walk;

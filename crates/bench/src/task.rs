@@ -2,7 +2,7 @@
 
 use crate::source::Source;
 use crate::watch::Watched;
-use crate::{catch_up, growth, live, raw, scan};
+use crate::{catch_up, growth, listing, live, raw, scan};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
@@ -45,6 +45,12 @@ pub(crate) enum Task {
         data: PathBuf,
         commands: u64,
     },
+    /// A catalogue of so many files, without the files.
+    FillNodes { data: PathBuf, files: u64 },
+    /// Pages of it through the REST API.
+    Listing { data: PathBuf, files: u64 },
+    /// Pages of it by a statement on a bare connection.
+    ListingSql { data: PathBuf, files: u64 },
     /// Growth through the REST API of the timestore in `data`.
     Growth { data: PathBuf, entries: u64 },
     /// Growth by a statement on a bare connection.
@@ -166,6 +172,9 @@ impl Task {
                 data,
                 commands,
             } => live::commands(&tree, &data, commands),
+            Self::FillNodes { data, files } => listing::fill(&data, files),
+            Self::Listing { data, files } => listing::measure(&data, files),
+            Self::ListingSql { data, files } => raw::list::measure(&data, files),
             Self::Growth { data, entries } => growth::measure(&data, entries),
             Self::GrowthSql { data, entries } => raw::growth::measure(&data, entries),
         }
@@ -184,6 +193,9 @@ impl Task {
             | Self::Follow { data, .. }
             | Self::Live { data, .. }
             | Self::Commands { data, .. }
+            | Self::FillNodes { data, .. }
+            | Self::Listing { data, .. }
+            | Self::ListingSql { data, .. }
             | Self::Growth { data, .. }
             | Self::GrowthSql { data, .. } => Some(data),
         }
