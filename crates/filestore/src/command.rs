@@ -14,7 +14,8 @@
 //!
 //! After a crash an intent that is still there is looked at against the disk. If its operation took
 //! place, step 4 is done now, so that the client's retry with its key gets the answer; if not, it
-//! is dropped, and the retry does the work.
+//! is dropped, and the retry does the work. Directories that it had made on the way to its target
+//! get their nodes.
 //!
 //! Commands are blocking and run to their end once they have begun, whether or not the client still
 //! waits. Two commands on one path, or on a directory and something in it, never run at once
@@ -69,6 +70,8 @@ pub struct Answer {
 pub enum Step {
     /// The intent is durable, and nothing is done yet.
     Intended,
+    /// The directories on the way to a target are there, and nothing else is done yet.
+    DirectoriesMade,
     /// The files are changed, and nothing is committed yet.
     FilesChanged,
     /// It is committed, and not answered yet.
@@ -188,10 +191,35 @@ impl Commands {
 
     /// The mount, if it is there and in use, with its disk.
     pub(crate) fn place(&self, mount_id: i64) -> Result<Place, CommandError> {
-        let mount = self
-            .store
-            .read(|connection| mount::by_id(connection, mount_id))?;
-        self.open(mount.ok_or(CommandError::NoMount(mount_id))?)
+        let (mount, root) = self.store.read(|connection| {
+            let Some(mount) = mount::by_id(connection, mount_id)? else {
+                return Err(CommandError::NoMount(mount_id));
+            };
+            Ok((mount, node::root(connection, mount_id)?))
+        })?;
+        let place = self.open(mount)?;
+        self.check_root(&place, &root)?;
+        Ok(place)
+    }
+
+    /// The root is the directory that the nodes were found in. Another one there is most likely
+    /// an empty mount point whose disk is not mounted. Where nothing but the root is known, any
+    /// will do.
+    fn check_root(&self, place: &Place, known: &Node) -> Result<(), CommandError> {
+        let found = place.disk.facts("")?.map(|facts| facts.identity);
+        let known_as = known.facts.identity;
+        let is_certain = known_as.born_ns.is_some();
+        let is_other =
+            found.is_none_or(|found| found != known_as && found.born_ns.is_some() && is_certain);
+        let has_nodes = || {
+            self.store
+                .read(|connection| node::children(connection, known.id, None, 1))
+        };
+        if is_other && !has_nodes()?.is_empty() {
+            let root = place.mount.root_path.clone().unwrap_or_default();
+            return Err(CommandError::OtherRoot(root));
+        }
+        Ok(())
     }
 
     fn open(&self, mount: Mount) -> Result<Place, CommandError> {

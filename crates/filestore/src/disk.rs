@@ -73,6 +73,15 @@ pub(crate) struct Staged {
     name: Option<(OwnedFd, String)>,
 }
 
+impl Staged {
+    /// Its contents are on the disk for good.
+    pub(crate) fn sync(&self) -> Result<(), DiskError> {
+        self.file.sync_all().map_err(|error| {
+            failed("sync", "the uploaded file")(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        })
+    }
+}
+
 impl Drop for Staged {
     fn drop(&mut self) {
         if let Some((directory, name)) = self.name.take() {
@@ -121,12 +130,45 @@ impl Disk {
         &self,
         path: &NodePath,
     ) -> Result<Vec<(String, Facts)>, DiskError> {
+        self.in_directories(path, || Ok(()))
+            .map(|(lineage, ())| lineage)
+    }
+
+    /// [`Disk::make_directories`], and then `work` in them. If that fails, what was made is taken
+    /// back.
+    pub(crate) fn in_directories<T>(
+        &self,
+        path: &NodePath,
+        work: impl FnOnce() -> Result<T, DiskError>,
+    ) -> Result<(Vec<(String, Facts)>, T), DiskError> {
+        let mut made = Vec::new();
+        let done = self
+            .make_missing(path, &mut made)
+            .and_then(|lineage| Ok((lineage, work()?)));
+        if done.is_err() {
+            for directory in made.iter().rev() {
+                // The error that stopped it is the one to tell; what somebody else has put into
+                // them meanwhile keeps them.
+                let _ = self.remove(directory, true);
+            }
+        }
+        done
+    }
+
+    fn make_missing(
+        &self,
+        path: &NodePath,
+        made: &mut Vec<String>,
+    ) -> Result<Vec<(String, Facts)>, DiskError> {
         let mut lineage = self.lineage(path)?;
         for at in path.lineage().skip(lineage.len()) {
             let create = failed("create", at);
             let (parent, name) = self.parent_of(at)?;
             match rustix::fs::mkdirat(&parent, &*name::to_bytes(name), DIRECTORY_MODE) {
-                Ok(()) => rustix::fs::fsync(&parent).map_err(create)?,
+                Ok(()) => {
+                    made.push(at.to_owned());
+                    rustix::fs::fsync(&parent).map_err(create)?;
+                }
                 // Somebody else was quicker.
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(create(error)),
@@ -148,11 +190,8 @@ impl Disk {
         stage_in(&self.root, || self.own_name("part"))
     }
 
-    /// Syncs the staged file and gives it a name of our own in the root, and its facts.
+    /// Gives the staged file a name of our own in the root, and tells its facts. It is not synced.
     pub(crate) fn name_staged(&self, staged: &mut Staged) -> Result<(String, Facts), DiskError> {
-        staged.file.sync_all().map_err(|error| {
-            failed("sync", "")(Errno::from_io_error(&error).unwrap_or(Errno::IO))
-        })?;
         let name = match staged.name.take() {
             Some((_, name)) => name,
             None => {
@@ -172,7 +211,8 @@ impl Disk {
     }
 
     /// Renames, to the same or another mount, on the same filesystem. What stands at the target is
-    /// replaced by `overwrite` only, and never a directory.
+    /// replaced by `overwrite` only, and never a directory. A name of our own need not be gone for
+    /// good: a sweep removes it.
     pub(crate) fn rename(
         &self,
         from: &str,
@@ -199,6 +239,9 @@ impl Disk {
         };
         renamed.map_err(failed("rename", to))?;
         rustix::fs::fsync(&to_parent).map_err(failed("sync", to))?;
+        if from.starts_with(&self.own) {
+            return Ok(());
+        }
         rustix::fs::fsync(&from_parent).map_err(failed("sync", from))
     }
 
@@ -231,12 +274,16 @@ impl Disk {
         // A pipe must not make us wait for somebody to write to it.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(parent, &*name::to_bytes(name), flags, Mode::empty());
-        let file = opened.map_err(failed("open", path))?;
+        let file = match opened {
+            // A socket, or a device that nobody serves.
+            Err(Errno::NXIO | Errno::NODEV) => return Err(failed("open", path)(Errno::OPNOTSUPP)),
+            opened => opened.map_err(failed("open", path))?,
+        };
         let stat = rustix::fs::fstat(&file).map_err(failed("open", path))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(File::from(file)),
             FileType::Directory => Err(failed("open", path)(Errno::ISDIR)),
-            _ => Err(failed("open", path)(Errno::LOOP)),
+            _ => Err(failed("open", path)(Errno::OPNOTSUPP)),
         }
     }
 

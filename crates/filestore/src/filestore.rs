@@ -16,6 +16,9 @@ const COMMANDS: usize = 64;
 /// Questions that are answered at once; the next ones wait.
 const READS: usize = 16;
 
+/// Event streams at once; the next client is refused.
+const STREAMS: usize = 1_024;
+
 /// What a filestore needs to know.
 #[derive(Clone)]
 pub struct Options {
@@ -60,6 +63,7 @@ pub struct Filestore {
     pub(crate) data_dir: PathBuf,
     pub(crate) command_slots: Arc<Semaphore>,
     pub(crate) read_slots: Arc<Semaphore>,
+    pub(crate) stream_slots: Arc<Semaphore>,
     /// Cancelled when it closes: what waits for new entries ends.
     pub(crate) closing: CancellationToken,
 }
@@ -91,6 +95,7 @@ impl Filestore {
             data_dir,
             command_slots: Arc::new(Semaphore::new(COMMANDS)),
             read_slots: Arc::new(Semaphore::new(READS)),
+            stream_slots: Arc::new(Semaphore::new(STREAMS)),
             closing: CancellationToken::new(),
         }))
     }

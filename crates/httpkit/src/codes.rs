@@ -249,6 +249,19 @@ pub fn find(code: &str) -> Option<&'static Code> {
     ALL.iter().find(|known| known.code == code)
 }
 
+/// The code as AppHub's clients know it, which read it in upper case and have fewer of them.
+pub(crate) fn for_apphub(code: &str) -> String {
+    match code {
+        "malformed_json" | "unsupported_media_type" | "range_not_satisfiable" => {
+            "INVALID_REQUEST".to_owned()
+        }
+        "unsupported" => "NOT_SUPPORTED".to_owned(),
+        "not_empty" => "CHILDREN_EXIST".to_owned(),
+        "internal" => "INTERNAL_SERVER_ERROR".to_owned(),
+        code => code.to_ascii_uppercase(),
+    }
+}
+
 /// The code that says no more than `status` itself.
 pub(crate) const fn for_status(status: u16) -> &'static str {
     match status {

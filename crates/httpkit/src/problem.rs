@@ -5,7 +5,7 @@
 //! edge, which logs it once, with the request id, and never reaches the body.
 //!
 //! Every document also carries `error: {code, message, details}`, which AppHub's filestore SDK
-//! reads.
+//! reads; its codes are upper case and not quite the same ones.
 
 use std::error::Error;
 use std::fmt;
@@ -40,6 +40,7 @@ struct Inner {
     detail: String,
     errors: Vec<FieldError>,
     details: Option<Value>,
+    apphub_code: Option<&'static str>,
     retry_after_seconds: Option<u32>,
     cause: Option<String>,
 }
@@ -67,6 +68,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             details: None,
+            apphub_code: None,
             retry_after_seconds: is_overload.then_some(DEFAULT_RETRY_AFTER_SECONDS),
             cause: None,
         }))
@@ -160,6 +162,13 @@ impl Problem {
         self
     }
 
+    /// Says what AppHub's clients call it, where that is not the code in upper case.
+    #[must_use]
+    pub fn with_apphub_code(mut self, code: &'static str) -> Self {
+        self.0.apphub_code = Some(code);
+        self
+    }
+
     /// Says when to try again; makes the problem retryable.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
@@ -222,6 +231,7 @@ impl Problem {
 
     /// The body, as the client reads it.
     pub(crate) fn document(&self, instance: Option<&str>) -> Vec<u8> {
+        let apphub_code = self.0.apphub_code.map(str::to_owned);
         let document = Document {
             r#type: format!("/docs#error-{}", self.0.code),
             title: self.title(),
@@ -232,7 +242,7 @@ impl Problem {
             is_retryable: self.is_retryable(),
             errors: &self.0.errors,
             error: Nested {
-                code: self.0.code,
+                code: apphub_code.unwrap_or_else(|| codes::for_apphub(self.0.code)),
                 message: &self.0.detail,
                 details: self.0.details.as_ref(),
             },
@@ -276,7 +286,9 @@ struct Document<'a> {
 #[schema(as = ProblemError)]
 /// Code and message in the shape AppHub's clients read.
 struct Nested<'a> {
-    code: &'a str,
+    /// What AppHub calls it, in upper case.
+    #[schema(example = "NODE_NOT_FOUND")]
+    code: String,
     message: &'a str,
     /// Facts for machines; what they are depends on the code.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -381,7 +393,7 @@ mod tests {
                 "retryable": false,
                 "errors": [{"pointer": "/tags/0", "detail": "must not be empty"}],
                 "error": {
-                    "code": "invalid_request",
+                    "code": "INVALID_REQUEST",
                     "message": "/tags/0: must not be empty",
                     "details": {"limit": 3}
                 }

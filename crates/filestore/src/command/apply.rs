@@ -26,12 +26,7 @@ pub(super) fn finish(
     intent: &Intent,
     lineage: &Lineage,
 ) -> Result<Answer, CommandError> {
-    let cause = Cause {
-        command: &intent.command,
-        command_id: Some(&intent.command_id),
-        idempotency_key: intent.actor.idempotency_key.as_deref(),
-        principal: intent.actor.principal.as_deref(),
-    };
+    let cause = cause_of(intent);
     let applied = apply(tx, &cause, &intent.action, lineage)?;
     let result = serde_json::value::to_raw_value(&applied.result)?;
     let journal_id = tx.append(CommandCompleted {
@@ -69,6 +64,27 @@ pub(super) fn finish(
         intent::remove(tx, id)?;
     }
     Ok(answer)
+}
+
+/// Nodes of the directories that a command made on its way, of which nothing else took place.
+pub(super) fn adopt(
+    tx: &mut WriteTx<'_>,
+    intent: &Intent,
+    made: Option<&(i64, Lineage)>,
+) -> Result<(), CommandError> {
+    if let Some((mount_id, lineage)) = made {
+        ensure_directories(tx, &cause_of(intent), *mount_id, lineage)?;
+    }
+    Ok(())
+}
+
+fn cause_of(intent: &Intent) -> Cause<'_> {
+    Cause {
+        command: &intent.command,
+        command_id: Some(&intent.command_id),
+        idempotency_key: intent.actor.idempotency_key.as_deref(),
+        principal: intent.actor.principal.as_deref(),
+    }
 }
 
 fn apply(

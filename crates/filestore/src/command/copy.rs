@@ -2,7 +2,7 @@
 
 use super::request::{Actor, CopyNode};
 use super::run::{Run, exists, of_disk};
-use super::{Action, Answer, CommandError, Commands, Place};
+use super::{Action, Answer, CommandError, Commands, Place, Step};
 use crate::walk::Facts;
 use journal::NodeKind;
 
@@ -72,10 +72,12 @@ impl Commands {
             staged: staged.to_owned(),
             identity: facts.identity,
         })?;
+        let target = ask.target_path.as_str();
         let lineage = intended.attempt(|| {
-            let mut lineage = to.disk.make_directories(&ask.target_path.parent())?;
-            let target = ask.target_path.as_str();
-            to.disk.rename(staged, &to.disk, target, ask.overwrite)?;
+            let (mut lineage, ()) = to.disk.in_directories(&ask.target_path.parent(), || {
+                self.step(Step::DirectoriesMade);
+                to.disk.rename(staged, &to.disk, target, ask.overwrite)
+            })?;
             lineage.extend(to.disk.tree_facts(target)?);
             Ok(lineage)
         })?;

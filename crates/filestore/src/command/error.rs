@@ -15,6 +15,11 @@ pub(crate) enum CommandError {
     InactiveMount(String),
     #[error("mount {0:?} is read-only: set its accessMode to rw to change files in it")]
     ReadOnly(String),
+    #[error(
+        "the mount's root {0:?} is another directory than before; is a disk not mounted there? If \
+         the new one is meant, scan it once with acceptRoot"
+    )]
+    OtherRoot(String),
     #[error("{0}")]
     Unsupported(&'static str),
     #[error("{field}: the path {path:?} is refused: {reason}")]
@@ -56,6 +61,8 @@ pub(crate) enum CommandError {
     },
     #[error("idempotency key {0:?} was used for another request")]
     KeyReused(String),
+    #[error("the command of idempotency key {0:?} still runs: ask again with the same key")]
+    StillRuns(String),
     #[error("{0}")]
     Hash(#[from] HashError),
     #[error("the disk does not have {0:?} as the catalogue says: scan the mount, then try again")]

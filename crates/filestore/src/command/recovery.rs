@@ -51,9 +51,42 @@ impl Commands {
             }
             None => {
                 tracing::info!(command, command_id, "half-done command dropped");
-                Ok(self.drop_intent(id)?)
+                let made = self.on_the_way(&intent.action)?;
+                let intent = intent.clone();
+                self.store.write_blocking(move |tx| {
+                    apply::adopt(tx, &intent, made.as_ref())?;
+                    Ok(intent::remove(tx, id)?)
+                })
             }
         }
+    }
+
+    /// What stands on the way to the target of a command that did not take place: it may have made
+    /// some of that.
+    fn on_the_way(&self, action: &Action) -> Result<Option<(i64, Lineage)>, CommandError> {
+        let (mount_id, target) = match action {
+            Action::Upload(Put { mount_id, path, .. }) => (*mount_id, path),
+            Action::Move {
+                target_mount_id,
+                target_path,
+                ..
+            }
+            | Action::Copy {
+                target_mount_id,
+                target_path,
+                ..
+            } => (*target_mount_id, target_path),
+            Action::CreateDirectory { .. }
+            | Action::Delete { .. }
+            | Action::PatchMetadata { .. } => {
+                return Ok(None);
+            }
+        };
+        let lineage = self.place(mount_id)?.disk.lineage(&target.parent())?;
+        let directories = lineage
+            .into_iter()
+            .take_while(|(_, facts)| facts.is_directory());
+        Ok(Some((mount_id, directories.collect())))
     }
 
     fn drop_intent(&self, id: i64) -> Result<(), StoreError> {

@@ -74,7 +74,13 @@ impl Commands {
             self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
                 self.check_upload(ask)?;
                 let (name, facts) = place.disk.name_staged(&mut staged)?;
-                let put = self.put(&run, &place, ask, (&name, facts), content.content_hash);
+                let put = self.put(
+                    &run,
+                    &place,
+                    ask,
+                    (&name, &staged, facts),
+                    content.content_hash,
+                );
                 if put.is_err() {
                     // The error that stopped it is the one to tell; a sweep removes what remains.
                     let _ = place.disk.remove(&name, false);
@@ -101,24 +107,26 @@ impl Commands {
         run: &Run<'_>,
         place: &Place,
         ask: &Upload,
-        (staged, facts): (&str, Facts),
+        (name, staged, facts): (&str, &Staged, Facts),
         content_hash: String,
     ) -> Result<Answer, CommandError> {
-        let intended = run.intend(Action::Upload(Put {
+        let action = Action::Upload(Put {
             mount_id: ask.mount_id,
             path: ask.path.clone(),
-            staged: staged.to_owned(),
+            staged: name.to_owned(),
             facts,
             checksum: ask.checksum.clone(),
             content_hash,
             metadata: ask.metadata.clone(),
-        }))?;
-        let lineage = intended.attempt(|| {
-            let lineage = place.disk.make_directories(&ask.path.parent())?;
-            place
-                .disk
-                .rename(staged, &place.disk, ask.path.as_str(), ask.overwrite)?;
-            Ok(lineage)
+        });
+        // Two syncs at once: nothing is to be seen of either before both are done.
+        let intended = run.intend_while(action, || staged.sync())?;
+        let (lineage, ()) = intended.attempt(|| {
+            place.disk.in_directories(&ask.path.parent(), || {
+                self.step(Step::DirectoriesMade);
+                let target = ask.path.as_str();
+                place.disk.rename(name, &place.disk, target, ask.overwrite)
+            })
         })?;
         intended.commit(lineage)
     }
@@ -171,7 +179,7 @@ impl Commands {
         let fingerprint = *blake3::hash(&asked).as_bytes();
         let key = actor.idempotency_key.clone();
         let started = Instant::now();
-        let ended = self.locks.with_key(key.as_deref(), || {
+        let once = || {
             if let Some(key) = &key
                 && let Some(kept) = self
                     .store
@@ -194,7 +202,14 @@ impl Commands {
                 fingerprint,
                 accepted_at_ms,
             })
-        });
+        };
+        let ended = match &key {
+            None => once(),
+            Some(key) => self
+                .locks
+                .with_key(key, once)
+                .unwrap_or_else(|| Err(CommandError::StillRuns(key.clone()))),
+        };
         let outcome = match &ended {
             Ok(answer) if answer.idempotent => "repeated",
             Ok(_) => "done",
@@ -222,12 +237,28 @@ impl<'c> Run<'c> {
     }
 
     pub(super) fn intend(&self, action: Action) -> Result<Intended<'c>, CommandError> {
+        self.intend_while(action, || Ok(()))
+    }
+
+    /// Writes the intent down, and does meanwhile what leaves no trace if it is all that is done.
+    /// If that fails, the intent is taken back.
+    fn intend_while(
+        &self,
+        action: Action,
+        work: impl FnOnce() -> Result<(), DiskError>,
+    ) -> Result<Intended<'c>, CommandError> {
         let intent = self.intent(action);
         let text = serde_json::to_string(&intent)?;
-        let id = self
-            .commands
-            .store
-            .write_blocking(move |tx| intent::insert(tx, &text))?;
+        let store = &self.commands.store;
+        let writing = store.submit_blocking(move |tx| intent::insert(tx, &text))?;
+        let worked = work();
+        let id = writing.wait()?;
+        if let Err(error) = worked {
+            self.commands
+                .store
+                .write_blocking(move |tx| intent::remove(tx, id))?;
+            return Err(of_disk(error));
+        }
         self.commands.step(Step::Intended);
         Ok(Intended {
             commands: self.commands,

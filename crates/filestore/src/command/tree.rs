@@ -2,7 +2,7 @@
 
 use super::request::{Actor, DeleteNode, MoveNode};
 use super::run::{Run, exists, expect_version};
-use super::{Action, Answer, CommandError, Commands, Lineage, Place};
+use super::{Action, Answer, CommandError, Commands, Lineage, Place, Step};
 use crate::store::{Node, node};
 use journal::NodeKind;
 
@@ -155,12 +155,13 @@ impl Commands {
             target_path: ask.target_path.clone(),
             identity: facts.identity,
         })?;
-        let lineage = intended.attempt(|| {
-            let lineage = to.disk.make_directories(&ask.target_path.parent())?;
-            let target = ask.target_path.as_str();
-            from.disk
-                .rename(ask.path.as_str(), &to.disk, target, ask.overwrite)?;
-            Ok(lineage)
+        let (lineage, ()) = intended.attempt(|| {
+            to.disk.in_directories(&ask.target_path.parent(), || {
+                self.step(Step::DirectoriesMade);
+                let target = ask.target_path.as_str();
+                from.disk
+                    .rename(ask.path.as_str(), &to.disk, target, ask.overwrite)
+            })
         })?;
         intended.commit(lineage)
     }

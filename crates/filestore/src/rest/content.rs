@@ -137,7 +137,8 @@ impl Filestore {
                 "{:?} is not a regular file, so it has no contents",
                 node.path
             );
-            return Err(Problem::conflict("wrong_kind", detail));
+            let problem = Problem::conflict("wrong_kind", detail);
+            return Err(problem.with_apphub_code("INVALID_REQUEST"));
         }
         let place = self.commands.place(node.mount_id)?;
         let file = place.disk.open_file(&node.path).map_err(|error| {

@@ -1,13 +1,14 @@
 //! `GET /v1/events/stream`
 //!
 //! The stream reads the journal and is woken by its head, so it neither misses an entry nor holds
-//! entries back for a slow client: it goes on where the client has read to. A client that comes
-//! back with `Last-Event-ID` goes on after that entry.
+//! entries back for a slow client: it goes on where the client has read to, and holds one bounded
+//! page of the journal until then. A client that comes back with `Last-Event-ID` goes on after that
+//! entry. There are so many streams at once; the next client is asked to come back later.
 
 use super::{State, params, problem};
 use crate::Filestore;
 use crate::path::NodePath;
-use ::journal::{Entry, JournalId, JournalReader};
+use ::journal::{Entry, JournalId};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -19,6 +20,9 @@ use std::time::Duration;
 
 /// Entries read at once.
 const PAGE: usize = 500;
+
+/// The data of the entries read at once: what a client that does not read makes us hold.
+const PAGE_BYTES: usize = 256 * 1024;
 
 /// How often a quiet stream shows that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -67,7 +71,8 @@ struct Subject {
         description = "Go on after this journal id; without it, with the next entry")),
     responses(
         (status = 200, content_type = "text/event-stream"),
-        (status = 410, description = "The journal no longer holds what follows that id")
+        (status = 410, description = "The journal no longer holds what follows that id"),
+        (status = 503, description = "Too many streams are open")
     )
 )]
 pub(super) async fn stream(
@@ -96,18 +101,24 @@ pub(super) async fn stream(
     let after = last
         .or(asked.after)
         .map_or(state.store.head().id, JournalId::new);
+    let slot = Arc::clone(&state.stream_slots)
+        .try_acquire_owned()
+        .map_err(|_| Problem::unavailable("as many event streams are open as there may be"))?;
     // What is trimmed already is told as such, and not by a stream that breaks off.
     let first = page(&state, after).await?;
-    let events = events(Arc::clone(&state), first, after)
-        .filter_map(move |entry| std::future::ready(frame(&filter, entry).transpose()));
+    let events = events(Arc::clone(&state), first, after).filter_map(move |entry| {
+        let _held_by_the_stream = &slot;
+        std::future::ready(frame(&filter, entry).transpose())
+    });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")))
 }
 
 async fn page(filestore: &Arc<Filestore>, after: JournalId) -> Result<Vec<Entry>, Problem> {
     let page = filestore.read_blocking(move |filestore| {
-        JournalReader::read(&*filestore.store, after, PAGE).map_err(problem::of_read)
+        let page = filestore.store.few_entries(after, PAGE, PAGE_BYTES);
+        page.map_err(problem::of_read)
     });
-    Ok(page.await?.entries)
+    page.await
 }
 
 /// The entries after `after`, for ever; `first` are the first of them.

@@ -7,19 +7,22 @@ use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
 use axum::http::StatusCode;
 use httpkit::{Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListParams {
-    /// `local`, `s3`, comma-separated.
-    kinds: Option<String>,
-    /// `active`, `inactive`, comma-separated.
-    states: Option<String>,
-    /// `rw`, `ro`, comma-separated.
-    access_modes: Option<String>,
+    /// `local`, `s3`, comma-separated or repeated.
+    #[serde(default)]
+    kinds: Vec<String>,
+    /// `active`, `inactive`, comma-separated or repeated.
+    #[serde(default)]
+    states: Vec<String>,
+    /// `rw`, `ro`, comma-separated or repeated.
+    #[serde(default)]
+    access_modes: Vec<String>,
     /// A part of the key, display name or root.
     search: Option<String>,
     /// At most so many, default 100.
@@ -93,13 +96,9 @@ pub(super) async fn list(
     Query(params): Query<ListParams>,
 ) -> Result<Json<Data<MountList>>, Problem> {
     let most = limit(params.limit, 100, 1_000)?;
-    let kinds = words("/kinds", params.kinds.as_deref(), BackendKind::from_word)?;
-    let states = words("/states", params.states.as_deref(), MountState::from_word)?;
-    let modes = words(
-        "/accessModes",
-        params.access_modes.as_deref(),
-        AccessMode::from_word,
-    )?;
+    let kinds = words("/kinds", &params.kinds, BackendKind::from_word)?;
+    let states = words("/states", &params.states, MountState::from_word)?;
+    let modes = words("/accessModes", &params.access_modes, AccessMode::from_word)?;
     let search = params.search.as_ref().map(|search| search.to_lowercase());
     let mut mounts = state.query(mount::all).await?;
     mounts.retain(|mount| {
@@ -125,14 +124,12 @@ pub(super) async fn list(
     let next = offset.saturating_add(u32::try_from(mounts.len()).unwrap_or(u32::MAX));
     let is_more = usize::try_from(next).is_ok_and(|next| next < total);
     let filters = [
-        ("kinds", params.kinds),
-        ("states", params.states),
-        ("accessModes", params.access_modes),
-        ("search", params.search),
+        ("kinds", json!(kinds)),
+        ("states", json!(states)),
+        ("accessModes", json!(modes)),
+        ("search", json!(params.search)),
     ];
-    let filters = filters
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| (name.to_owned(), Value::String(value))));
+    let filters = filters.map(|(name, value)| (name.to_owned(), value));
     let pagination = MountPagination {
         total,
         limit: most,
@@ -142,7 +139,7 @@ pub(super) async fn list(
     Ok(data(MountList {
         mounts,
         pagination,
-        filters: filters.collect(),
+        filters: filters.into_iter().collect(),
     }))
 }
 

@@ -1,11 +1,12 @@
 //! `/v1/nodes`
 
-use super::{Data, State, data, params};
+use super::filters::Filters;
+use super::{Data, State, data, params, problem};
 use crate::Filestore;
-use crate::store::list::{self, Listed, Listing};
+use crate::store::list::{self, Bounds, Listed, Listing};
 use crate::store::{Node, StoreError, mount, node, rollup};
 use crate::view::NodeView;
-use ::journal::{NodeKind, NodeState, Time};
+use ::journal::{NodeKind, NodeState};
 use httpkit::{Json, Path, Problem, Query};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -24,19 +25,22 @@ pub(super) struct ListParams {
     backend_mount_id: Option<i64>,
     /// Nodes below this directory; the mount's root if left out.
     path: Option<String>,
-    /// At most so many names below it: 1 gives its children. All if left out.
+    /// At most so many names below it: 1 gives its children, 0 the node at the path itself. All if
+    /// left out.
     depth: Option<u32>,
     /// A part of the path, whatever its case.
     search: Option<String>,
-    /// `active`, `inconsistent`, `missing`, `deleted`, comma-separated; all but the deleted if left
-    /// out.
-    states: Option<String>,
-    /// `file`, `directory`, comma-separated.
-    kinds: Option<String>,
+    /// `active`, `inconsistent`, `missing`, `deleted`, comma-separated or repeated; all but the
+    /// deleted if left out.
+    #[serde(default)]
+    states: Vec<String>,
+    /// `file`, `directory`, comma-separated or repeated.
+    #[serde(default)]
+    kinds: Vec<String>,
     /// Only nodes that are not as the disk is.
     drift_only: Option<bool>,
     /// A JSON object: `query`, `metadata[{key,value}]`, `size{min,max}`,
-    /// `lastSeenAt{after,before}`.
+    /// `lastSeenAt{after,before}`, `rollup{minFileCount, maxFileCount, …}`.
     filters: Option<String>,
     /// At most so many, default 100, at most 1,000.
     limit: Option<u32>,
@@ -44,34 +48,6 @@ pub(super) struct ListParams {
     offset: Option<u32>,
     /// ＋ After this node: quick however far it is.
     after: Option<i64>,
-}
-
-/// AppHub's filters in one object.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Filters {
-    query: Option<String>,
-    metadata: Vec<MetadataFilter>,
-    size: Bounds<i64>,
-    last_seen_at: Period,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct MetadataFilter {
-    key: String,
-    value: Value,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct Bounds<T> {
-    min: Option<T>,
-    max: Option<T>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct Period {
-    after: Option<Time>,
-    before: Option<Time>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -98,6 +74,9 @@ pub(super) struct ChildList {
 pub(super) struct Pagination {
     /// How many there are in all; `null` on later pages of a filtered listing by `after`.
     total: Option<i64>,
+    /// ＋ `false` if there may be more than `total`: of a listing that is filtered by more than path,
+    /// depth, kind and state, ten thousand are counted, and those before the offset.
+    is_total_exact: bool,
     limit: u32,
     offset: u32,
     next_offset: Option<u32>,
@@ -190,7 +169,7 @@ async fn by_id(filestore: &Arc<Filestore>, id: i64) -> Result<NodeView, Problem>
     });
     found
         .await?
-        .ok_or_else(|| Problem::not_found(format!("there is no node {id}")))
+        .ok_or_else(|| problem::no_node(format!("there is no node {id}")))
 }
 
 /// The node that holds a path, or the last that went missing there.
@@ -219,7 +198,7 @@ pub(super) async fn by_path(
     });
     match found.await? {
         (_, Some(node)) => Ok(data(node)),
-        (Some(_), None) => Err(Problem::not_found(format!(
+        (Some(_), None) => Err(problem::no_node(format!(
             "there is no node at {path:?}",
             path = path.as_str()
         ))),
@@ -229,43 +208,27 @@ pub(super) async fn by_path(
 
 impl ListParams {
     fn listing(&self, mount_id: i64, path: String) -> Result<Listing, Problem> {
-        if self.depth == Some(0) {
-            return Err(Problem::invalid(
-                "/depth",
-                "use 1 or more, or leave it out for all",
-            ));
-        }
-        let filters: Filters = match &self.filters {
-            Some(text) => serde_json::from_str(text)
-                .map_err(|error| Problem::invalid("/filters", error.to_string()))?,
-            None => Filters::default(),
-        };
-        let metadata = filters
-            .metadata
-            .into_iter()
-            .map(|filter| (filter.key, filter.value));
-        Ok(Listing {
+        let mut listing = Listing {
             mount_id,
             path,
             directory: None,
             depth: self.depth,
-            search: self
-                .search
-                .clone()
-                .or(filters.query)
-                .filter(|text| !text.is_empty()),
-            states: params::words("/states", self.states.as_deref(), NodeState::from_word)?,
-            kinds: params::words("/kinds", self.kinds.as_deref(), NodeKind::from_word)?,
+            search: self.search.clone().filter(|text| !text.is_empty()),
+            states: params::words("/states", &self.states, NodeState::from_word)?,
+            kinds: params::words("/kinds", &self.kinds, NodeKind::from_word)?,
             drift_only: self.drift_only.unwrap_or(false),
-            size_min: filters.size.min,
-            size_max: filters.size.max,
-            seen_after: filters.last_seen_at.after,
-            seen_before: filters.last_seen_at.before,
-            metadata: metadata.collect(),
+            size: Bounds::default(),
+            seen: Bounds::default(),
+            rollup: None,
+            metadata: Vec::new(),
             limit: params::limit(self.limit, DEFAULT, MOST)?,
             offset: self.offset.unwrap_or(0),
             after: self.after,
-        })
+        };
+        if let Some(text) = self.filters.as_deref().filter(|text| !text.is_empty()) {
+            Filters::parse(text)?.narrow(&mut listing);
+        }
+        Ok(listing)
     }
 }
 
@@ -279,7 +242,13 @@ async fn answer(
     let mount_id = listing.mount_id;
     let listed = filestore.query(move |connection| {
         if mount::by_id(connection, listing.mount_id)?.is_none() {
-            return Ok(None);
+            return Ok(Err(no_mount(mount_id)));
+        }
+        if let Some(after) = listing.after
+            && node::by_id(connection, after)?.is_none()
+        {
+            let detail = format!("there is no node {after}");
+            return Ok(Err(Problem::invalid("/after", detail)));
         }
         let Listed {
             nodes,
@@ -288,19 +257,17 @@ async fn answer(
         } = list::list(connection, &listing)?;
         let next_after = nodes.last().filter(|_| is_more).map(|node| node.id);
         let views = nodes.iter().map(|node| view(connection, node));
-        Ok(Some((
-            views.collect::<Result<Vec<_>, _>>()?,
-            total,
-            next_after,
-        )))
+        let views = views.collect::<Result<Vec<_>, _>>()?;
+        Ok(Ok((views, total, next_after)))
     });
-    let (nodes, total, next_after) = listed.await?.ok_or_else(|| no_mount(mount_id))?;
+    let (nodes, total, next_after) = listed.await??;
     let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     let next_offset = next_after
         .filter(|_| asked.after.is_none())
         .map(|_| offset.saturating_add(count));
     let pagination = Pagination {
-        total,
+        total: total.map(|total| total.count),
+        is_total_exact: total.is_some_and(|total| total.is_exact),
         limit,
         offset,
         next_offset,
@@ -315,10 +282,8 @@ async fn answer(
 
 /// What was asked for, as AppHub's clients read it back: every field is there.
 fn filters(listing: &Listing, asked: &ListParams) -> Map<String, Value> {
-    let filters = asked.filters.as_deref();
-    let filters = filters
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or(Value::Null);
+    let advanced = asked.filters.as_deref();
+    let advanced = advanced.and_then(|text| Filters::parse(text).ok());
     let fields = [
         ("backendMountId", json!(listing.mount_id)),
         ("path", json!(listing.path)),
@@ -327,7 +292,7 @@ fn filters(listing: &Listing, asked: &ListParams) -> Map<String, Value> {
         ("states", json!(listing.states)),
         ("kinds", json!(listing.kinds)),
         ("driftOnly", json!(listing.drift_only)),
-        ("filters", filters),
+        ("advanced", json!(advanced)),
     ];
     fields
         .into_iter()

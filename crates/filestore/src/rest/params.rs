@@ -25,15 +25,15 @@ pub(super) fn target(field: &'static str, text: &str) -> Result<NodePath, Proble
     NodePath::parse_target(text).map_err(|reason| problem::of_path(field, text, reason))
 }
 
-/// The values of a comma-separated list.
+/// The values of a parameter that holds several, comma-separated, repeated, or both.
 pub(super) fn words<T>(
     field: &'static str,
-    list: Option<&str>,
+    lists: &[String],
     from_word: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, Problem> {
-    let words = list
-        .unwrap_or_default()
-        .split(',')
+    let words = lists
+        .iter()
+        .flat_map(|list| list.split(','))
         .map(str::trim)
         .filter(|word| !word.is_empty());
     let value = |word: &str| {

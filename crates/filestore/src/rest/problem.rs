@@ -7,7 +7,7 @@ use crate::hash::HashError;
 use crate::mount::MountError;
 use crate::path::PathError;
 use crate::scan::ScanError;
-use ::journal::ReadError;
+use ::journal::{NodeKind, ReadError};
 use axum::http::StatusCode;
 use httpkit::Problem;
 use rustix::io::Errno;
@@ -17,32 +17,50 @@ impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
         let detail = error.to_string();
         match error {
-            CommandError::NoMount(_) => {
-                Self::not_found(&detail).with_field("/backendMountId", detail)
+            CommandError::NoMount(_) => Self::not_found(&detail)
+                .with_field("/backendMountId", detail)
+                .with_apphub_code("BACKEND_NOT_FOUND"),
+            CommandError::InactiveMount(_) | CommandError::OtherRoot(_) => {
+                Self::conflict("conflict", detail)
             }
-            CommandError::InactiveMount(_) => Self::conflict("conflict", detail),
             CommandError::ReadOnly(_) => Self::new(StatusCode::FORBIDDEN, "read_only", detail),
             CommandError::Unsupported(_) => Self::bad_request("unsupported", detail),
             CommandError::Path { field, reason, .. } => {
                 Self::bad_request("invalid_path", detail).with_field(field, reason.to_string())
             }
             CommandError::OwnData(_) => Self::forbidden(detail),
-            CommandError::NoNodeAt(_) | CommandError::NoNode(_) => Self::not_found(detail),
+            CommandError::NoNodeAt(_) | CommandError::NoNode(_) => no_node(detail),
             CommandError::OtherMount { mount, .. } => {
                 let problem = Self::conflict("conflict", &detail);
                 problem.with_details(json!({ "backendMountId": mount }))
             }
-            CommandError::Exists { kind, .. } => {
-                Self::conflict("already_exists", detail).with_details(json!({ "kind": kind }))
+            CommandError::Exists { kind, path } => Self::conflict("already_exists", detail)
+                .with_details(json!({ "path": path, "kind": kind }))
+                .with_apphub_code("NODE_EXISTS"),
+            CommandError::ExistsOnDisk(path) => Self::conflict("already_exists", detail)
+                .with_details(json!({ "path": path }))
+                .with_apphub_code("NODE_EXISTS"),
+            CommandError::WrongKind {
+                path,
+                found,
+                needed,
+            } => {
+                // AppHub has no word of its own for a directory where a file is to go.
+                let apphub_code = match needed {
+                    NodeKind::Directory => "NOT_A_DIRECTORY",
+                    NodeKind::File => "NODE_EXISTS",
+                };
+                Self::conflict("wrong_kind", detail)
+                    .with_details(json!({ "path": path, "kind": found }))
+                    .with_apphub_code(apphub_code)
             }
-            CommandError::ExistsOnDisk(_) => Self::conflict("already_exists", detail),
-            CommandError::WrongKind { .. } => Self::conflict("wrong_kind", detail),
             CommandError::NotEmpty(_) => Self::conflict("not_empty", detail),
             CommandError::Version {
                 expected, found, ..
             } => Self::conflict("version_conflict", detail)
                 .with_details(json!({ "expectedVersion": expected, "version": found })),
             CommandError::KeyReused(_) => Self::conflict("idempotency_conflict", detail),
+            CommandError::StillRuns(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail),
             CommandError::Hash(error) => error.into(),
             CommandError::IntoItself(_) | CommandError::Drift(_) | CommandError::Busy(_) => {
                 Self::conflict("conflict", detail)
@@ -55,11 +73,15 @@ impl From<CommandError> for Problem {
 
 impl From<HashError> for Problem {
     fn from(error: HashError) -> Self {
-        let code = match error {
-            HashError::Mismatch { .. } => "checksum_mismatch",
-            HashError::Algorithm(_) | HashError::Length(..) => "invalid_request",
-        };
-        Self::bad_request(code, error.to_string())
+        let detail = error.to_string();
+        match error {
+            HashError::Mismatch { .. } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "checksum_mismatch",
+                detail,
+            ),
+            HashError::Algorithm(_) | HashError::Length(..) => invalid_checksum(detail),
+        }
     }
 }
 
@@ -83,6 +105,11 @@ impl From<DiskError> for Problem {
             Errno::NAMETOOLONG => {
                 Self::bad_request("invalid_path", reason("too long for the filesystem"))
             }
+            Errno::OPNOTSUPP => Self::conflict(
+                "unsupported",
+                reason("pipes, sockets and devices have no contents"),
+            ),
+            Errno::BUSY => Self::conflict("conflict", reason("it is in use by the system")),
             Errno::XDEV => Self::conflict("unsupported", reason("it lies on another filesystem")),
             Errno::NOENT if error.what == "open the mount's root" => {
                 Self::unavailable(reason("it is not there; is its disk mounted?"))
@@ -127,7 +154,7 @@ impl From<MountError> for Problem {
             MountError::RootTaken { mount_key, .. } => Self::conflict("already_exists", &detail)
                 .with_field("/rootPath", detail)
                 .with_details(json!({ "mountKey": mount_key })),
-            MountError::NoMount(_) => Self::not_found(detail),
+            MountError::NoMount(_) => Self::not_found(detail).with_apphub_code("BACKEND_NOT_FOUND"),
             MountError::Store(error) => error.into(),
         }
     }
@@ -137,7 +164,7 @@ impl From<ScanError> for Problem {
     fn from(error: ScanError) -> Self {
         let detail = error.to_string();
         match error {
-            ScanError::NoMount(_) => Self::not_found(detail),
+            ScanError::NoMount(_) => Self::not_found(detail).with_apphub_code("BACKEND_NOT_FOUND"),
             ScanError::NotLocal(_) => Self::bad_request("unsupported", detail),
             ScanError::Inactive(_) | ScanError::OtherRoot(_) => Self::conflict("conflict", detail),
             ScanError::Root { source, .. } => Self::unavailable(format!("{detail}: {source}")),
@@ -145,6 +172,16 @@ impl From<ScanError> for Problem {
             error => Self::internal(&error),
         }
     }
+}
+
+/// 404 for a node.
+pub(super) fn no_node(detail: String) -> Problem {
+    Problem::not_found(detail).with_apphub_code("NODE_NOT_FOUND")
+}
+
+/// 400 for a promised checksum that is none.
+pub(super) fn invalid_checksum(detail: String) -> Problem {
+    Problem::bad_request("invalid_request", detail).with_apphub_code("INVALID_CHECKSUM")
 }
 
 pub(super) fn of_read(error: ReadError) -> Problem {

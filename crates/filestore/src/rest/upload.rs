@@ -4,6 +4,7 @@
 //! hashes them. They are staged on the mount's own filesystem if the form says before the file
 //! where it goes, as AppHub's clients do; in the data directory if it says so after.
 
+use super::problem;
 use crate::Filestore;
 use crate::command::UploadedContent;
 use crate::disk::{self, DiskError, Staged};
@@ -143,9 +144,9 @@ fn promise(headers: &HeaderMap) -> Result<Promise, Problem> {
             return Ok(None);
         };
         let checksum = value.to_str().unwrap_or_default().parse();
-        checksum.map(Some).map_err(|error: HashError| {
-            Problem::bad_request("invalid_request", format!("{name}: {error}"))
-        })
+        checksum
+            .map(Some)
+            .map_err(|error: HashError| problem::invalid_checksum(format!("{name}: {error}")))
     };
     Ok(Promise {
         checksum: checksum("x-filestore-checksum")?,

@@ -48,6 +48,15 @@ pub(super) fn entries(
     after: JournalId,
     limit: usize,
 ) -> Result<Vec<Entry>, StoreError> {
+    entries_within(connection, after, limit, PAGE_BYTES)
+}
+
+fn entries_within(
+    connection: &Connection,
+    after: JournalId,
+    limit: usize,
+    most_bytes: usize,
+) -> Result<Vec<Entry>, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("sql/read_journal.sql"))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![after.as_i64(), limit])?;
@@ -57,7 +66,7 @@ pub(super) fn entries(
         let entry = entry(row)?;
         bytes += entry.data.get().len();
         entries.push(entry);
-        if bytes > PAGE_BYTES {
+        if bytes > most_bytes {
             break;
         }
     }
@@ -222,6 +231,26 @@ impl JournalReader for Store {
 }
 
 impl Store {
+    /// Entries after `after` for somebody who may be slow to take them: at most `limit`, and no more
+    /// than `most_bytes` of data and one entry.
+    ///
+    /// # Errors
+    /// As [`JournalReader::read`].
+    pub(crate) fn few_entries(
+        &self,
+        after: JournalId,
+        limit: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Entry>, ReadError> {
+        Self::read(self, |connection| {
+            let trimmed = schema::meta(connection)?.trimmed.id;
+            if after < trimmed {
+                return Err(ReadError::Trimmed { after, trimmed });
+            }
+            Ok(entries_within(connection, after, limit, most_bytes)?)
+        })
+    }
+
     /// Removes the entries up to and with `up_to` (at most up to the head) and remembers the digest
     /// of the last of them, so that what follows still chains. Blocks; in jobs of bounded size, so
     /// commands go on in between. Gives the trimmed id.

@@ -2,13 +2,18 @@
 //!
 //! The order is that of the paths (of the names, for direct children), which is the order of an
 //! index, so a page that goes on after a node (keyset) costs the same wherever it is. A page by
-//! offset steps over what comes before it. The total of an unfiltered listing comes from the rollup
-//! of the directory and is not counted.
+//! offset steps over what comes before it. Few nodes are deleted, off, or directories: those have
+//! indexes of their own ([`Index`]), which SQLite is told to use, since it cannot know how few they
+//! are.
+//!
+//! Totals are in [`total`].
 
-use super::{Node, StoreError, node, rollup};
-use journal::{NodeKind, NodeState, Time};
+mod total;
+
+use super::{Node, StoreError, node};
+use journal::{NodeKind, NodeState};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -18,7 +23,7 @@ pub(crate) struct Listing {
     pub(crate) path: String,
     /// The directory at the path, where it is known and may not hold the path any more.
     pub(crate) directory: Option<i64>,
-    /// At most so many names below it: 1 are its children.
+    /// At most so many names below it: 1 are its children, 0 is what is at the path itself.
     pub(crate) depth: Option<u32>,
     /// A part of the path, whatever its case.
     pub(crate) search: Option<String>,
@@ -28,10 +33,10 @@ pub(crate) struct Listing {
     pub(crate) kinds: Vec<NodeKind>,
     /// Only those that are not as the disk is.
     pub(crate) drift_only: bool,
-    pub(crate) size_min: Option<i64>,
-    pub(crate) size_max: Option<i64>,
-    pub(crate) seen_after: Option<Time>,
-    pub(crate) seen_before: Option<Time>,
+    pub(crate) size: Bounds,
+    /// In milliseconds.
+    pub(crate) seen: Bounds,
+    pub(crate) rollup: Option<RollupBounds>,
     /// Values at the top of the metadata.
     pub(crate) metadata: Vec<(String, serde_json::Value)>,
     pub(crate) limit: u32,
@@ -40,16 +45,88 @@ pub(crate) struct Listing {
     pub(crate) after: Option<i64>,
 }
 
+/// From and to, both inclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) min: Option<i64>,
+    pub(crate) max: Option<i64>,
+}
+
+/// What is to lie below a node. A file has nothing below it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RollupBounds {
+    /// `Some(false)` fits no node, since rollups are never behind.
+    pub(crate) is_up_to_date: Option<bool>,
+    pub(crate) child_count: Bounds,
+    pub(crate) file_count: Bounds,
+    pub(crate) directory_count: Bounds,
+    pub(crate) size_bytes: Bounds,
+    /// In milliseconds.
+    pub(crate) calculated: Bounds,
+}
+
 /// A page.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) nodes: Vec<Node>,
-    /// `None` where it would have to be counted again for a page that goes on.
-    pub(crate) total: Option<i64>,
+    pub(crate) total: Option<Total>,
     pub(crate) is_more: bool,
 }
 
+/// How many there are in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Total {
+    pub(crate) count: i64,
+    /// There may be more: counting them all would take too long.
+    pub(crate) is_exact: bool,
+}
+
+/// What a query goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Index {
+    /// Live nodes by path.
+    Paths,
+    /// The live nodes in a directory by name.
+    Names,
+    /// Inconsistent and missing nodes by path.
+    Off,
+    /// Live directories by path.
+    Directories,
+    /// Deleted nodes by path.
+    Deleted,
+}
+
+impl Index {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Paths => "nodes_by_path",
+            Self::Names => "nodes_by_parent",
+            Self::Off => "nodes_off",
+            Self::Directories => "nodes_directories",
+            Self::Deleted => "nodes_deleted",
+        }
+    }
+
+    /// What the rows in it have, word for word as the schema says it.
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::Paths | Self::Names => "n.state <> 'deleted'",
+            Self::Off => "n.state IN ('inconsistent', 'missing')",
+            Self::Directories => "n.kind = 'directory' AND n.state <> 'deleted'",
+            Self::Deleted => "n.state = 'deleted'",
+        }
+    }
+}
+
+/// A query: what it goes through, and what narrows it down.
+#[derive(Clone, Debug)]
+struct Part {
+    index: Index,
+    conditions: Conditions,
+}
+
 /// Conditions and their parameters.
+#[derive(Clone, Debug, Default)]
 struct Conditions {
     sql: String,
     values: Vec<Value>,
@@ -64,6 +141,15 @@ impl Conditions {
         self.values.extend(values);
     }
 
+    fn and_bounds(&mut self, value: &str, bounds: Bounds) {
+        if let Some(min) = bounds.min {
+            self.and(&format!("{value} >= ?"), [Value::from(min)]);
+        }
+        if let Some(max) = bounds.max {
+            self.and(&format!("{value} <= ?"), [Value::from(max)]);
+        }
+    }
+
     /// The word of each, in a list; nothing if there are none.
     fn and_words(&mut self, column: &str, words: &[&'static str]) {
         if !words.is_empty() {
@@ -75,58 +161,84 @@ impl Conditions {
 }
 
 impl Listing {
-    /// Nothing narrows it down but path and depth.
-    fn is_plain(&self) -> bool {
-        self.search.is_none()
-            && self.states.is_empty()
-            && self.kinds.is_empty()
-            && !self.drift_only
-            && self.size_min.is_none()
-            && self.size_max.is_none()
-            && self.seen_after.is_none()
-            && self.seen_before.is_none()
-            && self.metadata.is_empty()
-            && self.depth.is_none_or(|depth| depth == 1)
+    /// The queries whose rows together are the listing: what is deleted is apart from what is not.
+    fn parts(&self, directory: Option<&Node>, after: Option<&After>) -> Vec<Part> {
+        let is_any = self.states.is_empty();
+        let wants = |state| self.states.contains(&state);
+        let wants_off = wants(NodeState::Inconsistent) || wants(NodeState::Missing);
+        let is_off = self.drift_only || (wants_off && !wants(NodeState::Active));
+        let children = directory.filter(|_| self.depth == Some(1));
+        let mut parts = Vec::new();
+        if is_any || wants(NodeState::Active) || wants_off {
+            let index = match children {
+                Some(_) => Index::Names,
+                None if is_off => Index::Off,
+                None if self.kinds == [NodeKind::Directory] => Index::Directories,
+                None => Index::Paths,
+            };
+            parts.push(self.part(index, children, after));
+        }
+        if wants(NodeState::Deleted) && !self.drift_only {
+            parts.push(self.part(Index::Deleted, children, after));
+        }
+        parts
     }
 
-    fn conditions(&self, directory: Option<&Node>) -> Conditions {
-        let mut conditions = Conditions {
-            sql: String::new(),
-            values: Vec::new(),
-        };
-        match directory.filter(|_| self.depth == Some(1)) {
-            Some(directory) => conditions.and("n.parent_id = ?", [Value::from(directory.id)]),
-            None => {
-                conditions.and("n.mount_id = ?", [Value::from(self.mount_id)]);
-                let (from, to) = below(&self.path);
-                conditions.and("n.path > ?", [Value::from(from)]);
-                if let Some(to) = to {
-                    conditions.and("n.path < ?", [Value::from(to)]);
+    fn part(&self, index: Index, children: Option<&Node>, after: Option<&After>) -> Part {
+        let mut conditions = Conditions::default();
+        conditions.and(index.condition(), []);
+        match children {
+            Some(directory) => {
+                if index != Index::Names {
+                    conditions.and("n.mount_id = ?", [Value::from(self.mount_id)]);
+                }
+                conditions.and("n.parent_id = ?", [Value::from(directory.id)]);
+                if let Some((name, id)) = after {
+                    let after = [Value::from(name.clone()), Value::from(*id)];
+                    conditions.and("(n.name, n.id) > (?, ?)", after);
                 }
             }
-        }
-        if !self.states.contains(&NodeState::Deleted) {
-            // Word for word as the indexes have it, so that they are used.
-            conditions.and("n.state <> 'deleted'", []);
+            None => self.bound(&mut conditions, after),
         }
         if self.drift_only {
             conditions.and("n.state IN ('inconsistent', 'missing')", []);
         }
-        let states: Vec<_> = self.states.iter().map(|state| state.as_str()).collect();
-        conditions.and_words("n.state", &states);
-        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.as_str()).collect();
-        conditions.and_words("n.kind", &kinds);
-        if let Some(depth) = self.depth.filter(|depth| *depth > 1) {
-            let above = if self.path.is_empty() {
-                0
-            } else {
-                self.path.split('/').count()
-            };
-            let deepest = i64::from(depth).saturating_add(i64::try_from(above).unwrap_or(i64::MAX));
-            conditions.and("n.depth <= ?", [Value::from(deepest)]);
-        }
+        let states = self.states.iter().map(|state| state.as_str());
+        conditions.and_words("n.state", &states.collect::<Vec<_>>());
+        let kinds = self.kinds.iter().map(|kind| kind.as_str());
+        conditions.and_words("n.kind", &kinds.collect::<Vec<_>>());
         self.narrow(&mut conditions);
-        conditions
+        Part { index, conditions }
+    }
+
+    /// The paths that are asked for, by one lower bound: with two, SQLite may take the wrong one.
+    fn bound(&self, conditions: &mut Conditions, after: Option<&After>) {
+        conditions.and("n.mount_id = ?", [Value::from(self.mount_id)]);
+        if self.depth == Some(0) {
+            conditions.and("n.path = ?", [Value::from(self.path.clone())]);
+            return;
+        }
+        let (from, to) = below(&self.path);
+        match after.filter(|(path, _)| *path > from) {
+            Some((path, vacated)) => {
+                let after = [Value::from(path.clone()), Value::from(*vacated)];
+                conditions.and("(n.path, n.vacated) > (?, ?)", after);
+            }
+            None => conditions.and("n.path > ?", [Value::from(from)]),
+        }
+        if let Some(to) = to {
+            conditions.and("n.path < ?", [Value::from(to)]);
+        }
+    }
+
+    /// How many names the deepest path that is asked for has.
+    fn deepest(&self) -> Option<usize> {
+        let above = match self.path.as_str() {
+            "" => 0,
+            path => path.split('/').count(),
+        };
+        let depth = usize::try_from(self.depth?).unwrap_or(usize::MAX);
+        Some(depth.saturating_add(above))
     }
 
     fn narrow(&self, conditions: &mut Conditions) {
@@ -138,16 +250,10 @@ impl Listing {
             let pattern = Value::from(format!("%{escaped}%"));
             conditions.and("n.path LIKE ? ESCAPE '\\'", [pattern]);
         }
-        let bounds = [
-            ("n.size_bytes >= ?", self.size_min),
-            ("n.size_bytes <= ?", self.size_max),
-            ("n.last_seen_at > ?", self.seen_after.map(Time::as_millis)),
-            ("n.last_seen_at < ?", self.seen_before.map(Time::as_millis)),
-        ];
-        for (condition, bound) in bounds {
-            if let Some(bound) = bound {
-                conditions.and(condition, [Value::from(bound)]);
-            }
+        conditions.and_bounds("n.size_bytes", self.size);
+        conditions.and_bounds("n.last_seen_at", self.seen);
+        if let Some(rollup) = &self.rollup {
+            rollup.narrow(conditions);
         }
         for (key, value) in &self.metadata {
             // Values are compared as JSON, so 1 is not "1".
@@ -159,6 +265,33 @@ impl Listing {
     }
 }
 
+impl RollupBounds {
+    fn narrow(&self, conditions: &mut Conditions) {
+        match self.is_up_to_date {
+            Some(true) => conditions.and("n.kind = 'directory'", []),
+            Some(false) => conditions.and("n.id < 0", []),
+            None => {}
+        }
+        let columns = [
+            ("child_count", self.child_count),
+            ("file_count", self.file_count),
+            ("directory_count", self.directory_count),
+            ("size_bytes", self.size_bytes),
+        ];
+        for (column, bounds) in columns {
+            let of_node =
+                format!("coalesce((SELECT {column} FROM rollups WHERE node_id = n.id), 0)");
+            conditions.and_bounds(&of_node, bounds);
+        }
+        let calculated = "(SELECT last_calculated_at FROM rollups WHERE node_id = n.id)";
+        conditions.and_bounds(calculated, self.calculated);
+    }
+}
+
+/// Where a page goes on: behind this path or name, and this value of the column that tells apart
+/// those that share it.
+type After = (String, i64);
+
 /// The paths below this one lie between these, exclusive.
 fn below(path: &str) -> (String, Option<String>) {
     match path {
@@ -168,6 +301,11 @@ fn below(path: &str) -> (String, Option<String>) {
     }
 }
 
+/// The generated column of this name.
+fn vacated(node: &Node) -> i64 {
+    if node.is_on_disk() { 0 } else { node.id }
+}
+
 /// A page of nodes.
 pub(crate) fn list(connection: &Connection, listing: &Listing) -> Result<Listed, StoreError> {
     let directory = match (listing.directory, listing.path.as_str()) {
@@ -175,15 +313,47 @@ pub(crate) fn list(connection: &Connection, listing: &Listing) -> Result<Listed,
         (None, "") => Some(node::root(connection, listing.mount_id)?),
         (None, path) => node::at(connection, listing.mount_id, path)?,
     };
-    let conditions = listing.conditions(directory.as_ref());
-    let total = match directory.as_ref().filter(|_| listing.is_plain()) {
-        Some(directory) => Some(plain_total(connection, listing, directory)?),
-        None if listing.after.is_some() => None,
-        None => Some(counted_total(connection, &conditions)?),
+    let after = match listing.after {
+        Some(id) => node::by_id(connection, id)?,
+        None => None,
     };
     let is_children = listing.depth == Some(1) && directory.is_some();
-    let mut nodes = page(connection, listing, conditions, is_children)?;
+    let place = |node: &Node| match is_children {
+        true => (node.name().to_owned(), node.id),
+        false => (node.path.clone(), vacated(node)),
+    };
+    let after = after.as_ref().map(place);
+    let parts = listing.parts(directory.as_ref(), after.as_ref());
     let limit = usize::try_from(listing.limit).unwrap_or(usize::MAX);
+    // One node more than was asked for, to see whether there is one.
+    let most = limit.saturating_add(1);
+    let offset = match after {
+        Some(_) => 0,
+        None => usize::try_from(listing.offset).unwrap_or(usize::MAX),
+    };
+    let fetch = |part: &Part, (offset, most)| match listing.deepest() {
+        Some(deepest) if !is_children && listing.depth != Some(0) => to_depth(
+            connection,
+            listing,
+            part.index,
+            after.clone(),
+            deepest,
+            (offset, most),
+        ),
+        _ if is_children => page(connection, part, "n.name, n.id", (offset, most)),
+        _ => page(connection, part, BY_PATH, (offset, most)),
+    };
+    let mut nodes = if let [part] = parts.as_slice() {
+        fetch(part, (offset, most))?
+    } else {
+        let mut nodes = Vec::new();
+        for part in &parts {
+            nodes.extend(fetch(part, (0, offset.saturating_add(most)))?);
+        }
+        nodes.sort_by_cached_key(place);
+        nodes.into_iter().skip(offset).take(most).collect()
+    };
+    let total = total::of(connection, listing, directory.as_ref())?;
     let is_more = nodes.len() > limit;
     nodes.truncate(limit);
     Ok(Listed {
@@ -193,68 +363,66 @@ pub(crate) fn list(connection: &Connection, listing: &Listing) -> Result<Listed,
     })
 }
 
-/// One node more than was asked for, to see whether there is one.
+const BY_PATH: &str = "n.path, n.vacated";
+
 fn page(
     connection: &Connection,
-    listing: &Listing,
-    mut conditions: Conditions,
-    is_children: bool,
+    part: &Part,
+    order: &str,
+    (offset, most): (usize, usize),
 ) -> Result<Vec<Node>, StoreError> {
-    let after = match listing.after {
-        Some(id) => node::by_id(connection, id)?,
-        None => None,
-    };
-    if let Some(after) = &after {
-        let vacated = if after.is_on_disk() { 0 } else { after.id };
-        let (condition, name, tie) = if is_children {
-            ("(n.name, n.id) > (?, ?)", after.name(), after.id)
-        } else {
-            ("(n.path, n.vacated) > (?, ?)", after.path.as_str(), vacated)
-        };
-        conditions.and(condition, [Value::from(name.to_owned()), Value::from(tie)]);
-    }
-    let order = if is_children {
-        "n.name, n.id"
-    } else {
-        "n.path, n.vacated"
-    };
     let sql = format!(
-        "{} WHERE {} ORDER BY {order} LIMIT ? OFFSET ?",
-        include_str!("sql/node_columns.sql"),
-        conditions.sql
+        "{} INDEXED BY {} WHERE {} ORDER BY {order} LIMIT ? OFFSET ?",
+        include_str!("sql/node_columns.sql").trim_end(),
+        part.index.name(),
+        part.conditions.sql
     );
-    let offset = if after.is_some() { 0 } else { listing.offset };
-    let mut values = conditions.values;
-    values.push(Value::from(i64::from(listing.limit) + 1));
-    values.push(Value::from(i64::from(offset)));
+    let number = |number: usize| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
+    let values = part.conditions.values.iter().cloned();
+    let values = values.chain([number(most), number(offset)]);
     let mut statement = connection.prepare_cached(&sql)?;
     let nodes = statement.query_map(params_from_iter(values), Node::from_row)?;
     Ok(nodes.collect::<Result<_, _>>()?)
 }
 
-/// What the rollup counts, and the missing, which it does not: they are few, and indexed.
-fn plain_total(
+/// A page of nodes whose paths have at most so many names. Where one has more, all that lies below
+/// its ancestor of that many is passed over at once.
+fn to_depth(
     connection: &Connection,
     listing: &Listing,
-    directory: &Node,
-) -> Result<i64, StoreError> {
-    let rollup = rollup::of(connection, directory.id)?.unwrap_or_default();
-    let (from, to) = below(&listing.path);
-    let parent = listing.depth.map(|_| directory.id);
-    let missing: i64 = connection
-        .prepare_cached(include_str!("sql/count_missing.sql"))?
-        .query_row(params![listing.mount_id, from, to, parent], |row| {
-            row.get(0)
-        })?;
-    let on_disk = match parent {
-        Some(_) => rollup.child_count,
-        None => rollup.file_count + rollup.directory_count,
-    };
-    Ok(on_disk + missing)
-}
-
-fn counted_total(connection: &Connection, conditions: &Conditions) -> Result<i64, StoreError> {
-    let sql = format!("SELECT count(*) FROM nodes n WHERE {}", conditions.sql);
-    let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement.query_row(params_from_iter(conditions.values.iter()), |row| row.get(0))?)
+    index: Index,
+    mut after: Option<After>,
+    deepest: usize,
+    (mut offset, most): (usize, usize),
+) -> Result<Vec<Node>, StoreError> {
+    /// Rows of one query: many of them may be passed over.
+    const ROWS: usize = 128;
+    let mut nodes = Vec::new();
+    loop {
+        let part = listing.part(index, None, after.as_ref());
+        let rows = page(connection, &part, BY_PATH, (0, ROWS))?;
+        let mut is_over = rows.len() < ROWS;
+        for node in rows {
+            let mut names = node.path.split('/');
+            let ancestor: Vec<_> = names.by_ref().take(deepest).collect();
+            if names.next().is_some() {
+                // The first path that may come after all that is below the ancestor; it counts.
+                after = Some((format!("{}0", ancestor.join("/")), -1));
+                is_over = false;
+                break;
+            }
+            after = Some((node.path.clone(), vacated(&node)));
+            if offset > 0 {
+                offset -= 1;
+                continue;
+            }
+            nodes.push(node);
+            if nodes.len() == most {
+                return Ok(nodes);
+            }
+        }
+        if is_over {
+            return Ok(nodes);
+        }
+    }
 }

@@ -6,7 +6,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
 
 /// One script a version: the first brings an empty file to version 1.
-const MIGRATIONS: &[&str] = &[include_str!("sql/schema_1.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("sql/schema_1.sql"),
+    include_str!("sql/schema_2.sql"),
+];
 
 /// How many entries before the head are computed again on open.
 const CHECKED_ENTRIES: u64 = 1_000;

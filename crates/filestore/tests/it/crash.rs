@@ -35,7 +35,13 @@ enum Command {
     DeleteTree,
     PatchMetadata,
     Copy,
+    CopyOver,
     CopyTree,
+    MoveAcross,
+    MoveTreeAcross,
+    CopyAcross,
+    DeleteEmpty,
+    DeleteMissing,
 }
 
 const COMMANDS: &[Command] = &[
@@ -49,10 +55,33 @@ const COMMANDS: &[Command] = &[
     Command::DeleteTree,
     Command::PatchMetadata,
     Command::Copy,
+    Command::CopyOver,
     Command::CopyTree,
+    Command::MoveAcross,
+    Command::MoveTreeAcross,
+    Command::CopyAcross,
+    Command::DeleteEmpty,
+    Command::DeleteMissing,
 ];
 
 impl Command {
+    /// Whether it goes through this step. Metadata touches no file, and only what has a target
+    /// makes directories on the way.
+    fn has(self, step: Step) -> bool {
+        match (self, step) {
+            (Self::PatchMetadata, step) => step == Step::Committed,
+            (
+                Self::CreateDirectory
+                | Self::DeleteFile
+                | Self::DeleteTree
+                | Self::DeleteEmpty
+                | Self::DeleteMissing,
+                step,
+            ) => step != Step::DirectoriesMade,
+            _ => true,
+        }
+    }
+
     async fn run(self, server: &Server) -> Answered {
         let post = |path: &'static str, body: Value| server.json(Method::POST, path, body);
         let key = [("Idempotency-Key", "k")];
@@ -104,6 +133,22 @@ impl Command {
                 let body = json!({ "path": "file", "targetPath": "x/copy", "idempotencyKey": "k" });
                 post("/v1/nodes/copy", body).await
             }
+            Self::CopyOver => {
+                let body = json!({ "path": "file", "targetPath": "other", "overwrite": true,
+                    "idempotencyKey": "k" });
+                post("/v1/nodes/copy", body).await
+            }
+            Self::MoveAcross => post("/v1/nodes/move", across(server, "file")).await,
+            Self::MoveTreeAcross => post("/v1/nodes/move", across(server, "tree")).await,
+            Self::CopyAcross => post("/v1/nodes/copy", across(server, "tree")).await,
+            Self::DeleteEmpty => {
+                let body = json!({ "path": "empty", "idempotencyKey": "k" });
+                server.json(Method::DELETE, "/v1/nodes", body).await
+            }
+            Self::DeleteMissing => {
+                let body = json!({ "path": "missing", "idempotencyKey": "k" });
+                server.json(Method::DELETE, "/v1/nodes", body).await
+            }
             Self::CopyTree => {
                 let body = json!({ "path": "tree", "targetPath": "x/copy", "idempotencyKey": "k" });
                 post("/v1/nodes/copy", body).await
@@ -112,11 +157,50 @@ impl Command {
     }
 }
 
+/// To another mount, below a directory that is not there yet.
+fn across(server: &Server, path: &str) -> Value {
+    json!({ "path": path, "targetPath": "y/z", "targetBackendMountId": second(server),
+        "idempotencyKey": "k" })
+}
+
+/// The other mount, made if there is none.
+fn second(server: &Server) -> i64 {
+    let root = server.dirs.path().join("second");
+    std::fs::create_dir_all(&root).unwrap();
+    let filestore = Arc::clone(&server.filestore);
+    let mount = std::thread::spawn(move || filestore.ensure_local_mount(&root).unwrap().id);
+    mount.join().unwrap()
+}
+
+/// The disk holds what the nodes say, in both mounts.
+async fn assert_disks_agree(server: &Server) {
+    server.assert_disk_agrees().await;
+    let (filestore, mount) = (Arc::clone(&server.filestore), second(server));
+    let scan = move || {
+        filestore
+            .scan(mount, &filestore::ScanOptions::default())
+            .unwrap()
+    };
+    let report = tokio::task::spawn_blocking(scan).await.unwrap();
+    assert_eq!(report.changes.total(), 0, "{report:?}");
+}
+
 async fn populate(server: &Server) {
+    second(server);
+    server.upload("missing", "gone soon").await.data();
+    std::fs::remove_file(server.root.join("missing")).unwrap();
+    server.scan().await;
+    server.mkdir("empty").await.data();
     server.upload("file", "contents").await.data();
     server.upload("other", "others").await.data();
     server.upload("tree/a/b", "deep").await.data();
     server.upload("tree/c", "shallow").await.data();
+}
+
+fn names_in(directory: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.collect()
 }
 
 /// The commands that were completed, by their ids.
@@ -142,7 +226,7 @@ async fn crash_and_retry(command: Command, step: Step) {
     let crashed = command.run(&server).await;
     // Metadata touches no file, so it has fewer steps to die at.
     let is_hit = crashed.status == 500;
-    let has_step = !matches!(command, Command::PatchMetadata) || step == Step::Committed;
+    let has_step = command.has(step);
     assert_eq!(is_hit, has_step, "{command:?} at {step:?}: {crashed:?}");
     let dirs = server.close().await;
 
@@ -151,13 +235,14 @@ async fn crash_and_retry(command: Command, step: Step) {
     let hidden: Vec<_> = server
         .names()
         .into_iter()
+        .chain(names_in(&server.dirs.path().join("second")))
         .filter(|name| name.starts_with('.'))
         .collect();
     assert!(hidden.is_empty(), "{context}: {hidden:?} left behind");
-    server.assert_disk_agrees().await;
+    assert_disks_agree(&server).await;
     let retried = command.run(&server).await;
     assert!(retried.status.is_success(), "{context}: {retried:?}");
-    let is_known = step != Step::Intended || !has_step;
+    let is_known = !matches!(step, Step::Intended | Step::DirectoriesMade) || !has_step;
     if is_known {
         assert_eq!(retried.data()["idempotent"], true, "{context}: {retried:?}");
     }
@@ -166,7 +251,7 @@ async fn crash_and_retry(command: Command, step: Step) {
         before + 1,
         "{context}: not one effect"
     );
-    server.assert_disk_agrees().await;
+    assert_disks_agree(&server).await;
     let kept = server.close().await;
     drop(kept);
 }
@@ -175,6 +260,13 @@ async fn crash_and_retry(command: Command, step: Step) {
 async fn a_crash_after_the_intent_is_made_good() {
     for command in COMMANDS {
         crash_and_retry(*command, Step::Intended).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_the_directories_and_the_file_operation_is_made_good() {
+    for command in COMMANDS {
+        crash_and_retry(*command, Step::DirectoriesMade).await;
     }
 }
 
@@ -190,4 +282,24 @@ async fn a_crash_between_commit_and_answer_is_made_good() {
     for command in COMMANDS {
         crash_and_retry(*command, Step::Committed).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directories_made_for_a_command_that_fails_are_taken_back() {
+    let dirs = Arc::new(tempfile::tempdir().unwrap());
+    let file = dirs.path().join("tree/file");
+    let vanish = move |at: Step| {
+        if at == Step::DirectoriesMade {
+            // It may be the upload that makes it.
+            let _ = std::fs::remove_file(&file);
+        }
+    };
+    let hook: OnStep = Arc::new(vanish);
+    let server = Server::start_with(dirs, move |options| options.on_step = Some(hook)).await;
+    server.upload("file", "contents").await.data();
+    let head = server.head();
+    let moved = server.rename("file", "a/b/c").await;
+    assert_eq!(moved.problem(), (409, "conflict"));
+    assert_eq!(server.head(), head);
+    assert!(server.names().is_empty(), "{:?}", server.names());
 }

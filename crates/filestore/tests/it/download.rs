@@ -126,7 +126,7 @@ async fn only_regular_files_have_contents() {
             .get(&format!("/v1/files/{id}/content"))
             .await
             .problem(),
-        (409, "conflict")
+        (409, "unsupported")
     );
 }
 

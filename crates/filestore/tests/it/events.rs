@@ -163,3 +163,70 @@ async fn a_stream_ends_when_the_service_stops() {
     server.close().await;
     assert_eq!(ended.await.unwrap(), None);
 }
+
+/// What this process holds in memory, in bytes.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 = line
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    kib * 1_024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_do_not_read_hold_no_memory_and_miss_nothing() {
+    const CLIENTS: usize = 40;
+    const COMMANDS: usize = 150;
+    let server = Server::start().await;
+    let id = server.upload("f", "1").await.node_id();
+    let first = server.head().get();
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(Frames::open(&server, "", None).await);
+    }
+    let metadata = format!("/v1/nodes/{id}/metadata");
+    let text = "x".repeat(200_000);
+    let before = resident_bytes();
+    for number in 0..COMMANDS {
+        let set = serde_json::json!({ "set": { "text": text, "number": number } });
+        server.json(Method::PATCH, &metadata, set).await.data();
+    }
+    // Two entries a command, each with all the metadata: 60 MB for each client that reads.
+    let grown = resident_bytes().saturating_sub(before);
+    let unread = (CLIENTS * COMMANDS * 2 * text.len()) as u64;
+    assert!(
+        grown < unread / 8,
+        "{grown} bytes more in memory, of {unread} unread"
+    );
+    let last = server.head().get();
+    let count = usize::try_from(last - first).unwrap();
+    let mut client = clients.pop().unwrap();
+    drop(clients);
+    let ids: Vec<_> = client
+        .take(count)
+        .await
+        .iter()
+        .map(|frame| frame.id)
+        .collect();
+    assert_eq!(ids, (first + 1..=last).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_id_that_is_trimmed_is_told_before_the_stream_begins() {
+    let server = Server::start().await;
+    for name in ["a", "b", "c"] {
+        server.mkdir(name).await.data();
+    }
+    let filestore = Arc::clone(&server.filestore);
+    let trim = move || filestore.trim_journal(journal::JournalId::new(4)).unwrap();
+    tokio::task::spawn_blocking(trim).await.unwrap();
+    let request = server.request(Method::GET, "/v1/events/stream");
+    let answer = server.send(request.header("Last-Event-ID", "2")).await;
+    assert_eq!(answer.problem(), (410, "journal_trimmed"));
+    let mut frames = Frames::open(&server, "", Some(4)).await;
+    assert_eq!(frames.take(1).await[0].id, 5);
+}

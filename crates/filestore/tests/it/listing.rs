@@ -58,7 +58,8 @@ async fn nodes_below_a_path_come_in_order_and_to_a_depth() {
     );
     assert_eq!(
         all.data()["pagination"],
-        json!({ "total": 12, "limit": 100, "offset": 0, "nextOffset": null, "nextAfter": null })
+        json!({ "total": 12, "isTotalExact": true, "limit": 100, "offset": 0, "nextOffset": null,
+            "nextAfter": null })
     );
     let below = server.get_in_mount("/v1/nodes", &[("path", "/a")]).await;
     assert_eq!(
@@ -210,7 +211,8 @@ async fn bad_questions_name_the_parameter() {
         ("limit=0", "/limit"),
         ("limit=100000", "/limit"),
         ("limit=many", "/limit"),
-        ("depth=0", "/depth"),
+        ("depth=-1", "/depth"),
+        ("after=99999", "/after"),
         ("filters=[", "/filters"),
         ("path=..", "/path"),
     ] {

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod apphub;
 mod commands;
 mod concurrency;
 mod crash;
@@ -17,9 +18,13 @@ mod idempotency;
 mod journal_api;
 mod listing;
 mod mounts;
+mod oddities;
 mod openapi;
+mod races;
 mod retention;
 mod rollups;
+mod roots;
 mod scan;
 mod support;
+mod unprivileged;
 mod upload;

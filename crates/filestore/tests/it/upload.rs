@@ -53,7 +53,7 @@ async fn a_wrong_checksum_leaves_nothing_behind() {
             let answer = server
                 .upload_with("f", "abc", &[], &[(header, &wrong)])
                 .await;
-            assert_eq!(answer.problem(), (400, "checksum_mismatch"));
+            assert_eq!(answer.problem(), (422, "checksum_mismatch"));
             assert!(answer.detail().contains(&wrong), "{}", answer.detail());
         }
     }

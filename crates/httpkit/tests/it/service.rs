@@ -266,7 +266,8 @@ pub(crate) async fn problem(request: reqwest::RequestBuilder, status: u16) -> Va
     let document: Value = response.json().await.unwrap();
     assert_eq!(document["status"], status);
     assert_eq!(document["instance"], format!("urn:tidemark:request:{id}"));
-    assert_eq!(document["error"]["code"], document["code"]);
+    let apphub_code = document["error"]["code"].as_str().unwrap();
+    assert_eq!(apphub_code, apphub_code.to_ascii_uppercase());
     assert_eq!(document["error"]["message"], document["detail"]);
     document
 }
