@@ -1,9 +1,11 @@
 //! Commands through the REST API while both books follow.
 //!
-//! A command is the smallest there is: it sets a node's metadata. It appends two entries, the
-//! node's and its own.
+//! A command is the smallest of its kind ([`Kind`]). It appends two entries, the node's and its own.
 
 mod latency;
+mod small;
+
+pub(crate) use small::Kind;
 
 use crate::books::Books;
 use crate::memory;
@@ -15,6 +17,7 @@ use futures::future::try_join_all;
 use httpkit::App;
 use journal::{Event, JournalId, NodeKind};
 use latency::Watch;
+use small::Small;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +37,7 @@ pub(crate) fn live(tree: &Path, data: &Path, commands: u64) -> anyhow::Result<Ou
     let before = system.filestore.reader().position()?.head;
     let watch = Watch::start(&system.filestore, &system.books.consumers)?;
     memory::reset_peak()?;
-    let run = runtime.block_on(system.run(commands, Some(every)))?;
+    let run = runtime.block_on(system.run(Kind::Metadata, commands, Some(every)))?;
     let mut latencies = watch.latencies(before, &system.books.consumers)?;
     let entries = run.head.entries_since(before);
     let outcome = Outcome::of(entries, run.watched)
@@ -46,11 +49,16 @@ pub(crate) fn live(tree: &Path, data: &Path, commands: u64) -> anyhow::Result<Ou
 
 /// As many commands as there can be, each client one at a time. Entries are commands, and the
 /// times are what a client waits.
-pub(crate) fn commands(tree: &Path, data: &Path, commands: u64) -> anyhow::Result<Outcome> {
+pub(crate) fn commands(
+    tree: &Path,
+    data: &Path,
+    commands: u64,
+    kind: Kind,
+) -> anyhow::Result<Outcome> {
     let runtime = Runtime::new()?;
     let system = System::open(tree, data, &runtime)?;
     memory::reset_peak()?;
-    let mut run = runtime.block_on(system.run(commands, None))?;
+    let mut run = runtime.block_on(system.run(kind, commands, None))?;
     let done = u64::try_from(run.answered.len())?;
     let outcome = Outcome::of(done, run.watched)
         .with_peak()?
@@ -65,6 +73,8 @@ struct System {
     books: Books,
     url: String,
     files: Vec<i64>,
+    /// An empty mount, for what is made.
+    empty: i64,
     stop: CancellationToken,
 }
 
@@ -84,6 +94,7 @@ impl System {
         filestore.scan(mount.id, &ScanOptions::default())?;
         let reader = filestore.reader();
         let files = files(&*reader)?;
+        let empty = small::empty_mount(&filestore, data)?;
         let mut books = Books::open(data)?;
         books.follow(&reader)?;
         runtime.block_on(books.wait_for(reader.position()?.head))?;
@@ -100,28 +111,26 @@ impl System {
             books,
             url,
             files,
+            empty,
             stop,
         })
     }
 
     /// Lets the clients run, and waits for both books.
-    async fn run(&self, commands: u64, every: Option<Duration>) -> anyhow::Result<Run> {
+    async fn run(&self, kind: Kind, commands: u64, every: Option<Duration>) -> anyhow::Result<Run> {
         let client = reqwest::Client::new();
         let share = usize::try_from(commands.div_ceil(u64::from(CLIENTS)))?;
         let watch = Stopwatch::start();
         let clients = (0..CLIENTS).map(|number| {
             let mine = self.files.iter().skip(usize::try_from(number).unwrap_or(0));
             let mine = mine.step_by(usize::try_from(CLIENTS).unwrap_or(1));
-            let urls: Vec<_> = mine
-                .cycle()
-                .take(share)
-                .map(|id| format!("{}/v1/nodes/{id}/metadata", self.url))
-                .collect();
+            let mine: Vec<_> = mine.copied().collect();
+            let commands = small::of_client(kind, &self.url, number, share, (&mine, self.empty));
             // The clients begin one after another, so that they do not all come at once.
             let offset = every.map(|every| every * number / CLIENTS);
             let client = client.clone();
             async move {
-                let task = tokio::spawn(patch(client, urls, every, offset));
+                let task = tokio::spawn(send(client, commands, every, offset));
                 task.await.context("a client panicked")?
             }
         });
@@ -145,9 +154,9 @@ impl System {
 }
 
 /// One client: a command after the other, or one at each tick.
-async fn patch(
+async fn send(
     client: reqwest::Client,
-    urls: Vec<String>,
+    commands: Vec<Small>,
     every: Option<Duration>,
     offset: Option<Duration>,
 ) -> anyhow::Result<Vec<Duration>> {
@@ -160,14 +169,13 @@ async fn patch(
         }
         _ => None,
     };
-    let mut answered = Vec::with_capacity(urls.len());
-    for (number, url) in urls.into_iter().enumerate() {
+    let mut answered = Vec::with_capacity(commands.len());
+    for command in commands {
         if let Some(ticks) = &mut ticks {
             ticks.tick().await;
         }
         let started = Instant::now();
-        let body = serde_json::json!({"set": {"reviewed": number}});
-        let answer = client.patch(url).json(&body).send().await?;
+        let answer = command.request(&client).send().await?;
         answer.error_for_status()?.bytes().await?;
         answered.push(started.elapsed());
     }

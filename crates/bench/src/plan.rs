@@ -1,6 +1,7 @@
 //! Which measurements are made, and in which order.
 
 use crate::args::{Args, Path};
+use crate::live::Kind;
 use crate::report::{self, Measure, say};
 use crate::source::Source;
 use crate::task::{Outcome, Task};
@@ -101,12 +102,15 @@ impl Bench<'_> {
         }
         if args.wants(Path::Commands) {
             let commands = (args.entries / 2).min(MOST_COMMANDS);
-            let task = |data| Task::Commands {
-                tree: tree.clone(),
-                data,
-                commands,
-            };
-            self.alone("commands/s, 16 clients, both books following", task)?;
+            for kind in [Kind::Metadata, Kind::Directory, Kind::Upload] {
+                let task = |data| Task::Commands {
+                    tree: tree.clone(),
+                    data,
+                    commands,
+                    kind,
+                };
+                self.alone(kind.shown(), task)?;
+            }
         }
         Ok(())
     }

@@ -44,6 +44,7 @@ pub(crate) enum Task {
         tree: PathBuf,
         data: PathBuf,
         commands: u64,
+        kind: live::Kind,
     },
     /// A catalogue of so many files, without the files.
     FillNodes { data: PathBuf, files: u64 },
@@ -171,7 +172,8 @@ impl Task {
                 tree,
                 data,
                 commands,
-            } => live::commands(&tree, &data, commands),
+                kind,
+            } => live::commands(&tree, &data, commands, kind),
             Self::FillNodes { data, files } => listing::fill(&data, files),
             Self::Listing { data, files } => listing::measure(&data, files),
             Self::ListingSql { data, files } => raw::list::measure(&data, files),

@@ -22,7 +22,7 @@ mod filestore;
 mod hash;
 mod metric;
 mod mount;
-mod name;
+pub mod name;
 mod path;
 mod rescan;
 mod rest;

@@ -17,7 +17,8 @@ const FIRST: u32 = 0xEF80;
 const LAST: u32 = 0xEFFF;
 
 /// The spelling of these bytes.
-pub(crate) fn from_bytes(bytes: &[u8]) -> String {
+#[must_use]
+pub fn from_bytes(bytes: &[u8]) -> String {
     if let Ok(text) = str::from_utf8(bytes)
         && !text.chars().any(is_stand_in)
     {
@@ -44,7 +45,8 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> String {
 }
 
 /// The bytes behind this spelling.
-pub(crate) fn to_bytes(spelling: &str) -> Cow<'_, [u8]> {
+#[must_use]
+pub fn to_bytes(spelling: &str) -> Cow<'_, [u8]> {
     if !spelling.chars().any(is_stand_in) {
         return Cow::Borrowed(spelling.as_bytes());
     }
@@ -61,7 +63,8 @@ pub(crate) fn to_bytes(spelling: &str) -> Cow<'_, [u8]> {
 }
 
 /// Whether some name is spelled like this.
-pub(crate) fn is_spelling(text: &str) -> bool {
+#[must_use]
+pub fn is_spelling(text: &str) -> bool {
     !text.chars().any(is_stand_in) || from_bytes(&to_bytes(text)) == text
 }
 

@@ -8,6 +8,7 @@ mod content;
 mod directories;
 mod events;
 mod files;
+mod filters;
 mod journal;
 mod mounts;
 mod nodes;
@@ -27,6 +28,7 @@ use axum::response::{IntoResponse, Response};
 use httpkit::{Json, Problem};
 use rusqlite::Connection;
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
@@ -102,7 +104,7 @@ impl Filestore {
     }
 
     /// Runs a command, and answers as the contract says: 201 for what is new, if it makes
-    /// something, 200 otherwise.
+    /// something, 200 otherwise. A file that is overwritten is nothing new.
     async fn command(
         self: &Arc<Self>,
         created: StatusCode,
@@ -111,7 +113,8 @@ impl Filestore {
         let answer = self
             .write_blocking(move |filestore| Ok(command(&filestore.commands)?))
             .await?;
-        let status = if answer.idempotent {
+        let is_overwritten = answer.result.get("overwritten") == Some(&Value::Bool(true));
+        let status = if answer.idempotent || is_overwritten {
             StatusCode::OK
         } else {
             created

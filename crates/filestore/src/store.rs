@@ -118,11 +118,25 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.submit_blocking(job)?.wait()
+    }
+
+    /// [`Store::write_blocking`] in two parts, for those who have something to do until it is
+    /// durable. It blocks while the queue is full.
+    ///
+    /// # Errors
+    /// The store is closed.
+    pub(crate) fn submit_blocking<T, E, F>(&self, job: F) -> Result<Pending<T, E>, StoreError>
+    where
+        F: FnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let (job, reply) = submitted(job);
         self.jobs()?
             .blocking_send(job)
             .map_err(|_| StoreError::Closed)?;
-        reply.blocking_recv().map_err(|_| StoreError::Closed)?
+        Ok(Pending(reply))
     }
 
     /// [`Store::write_blocking`] for tasks.
@@ -209,6 +223,20 @@ impl Store {
 
     fn jobs(&self) -> Result<mpsc::Sender<Box<dyn Job>>, StoreError> {
         self.jobs.lock().clone().ok_or(StoreError::Closed)
+    }
+}
+
+/// A job that is submitted. It runs whether or not anybody waits for it.
+#[derive(Debug)]
+pub(crate) struct Pending<T, E>(oneshot::Receiver<Result<T, E>>);
+
+impl<T, E: From<StoreError>> Pending<T, E> {
+    /// Waits until it is durable. Not to be called from a task: it blocks.
+    ///
+    /// # Errors
+    /// As [`Store::write_blocking`].
+    pub(crate) fn wait(self) -> Result<T, E> {
+        self.0.blocking_recv().map_err(|_| StoreError::Closed)?
     }
 }
 

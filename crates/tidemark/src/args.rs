@@ -1,6 +1,7 @@
 //! The command line: every command and what it takes. Commands that talk REST keep their own
 //! arguments beside their code.
 
+use crate::commands::files::{change, get, meta, put, reconcile};
 use crate::commands::{activity, dead_letters, events, mounts, nodes, records, scan, sql, status};
 use crate::config::{Client, Config, Global};
 use crate::output::Format;
@@ -49,6 +50,23 @@ pub enum Command {
     Ls(nodes::LsArgs),
     /// Show one node
     Stat(nodes::StatArgs),
+    /// Put files of this machine into a mount
+    Put(put::PutArgs),
+    /// Get files of a mount onto this machine
+    Get(get::GetArgs),
+    /// Make directories
+    Mkdir(change::MkdirArgs),
+    /// Move and rename files and directories
+    Mv(change::MvArgs),
+    /// Copy files and directories
+    Cp(change::CpArgs),
+    /// Delete files and directories
+    Rm(change::RmArgs),
+    /// Show, set and remove a node's metadata
+    #[command(subcommand)]
+    Meta(meta::MetaCommand),
+    /// Compare a node with the disk, and set the catalogue right
+    Reconcile(reconcile::ReconcileArgs),
     /// Show how much the tree grew, by hour, day, week or month
     Growth(activity::GrowthArgs),
     /// Show what is rewritten, moved and deleted most

@@ -2,6 +2,7 @@
 
 use crate::args::{Command, ServeArgs};
 use crate::client::Services;
+use crate::commands::files::{change, get, meta, put, reconcile};
 use crate::commands::{
     Outcome, activity, dead_letters, events, mounts, nodes, records, scan, sql, status,
 };
@@ -58,6 +59,14 @@ fn run(invocation: Invocation) -> anyhow::Result<Outcome> {
         Command::Mounts(args) => mounts::run(&at(&args.reading().client, config)?, args),
         Command::Ls(args) => nodes::ls(&at(&args.reading.client, config)?, args),
         Command::Stat(args) => nodes::stat(&at(&args.reading.client, config)?, args),
+        Command::Put(args) => put::run(&at(&args.changing.reading.client, config)?, args),
+        Command::Get(args) => get::run(&at(&args.reading.client, config)?, args),
+        Command::Mkdir(args) => change::mkdir(&at(&args.changing.reading.client, config)?, args),
+        Command::Mv(args) => change::mv(&at(&args.changing.reading.client, config)?, args),
+        Command::Cp(args) => change::cp(&at(&args.changing.reading.client, config)?, args),
+        Command::Rm(args) => change::rm(&at(&args.changing.reading.client, config)?, args),
+        Command::Meta(args) => meta::run(&at(&args.reading().client, config)?, args),
+        Command::Reconcile(args) => reconcile::run(&at(&args.reading.client, config)?, args),
         Command::Growth(args) => activity::growth(&at(&args.reading.client, config)?, args),
         Command::Churn(args) => activity::churn(&at(&args.reading.client, config)?, args),
         Command::Top(args) => activity::top(&at(&args.reading.client, config)?, args),

@@ -6,6 +6,7 @@
 
 use crate::client::{Error, Service, Services};
 use anyhow::{Context as _, bail};
+use filestore::name;
 use serde::Deserialize;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -41,7 +42,11 @@ pub(crate) fn resolve(
     if let Some((key, path)) = text.to_str().and_then(|text| text.split_once(':'))
         && let Some(mount) = mounts.iter().find(|mount| mount.mount_key == key)
     {
-        let path = relative(&lexical(Path::new(path.trim_start_matches('/'))));
+        let path = Path::new(path.trim_start_matches('/'));
+        if leads_out(path) {
+            bail!("{} leads out of its mount", text.display());
+        }
+        let path = spelled(lexical(path).as_os_str());
         return Ok(Target::Path {
             mount_id: mount.id,
             path,
@@ -87,8 +92,22 @@ fn within(path: &Path, mounts: &[Mount]) -> Option<Target> {
     let (_, mount_id, rest) = candidates.max_by_key(|(depth, ..)| *depth)?;
     Some(Target::Path {
         mount_id,
-        path: relative(rest),
+        path: spelled(rest.as_os_str()),
     })
+}
+
+/// Whether a relative path has more `..` than there are names to go up by.
+fn leads_out(path: &Path) -> bool {
+    let mut depth = 0_usize;
+    for component in path.components() {
+        match component {
+            Component::ParentDir if depth == 0 => return true,
+            Component::ParentDir => depth -= 1,
+            Component::Normal(_) => depth += 1,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The path without `.` and `..`, judged by its text alone.
@@ -106,17 +125,14 @@ fn lexical(path: &Path) -> PathBuf {
     plain
 }
 
-/// A relative path as the books spell it: each byte that is not UTF-8 as a character of the
-/// private use area.
-fn relative(path: &Path) -> String {
-    let mut spelled = String::new();
-    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        spelled.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            spelled.extend(char::from_u32(0xef00 + u32::from(*byte)));
-        }
-    }
-    spelled
+/// A relative path of this machine as the books spell it.
+pub(crate) fn spelled(path: &OsStr) -> String {
+    name::from_bytes(path.as_bytes())
+}
+
+/// The relative path of this machine that the books spell like this.
+pub(crate) fn os_path(spelling: &str) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(&name::to_bytes(spelling)))
 }
 
 /// The mounts of filestore.
@@ -233,6 +249,14 @@ mod tests {
     }
 
     #[test]
+    fn a_path_within_a_mount_does_not_lead_out_of_it() {
+        for text in ["data:..", "data:/../x", "data:a/../../x"] {
+            let error = resolve(text.as_ref(), &mounts(), Path::new("/")).unwrap_err();
+            assert!(error.to_string().contains("leads out"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_mount_added_by_its_real_path_is_found_through_a_symlink() {
         let dir = tempfile::tempdir().unwrap();
         let real = dir.path().canonicalize().unwrap().join("real");
@@ -251,6 +275,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf8_are_spelled_as_the_books_spell_them() {
         let name = OsStr::from_bytes(b"caf\xe9/\xff");
-        assert_eq!(relative(Path::new(name)), "caf\u{efe9}/\u{efff}");
+        assert_eq!(spelled(name), "caf\u{efe9}/\u{efff}");
+        assert_eq!(os_path(&spelled(name)), Path::new(name));
     }
 }

@@ -49,6 +49,8 @@ fn every_path_is_in_the_json_with_all_its_fields_and_nothing_stays_behind() {
             "follow: scan → both books",
             "live: commit → both books, 1,000 entries/s",
             "commands/s, 16 clients, both books following",
+            "commands/s, 16 clients, directories made",
+            "commands/s, 16 clients, files of 100 bytes uploaded",
             "listing a page of 100 under a prefix, 4000 files",
             "growth of a year by day, 400 rows",
             "read the journal, 400 mixed entries",

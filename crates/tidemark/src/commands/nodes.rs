@@ -1,6 +1,6 @@
 //! `ls` and `stat`: what filestore has.
 
-use super::{Outcome, rows_in};
+use super::{Outcome, rows_in, text};
 use crate::args::Reading;
 use crate::client::Services;
 use crate::output::{Column, Format, Row, Rows, bytes};
@@ -94,6 +94,15 @@ pub(crate) fn ls(services: &Services, args: &LsArgs) -> anyhow::Result<Outcome> 
             .and_then(Value::as_i64);
         if count < page {
             break;
+        }
+    }
+    if offset == 0 && limit > 0 {
+        // A file has nothing below it, and is listed itself; what is not there is an error.
+        let node = target::node(services, &Target::Path { mount_id, path })?;
+        if let Value::Object(node) = node
+            && text(&node, "kind") == "file"
+        {
+            out.push(&with_total(node))?;
         }
     }
     out.finish()?;

@@ -44,6 +44,8 @@ pub(crate) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
+    /// The body breaks off after its bytes.
+    is_broken_off: bool,
 }
 
 impl Answer {
@@ -67,6 +69,15 @@ impl Answer {
             body: body.into(),
             ..Self::default()
         }
+    }
+
+    /// These bytes of so many, and then the connection is cut.
+    pub(crate) fn broken_off(body: Vec<u8>, promised: usize) -> Self {
+        let answer = Self {
+            is_broken_off: true,
+            ..Self::text(body)
+        };
+        answer.header("content-length", promised)
     }
 
     pub(crate) fn not_found() -> Self {
@@ -119,7 +130,13 @@ impl Fake {
                 for (name, value) in answer.headers {
                     response = response.header(name, value);
                 }
-                response.body(Body::from(answer.body)).unwrap()
+                let body = if answer.is_broken_off {
+                    let pieces = [Ok(answer.body), Err(std::io::Error::other("cut"))];
+                    Body::from_stream(futures::stream::iter(pieces))
+                } else {
+                    Body::from(answer.body)
+                };
+                response.body(body).unwrap()
             }
         });
         runtime.spawn(async move { axum::serve(listener, app).await });
