@@ -33,6 +33,7 @@ mod run;
 mod tree;
 
 pub(crate) use error::CommandError;
+pub(crate) use recovery::in_flight;
 pub(crate) use request::{
     Actor, CopyNode, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Upload, UploadedContent,
 };

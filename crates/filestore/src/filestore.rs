@@ -4,7 +4,9 @@ use crate::command::{Commands, OnStep};
 use crate::metric;
 use crate::scan::Scans;
 use crate::store::{Head, OpenError, Store};
+use crate::watch::Watches;
 use journal::{Clock, JournalReader, SystemClock};
+use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
@@ -59,6 +61,8 @@ impl std::fmt::Debug for Options {
 pub struct Filestore {
     pub(crate) store: Arc<Store>,
     pub(crate) scans: Arc<Scans>,
+    /// What is watched, while it is.
+    pub(crate) watches: Mutex<Option<Arc<Watches>>>,
     pub(crate) commands: Commands,
     pub(crate) data_dir: PathBuf,
     pub(crate) command_slots: Arc<Semaphore>,
@@ -91,6 +95,7 @@ impl Filestore {
         Ok(Arc::new(Self {
             store,
             scans: Arc::default(),
+            watches: Mutex::default(),
             commands,
             data_dir,
             command_slots: Arc::new(Semaphore::new(COMMANDS)),

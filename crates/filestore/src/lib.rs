@@ -5,6 +5,10 @@
 //!                       │                  ┌─▶ nodes, rollups
 //!                       └──▶ store::WriteTx┤
 //! scan ─▶ walk ──▶ compare ──────┘         └─▶ journal ─▶ readers, REST, event stream
+//!   ▲ ▲ ▲
+//!   │ │ └─ watch (inotify: which names to look at)
+//!   │ └─── rescan (by period)
+//!   └───── reconcile (jobs that people and commands ask for)
 //! ```
 //!
 //! The catalogue (`store`) has one writer and changes a node and the journal together. Files are
@@ -31,6 +35,7 @@ mod scan;
 mod store;
 mod view;
 mod walk;
+mod watch;
 
 pub use command::{Answer, OnStep, Step};
 pub use filestore::{Filestore, Options};
@@ -44,3 +49,4 @@ pub use scan::{
 pub use store::mount::{AccessMode, BackendKind, Mount, MountState};
 pub use store::{Head, OpenError, StoreError};
 pub use view::{NodeView, RollupView};
+pub use watch::{OnRead, Watch, WatchOptions, WatchState, WatchStatus};

@@ -1,16 +1,19 @@
-//! Rescanning by period: how changes behind Tidemark's back are seen while nothing watches.
+//! Rescanning by period: how changes behind Tidemark's back are seen where nothing watches, and a
+//! net below what is watched ([`crate::watch`]).
 //!
 //! One thread goes over all active local mounts, one after the other. Each is due again an
-//! interval after its last scan ended, and never sooner than ten times as long as that scan took:
+//! interval after its last scan ended (a longer one while all of it is watched, which is asked
+//! anew every time), and never sooner than ten times as long as that scan took:
 //! a tree so large that scanning it takes a minute does not keep the disk busy more than a tenth
 //! of the time. A mount that is added is seen at the next round.
 //!
 //! A scan that fails is tried again when it is due. It is logged once when a mount's scans begin
 //! to fail and once when they are well again, and not each time.
 
-use crate::scan::is_scannable;
-use crate::store::mount;
+use crate::scan::{self, Task, is_scannable};
+use crate::store::mount::{self, Mount};
 use crate::{Filestore, ScanError, ScanOptions, ScanReport, StoreError};
+use journal::ReconcileReason;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -26,12 +29,15 @@ const REST: u32 = 10;
 pub struct RescanOptions {
     /// From the end of a mount's scan to its next one, at least.
     pub interval: Duration,
+    /// The same for a mount of which every directory is watched.
+    pub watched_interval: Duration,
 }
 
 impl Default for RescanOptions {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(30),
+            watched_interval: Duration::from_secs(600),
         }
     }
 }
@@ -94,8 +100,23 @@ impl Drop for Rescan {
 /// What is known of a mount's scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Turn {
-    due: Instant,
+    /// When the last scan ended; `None` before the first.
+    ended: Option<Instant>,
+    took: Duration,
     is_failing: bool,
+}
+
+impl Turn {
+    const FIRST: Self = Self {
+        ended: None,
+        took: Duration::ZERO,
+        is_failing: false,
+    };
+
+    fn due(&self, interval: Duration) -> Option<Instant> {
+        let wait = interval.max(self.took.saturating_mul(REST));
+        self.ended.map(|ended| ended + wait)
+    }
 }
 
 struct Round {
@@ -133,47 +154,47 @@ impl Round {
     /// Scans what is due, and tells how long to wait.
     fn scan_due(&mut self) -> Result<Duration, StoreError> {
         let mounts = self.filestore.store.read(mount::all)?;
-        let ids: Vec<_> = mounts
-            .iter()
-            .filter(|m| is_scannable(m))
-            .map(|m| m.id)
-            .collect();
-        self.mounts.retain(|id, _| ids.contains(id));
-        for id in ids {
+        let mounts: Vec<_> = mounts.iter().filter(|mount| is_scannable(mount)).collect();
+        self.mounts
+            .retain(|id, _| mounts.iter().any(|mount| mount.id == *id));
+        // Looked at once an interval at least: what is watched may cease to be.
+        let mut wait = self.options.interval;
+        for mount in mounts {
+            let turn = self.mounts.get(&mount.id).copied().unwrap_or(Turn::FIRST);
             let now = Instant::now();
-            let turn = self.mounts.get(&id).copied().unwrap_or(Turn {
-                due: now,
-                is_failing: false,
-            });
-            if turn.due <= now && !self.cancel.is_cancelled() {
+            let due = turn.due(self.interval(mount));
+            if let Some(due) = due.filter(|due| *due > now) {
+                wait = wait.min(due - now);
+            } else if !self.cancel.is_cancelled() {
                 let options = ScanOptions {
                     cancel: self.cancel.clone(),
                     ..ScanOptions::default()
                 };
-                let result = self.filestore.scan(id, &options);
-                let turn = after(turn, id, &result, now.elapsed(), self.options.interval);
-                self.mounts.insert(id, turn);
+                let task = Task::whole(scan::COMMAND, ReconcileReason::Audit);
+                let result = self.filestore.scan_task(mount.id, &task, &options);
+                let result = result.map(|(report, _)| report);
+                let turn = after(turn, mount.id, &result, now.elapsed());
+                self.mounts.insert(mount.id, turn);
             }
         }
-        let now = Instant::now();
-        let waits = self
-            .mounts
-            .values()
-            .map(|turn| turn.due.saturating_duration_since(now));
-        Ok(waits
-            .min()
-            .unwrap_or(self.options.interval)
-            .min(self.options.interval))
+        Ok(wait)
+    }
+
+    fn interval(&self, mount: &Mount) -> Duration {
+        if self.filestore.watch_status(mount).is_complete() {
+            self.options.watched_interval
+        } else {
+            self.options.interval
+        }
     }
 }
 
-/// The mount's next turn after a scan that took so long. Changes of state are logged here.
+/// The mount's turn after a scan that took so long. Changes of state are logged here.
 fn after(
     turn: Turn,
     mount_id: i64,
     result: &Result<ScanReport, ScanError>,
     took: Duration,
-    interval: Duration,
 ) -> Turn {
     let is_failing = match result {
         Ok(report) => {
@@ -202,9 +223,9 @@ fn after(
             true
         }
     };
-    let wait = interval.max(took.saturating_mul(REST));
     Turn {
-        due: Instant::now() + wait,
+        ended: Some(Instant::now()),
+        took,
         is_failing,
     }
 }
@@ -215,17 +236,15 @@ mod tests {
 
     #[test]
     fn a_long_scan_is_left_alone_ten_times_as_long() {
-        let now = Instant::now();
-        let turn = Turn {
-            due: now,
-            is_failing: false,
-        };
-        let failed = Err(ScanError::NoMount(1));
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        let soon = after(turn, 1, &failed, second, minute);
-        assert!(soon.is_failing && soon.due >= now + minute && soon.due < now + 2 * minute);
-        let late = after(soon, 1, &Err(ScanError::Cancelled), minute, minute);
+        assert_eq!(Turn::FIRST.due(minute), None, "the first is due at once");
+        let now = Instant::now();
+        let failed = Err(ScanError::NoMount(1));
+        let soon = after(Turn::FIRST, 1, &failed, second);
+        let due = soon.due(minute).unwrap();
+        assert!(soon.is_failing && due >= now + minute && due < now + 2 * minute);
+        let late = after(soon, 1, &Err(ScanError::Cancelled), minute);
         assert!(late.is_failing, "a scan that was stopped says nothing");
-        assert!(late.due >= now + 10 * minute);
+        assert!(late.due(minute).unwrap() >= now + 10 * minute);
     }
 }

@@ -25,11 +25,19 @@
 //! - A root that is another directory than the one the nodes were found in is refused until
 //!   somebody says that it is meant: most likely a disk is not mounted, and its empty mount point
 //!   would make every node missing.
+//! - A scan of parts (some names, some directories) is the same, begun at those places: so a rename
+//!   is recognised if one of its two ends was looked at, since the other is asked about. What is
+//!   below a directory that is new or came from elsewhere is always looked at.
+//! - What a command that is not committed yet explains is left to the command.
+//! - A scan that finds what is known to differ journals one `filestore.drift.detected` before the
+//!   first change, and then the change of each node: never one drift a file, and none for a mount
+//!   of which nothing was known.
 //! - A scan can be cut off anywhere and run again; memory does not grow with the tree.
 //! - All entries of a scan carry one command id. It ends with `filestore.command.completed`, if
 //!   anything changed.
 
 mod compare;
+mod drift;
 mod job;
 mod lookup;
 mod matching;
@@ -37,6 +45,8 @@ mod metrics;
 mod progress;
 mod scratch;
 mod start;
+mod starts;
+mod task;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -45,6 +55,7 @@ mod write;
 pub(crate) use job::Scans;
 pub use job::{ScanJob, ScanJobStatus};
 pub use progress::{ScanChanges, ScanCounts, ScanPhase, ScanProblem, ScanProgress, ScanReport};
+pub(crate) use task::{Aside, At, Part, Scope, Task};
 
 use crate::mount::os_path;
 use crate::store::mount::{BackendKind, Mount, MountState};
@@ -54,6 +65,7 @@ use crossbeam_channel::Receiver;
 use journal::{CommandCompleted, JournalId, Text};
 use lookup::Lookup;
 use scratch::Scratch;
+use starts::{Seen, Starts};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -160,18 +172,21 @@ pub(crate) fn is_scannable(mount: &Mount) -> bool {
 }
 
 /// Scans a mount. Directories in `hidden` are treated as if they were not there.
+#[cfg(test)]
 pub(crate) fn run(
     store: &Store,
     mount: &Mount,
     hidden: &[PathBuf],
     options: &ScanOptions,
 ) -> Result<ScanReport, ScanError> {
-    Scan::open(store, mount, hidden, options)?.run()
+    let (report, _) = Scan::open(store, mount, hidden, options)?.run()?;
+    Ok(report)
 }
 
 /// One run.
 struct Scan<'s> {
     store: &'s Store,
+    task: Task,
     mount_id: i64,
     root_id: i64,
     /// The root's identity, where the catalogue has another one or none.
@@ -217,6 +232,7 @@ impl<'s> Scan<'s> {
             .unwrap_or(false);
         Ok(Self {
             store,
+            task: Task::asked(),
             mount_id: mount.id,
             root_id: root.id,
             new_root,
@@ -229,16 +245,22 @@ impl<'s> Scan<'s> {
         })
     }
 
-    fn run(&self) -> Result<ScanReport, ScanError> {
+    fn run(&self) -> Result<(ScanReport, Aside), ScanError> {
         let scratch = Scratch::open()?;
         let (tree, progress) = (Arc::clone(&self.tree), Arc::clone(&self.options.progress));
-        let writing = Writing::new(self.mount_id, scratch, tree, progress);
-        let (writing, unclear) = self.walk(Box::new(writing))?;
-        self.finish(writing, unclear)
+        let mut writing = Writing::new(self.mount_id, scratch, tree, progress);
+        writing.command = self.task.command;
+        writing.reason = self.task.reason;
+        let (writing, seen) = self.walk(Box::new(writing))?;
+        self.finish(writing, seen)
     }
 
-    /// What follows when the whole tree has been seen.
-    fn finish(&self, mut writing: Box<Writing>, unclear: Unclear) -> Result<ScanReport, ScanError> {
+    /// What follows when all has been seen.
+    fn finish(
+        &self,
+        mut writing: Box<Writing>,
+        seen: Seen,
+    ) -> Result<(ScanReport, Aside), ScanError> {
         let expected = if self.is_fresh {
             0
         } else {
@@ -249,12 +271,13 @@ impl<'s> Scan<'s> {
             progress.expected.store(expected, Relaxed);
             progress.enter(ScanPhase::Matching);
             self.match_moved(&writing.scratch)?;
+            writing.drift = Some(self.drift(&writing.scratch, expected)?);
             progress.enter(ScanPhase::Writing);
             writing = self.write_all(writing, Writing::write_changed)?;
             writing = self.write_all(writing, Writing::write_found)?;
             writing = self.write_all(writing, Writing::write_lost)?;
         }
-        if let Some(identity) = self.new_root {
+        if let (Some(identity), true) = (self.new_root, self.task.is_whole()) {
             let root_id = self.root_id;
             self.store
                 .write_blocking(move |tx| tx.learn_identity(root_id, identity))?;
@@ -262,15 +285,17 @@ impl<'s> Scan<'s> {
         if writing.scratch.has_agreeing()? {
             writing = self.write_all(writing, Writing::write_agreeing)?;
         }
-        self.complete(writing, unclear)
+        self.complete(writing, seen)
     }
 
     /// Goes over the tree; differences are taken down, or, in a fresh mount, written.
-    fn walk(&self, writing: Box<Writing>) -> Result<(Box<Writing>, Unclear), ScanError> {
+    fn walk(&self, writing: Box<Writing>) -> Result<(Box<Writing>, Seen), ScanError> {
         let (sender, receiver) = crossbeam_channel::bounded(CHANNEL);
         let threads = std::thread::available_parallelism()
             .map_or(2, usize::from)
             .clamp(2, 8);
+        // What changes here and there is mostly a name or two.
+        let threads = if self.task.is_deep { threads } else { 1 };
         let comparer = || {
             Ok::<_, ScanError>(Comparer {
                 lookup: if self.is_fresh {
@@ -279,25 +304,42 @@ impl<'s> Scan<'s> {
                     Some(Lookup::open(self.store, self.mount_id)?)
                 },
                 new_ids: self.new_ids(),
+                is_deep: self.task.is_deep,
+                entrance: self.walk_options.entrance.clone(),
                 progress: Arc::clone(&self.options.progress),
                 cancel: self.options.cancel.clone(),
                 sender: sender.clone(),
                 unclear: Unclear::default(),
             })
         };
-        let comparers = (0..threads)
+        let mut comparers = (0..threads)
             .map(|_| comparer())
             .collect::<Result<Vec<_>, _>>()?;
         drop(sender);
         std::thread::scope(|scope| {
             let walker = scope.spawn(|| {
-                let root = Place::Node(self.root_id);
-                let comparers = walk::walk(&self.tree, &self.walk_options, root, comparers)?;
-                let mut unclear = Unclear::default();
+                let mut seen = Seen::default();
+                let starts = match &self.task.scope {
+                    Scope::Mount => vec![walk::Start {
+                        path: String::new(),
+                        identity: None,
+                        context: Place::Node(self.root_id),
+                    }],
+                    Scope::Parts(parts) => match comparers.first_mut() {
+                        Some(comparer) => {
+                            let mut starts = Starts::new(&self.tree, &self.walk_options, comparer);
+                            parts.iter().try_for_each(|part| starts.add(part))?;
+                            seen.unknown = starts.unknown;
+                            starts.starts
+                        }
+                        None => Vec::new(),
+                    },
+                };
+                let comparers = walk::walk_from(&self.tree, &self.walk_options, starts, comparers)?;
                 comparers
                     .into_iter()
-                    .for_each(|comparer| unclear.merge(comparer.unclear));
-                Ok::<_, ScanError>(unclear)
+                    .for_each(|comparer| seen.unclear.merge(comparer.unclear));
+                Ok::<_, ScanError>(seen)
             });
             let taken = if self.is_fresh {
                 self.write_found(receiver, writing)
@@ -427,7 +469,16 @@ impl<'s> Scan<'s> {
         })
     }
 
-    fn complete(&self, writing: Box<Writing>, unclear: Unclear) -> Result<ScanReport, ScanError> {
+    fn complete(
+        &self,
+        writing: Box<Writing>,
+        seen: Seen,
+    ) -> Result<(ScanReport, Aside), ScanError> {
+        let Seen { unclear, unknown } = seen;
+        let aside = Aside {
+            unknown,
+            is_postponed: writing.postponed > 0,
+        };
         let counts = self.options.progress.counts();
         let mut report = ScanReport {
             mount_id: self.mount_id,
@@ -440,18 +491,21 @@ impl<'s> Scan<'s> {
             problem_count: unclear.problem_count,
             problems: unclear.problems,
             gone: unclear.gone,
+            postponed: writing.postponed,
             started_at: self.started_at,
             duration_ms: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),
         };
         if report.changes.total() > 0 {
             let told = report.clone();
             let command_id = writing.command_id.clone();
-            let complete = move |tx: &mut WriteTx<'_>| append_completed(tx, &command_id, &told);
+            let command = self.task.command;
+            let complete =
+                move |tx: &mut WriteTx<'_>| append_completed(tx, command, &command_id, &told);
             report.journal_id = Some(self.store.write_blocking(complete)?);
             report.command_id = Some(writing.command_id);
         }
         self.options.progress.enter(ScanPhase::Done);
-        Ok(report)
+        Ok((report, aside))
     }
 
     fn new_ids(&self) -> NewIds<'s> {
@@ -462,13 +516,14 @@ impl<'s> Scan<'s> {
 
 fn append_completed(
     tx: &mut WriteTx<'_>,
+    command: &'static str,
     command_id: &str,
     report: &ScanReport,
 ) -> Result<JournalId, ScanError> {
     let result = serde_json::value::to_raw_value(&report.changes).map_err(StoreError::from)?;
     let id = tx.append(CommandCompleted {
         journal_id: JournalId::ZERO,
-        command: Text::from(COMMAND),
+        command: Text::from(command),
         backend_mount_id: report.mount_id,
         node_id: None,
         path: Text::from(""),

@@ -38,11 +38,13 @@ pub(crate) use facts::{Facts, Identity};
 use queue::{Pending, Queue};
 use rustix::fs::RawDir;
 use rustix::io::Errno;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 pub(crate) use tree::Tree;
 
 use crate::name;
+use crate::watch::Entrance;
 
 /// The bytes of one read of a directory.
 const LISTING_BYTES: usize = 64 * 1024;
@@ -72,6 +74,8 @@ pub(crate) struct Options {
     pub(crate) crosses_filesystems: bool,
     /// Directories that are treated as if they were not there, by device and inode number.
     pub(crate) hidden: Vec<(i64, i64)>,
+    /// Told of each directory before it is listed, so that what changes in it afterwards is seen.
+    pub(crate) entrance: Option<Entrance>,
     /// Directories that refuse to be read, by path: tests run as a user whom nothing refuses.
     #[cfg(test)]
     pub(crate) refusing: Vec<String>,
@@ -82,10 +86,27 @@ impl Options {
         Self {
             crosses_filesystems,
             hidden,
+            entrance: None,
             #[cfg(test)]
             refusing: Vec::new(),
         }
     }
+
+    fn hides(&self, facts: &Facts) -> bool {
+        facts.is_directory()
+            && self
+                .hidden
+                .contains(&(facts.identity.dev, facts.identity.ino))
+    }
+}
+
+/// A directory that a walk begins at.
+#[derive(Clone, Debug)]
+pub(crate) struct Start<C> {
+    pub(crate) path: String,
+    /// Another directory at that path is [`Failure::Gone`].
+    pub(crate) identity: Option<Identity>,
+    pub(crate) context: C,
 }
 
 /// What is told of the directories, on one thread.
@@ -114,26 +135,38 @@ pub(crate) trait Visitor: Send {
     ) -> Result<(), Self::Error>;
 }
 
-/// Walks the tree with one thread a visitor, and gives the visitors back.
-///
-/// # Errors
-/// The first error that a visitor returned.
+/// Walks the whole tree.
+#[cfg(test)]
 pub(crate) fn walk<V: Visitor>(
     tree: &Tree,
     options: &Options,
     root: V::Context,
+    visitors: Vec<V>,
+) -> Result<Vec<V>, V::Error> {
+    let root = Start {
+        path: String::new(),
+        identity: None,
+        context: root,
+    };
+    walk_from(tree, options, vec![root], visitors)
+}
+
+/// Walks from these directories on with one thread a visitor, and gives the visitors back.
+///
+/// # Errors
+/// The first error that a visitor returned.
+pub(crate) fn walk_from<V: Visitor>(
+    tree: &Tree,
+    options: &Options,
+    starts: Vec<Start<V::Context>>,
     mut visitors: Vec<V>,
 ) -> Result<Vec<V>, V::Error> {
-    let identity = Identity {
-        dev: 0,
-        ino: 0,
-        born_ns: None,
-    };
-    let queue = Queue::new(Pending {
-        name: String::new(),
-        identity,
-        context: root,
+    let starts = starts.into_iter().map(|start| Pending {
+        name: start.path,
+        identity: start.identity,
+        context: start.context,
     });
+    let queue = Queue::new(starts.collect());
     let error = Mutex::new(None);
     std::thread::scope(|scope| {
         for visitor in &mut visitors {
@@ -219,7 +252,7 @@ impl<V: Visitor> Walker<'_, V> {
             if facts.identity.dev == 0 || self.options.crosses_filesystems {
                 children.push(Pending {
                     name,
-                    identity: facts.identity,
+                    identity: Some(facts.identity),
                     context,
                 });
             } else {
@@ -234,7 +267,7 @@ impl<V: Visitor> Walker<'_, V> {
     fn list(
         &self,
         path: &str,
-        expected: Identity,
+        expected: Option<Identity>,
         buffer: &mut Vec<u8>,
     ) -> Result<Vec<Entry>, Failure> {
         #[cfg(test)]
@@ -246,12 +279,9 @@ impl<V: Visitor> Walker<'_, V> {
         {
             return Err(failure(Errno::ACCESS));
         }
-        let directory = self.tree.directory(path).map_err(failure)?;
-        if !path.is_empty() {
-            let found = self.tree.facts_of(directory.as_fd()).map_err(failure)?;
-            if found.identity != expected {
-                return Err(Failure::Gone);
-            }
+        let (directory, identity) = open(self.tree, path, expected)?;
+        if let Some(entrance) = &self.options.entrance {
+            entrance.enter(directory.as_fd(), identity);
         }
         let mut entries = self.read(directory.as_fd(), buffer).map_err(failure)?;
         if path.is_empty() {
@@ -276,7 +306,7 @@ impl<V: Visitor> Walker<'_, V> {
                 Err(Errno::NOENT) => continue,
                 facts => facts,
             };
-            if facts.is_ok_and(|facts| self.is_hidden(&facts)) {
+            if facts.is_ok_and(|facts| self.options.hides(&facts)) {
                 continue;
             }
             entries.push(Entry {
@@ -286,14 +316,55 @@ impl<V: Visitor> Walker<'_, V> {
         }
         Ok(entries)
     }
+}
 
-    fn is_hidden(&self, facts: &Facts) -> bool {
-        facts.is_directory()
-            && self
-                .options
-                .hidden
-                .contains(&(facts.identity.dev, facts.identity.ino))
+/// Some names in one directory, as a listing would tell them: those that are there, in ascending
+/// order. `names` are ascending. It takes as long as there are names, however large the directory.
+///
+/// # Errors
+/// The directory cannot be opened, or another one stands at its path.
+pub(crate) fn named<'n>(
+    tree: &Tree,
+    options: &Options,
+    (path, expected): (&str, Option<Identity>),
+    names: impl IntoIterator<Item = &'n str>,
+) -> Result<Vec<Entry>, Failure> {
+    let (directory, _) = open(tree, path, expected)?;
+    let mut entries = Vec::new();
+    for name in names {
+        let bytes = name::to_bytes(name);
+        let Ok(c_name) = CString::new(&*bytes) else {
+            continue;
+        };
+        if matches!(&*bytes, b"" | b"." | b"..") || bytes.contains(&b'/') {
+            continue;
+        }
+        let facts = match tree.facts_in(directory.as_fd(), &c_name) {
+            Err(Errno::NOENT) => continue,
+            facts => facts,
+        };
+        if facts.is_ok_and(|facts| options.hides(&facts)) || path.is_empty() && is_staging(name) {
+            continue;
+        }
+        entries.push(Entry {
+            name: name.to_owned(),
+            facts,
+        });
     }
+    Ok(entries)
+}
+
+fn open(
+    tree: &Tree,
+    path: &str,
+    expected: Option<Identity>,
+) -> Result<(OwnedFd, Identity), Failure> {
+    let directory = tree.directory(path).map_err(failure)?;
+    let found = tree.facts_of(directory.as_fd()).map_err(failure)?.identity;
+    if expected.is_some_and(|expected| expected != found) {
+        return Err(Failure::Gone);
+    }
+    Ok((directory, found))
 }
 
 /// The path of `name` in the directory at `parent`.
@@ -308,7 +379,8 @@ pub(crate) fn join(parent: &str, name: &str) -> String {
     path
 }
 
-fn is_staging(name: &str) -> bool {
+/// A name of Tidemark's own in the root of a mount.
+pub(crate) fn is_staging(name: &str) -> bool {
     name.starts_with(".tidemark-") && (name.ends_with(".part") || name.ends_with(".trash"))
 }
 

@@ -1,9 +1,11 @@
 //! What an earlier run left half done.
 
 use super::{Action, CommandError, Commands, Intent, Lineage, Put, apply};
+use crate::path::NodePath;
 use crate::store::mount::{self, AccessMode, BackendKind, MountState};
 use crate::store::{StoreError, intent};
 use crate::walk::Identity;
+use rusqlite::Connection;
 
 impl Commands {
     /// Finishes or drops every command that was cut off between its intent and its commit, and
@@ -184,7 +186,46 @@ impl Commands {
     }
 }
 
+/// The paths in a mount that commands have begun to change and not committed yet. Whoever finds a
+/// difference there knows who is about to explain it.
+pub(crate) fn in_flight(connection: &Connection, mount_id: i64) -> Result<Vec<String>, StoreError> {
+    let mut paths = Vec::new();
+    for (_, text) in intent::all(connection)? {
+        // One that cannot be read is told of, and dropped, at the next start.
+        let Ok(intent) = serde_json::from_str::<Intent>(&text) else {
+            continue;
+        };
+        let places = intent.action.places();
+        let here = places.into_iter().filter(|(mount, _)| *mount == mount_id);
+        paths.extend(here.map(|(_, path)| path.to_string()));
+    }
+    Ok(paths)
+}
+
 impl Action {
+    /// What it changes, with all below.
+    fn places(&self) -> Vec<(i64, &NodePath)> {
+        match self {
+            Self::CreateDirectory { mount_id, path, .. } | Self::Delete { mount_id, path, .. } => {
+                vec![(*mount_id, path)]
+            }
+            Self::Upload(put) => vec![(put.mount_id, &put.path)],
+            Self::Move {
+                mount_id,
+                path,
+                target_mount_id,
+                target_path,
+                ..
+            } => vec![(*mount_id, path), (*target_mount_id, target_path)],
+            Self::Copy {
+                target_mount_id,
+                target_path,
+                ..
+            } => vec![(*target_mount_id, target_path)],
+            Self::PatchMetadata { .. } => Vec::new(),
+        }
+    }
+
     /// The name in the mount's root that it needs.
     fn own_name(&self) -> Option<&str> {
         match self {

@@ -2,8 +2,10 @@
 
 use super::params::{limit, present, words};
 use super::{Data, State, data};
+use crate::Filestore;
 use crate::mount::{MountPatch, NewMount};
 use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
+use crate::watch::WatchStatus;
 use axum::http::StatusCode;
 use httpkit::{Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
@@ -31,9 +33,27 @@ pub(super) struct ListParams {
     offset: Option<u32>,
 }
 
+/// A mount, and how its changes are seen.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct WatchedMount {
+    #[serde(flatten)]
+    mount: Mount,
+    /// ＋ How changes behind Tidemark's back are seen.
+    watch: WatchStatus,
+}
+
+impl WatchedMount {
+    fn of(filestore: &Filestore, mount: Mount) -> Self {
+        Self {
+            watch: filestore.watch_status(&mount),
+            mount,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct MountList {
-    mounts: Vec<Mount>,
+    mounts: Vec<WatchedMount>,
     pagination: MountPagination,
     /// What was asked for.
     #[schema(value_type = Object)]
@@ -120,6 +140,7 @@ pub(super) async fn list(
         .into_iter()
         .skip(usize::try_from(offset).unwrap_or(usize::MAX))
         .take(usize::try_from(most).unwrap_or(usize::MAX))
+        .map(|mount| WatchedMount::of(&state, mount))
         .collect();
     let next = offset.saturating_add(u32::try_from(mounts.len()).unwrap_or(u32::MAX));
     let is_more = usize::try_from(next).is_ok_and(|next| next < total);
@@ -150,13 +171,13 @@ pub(super) async fn list(
     operation_id = "createMount",
     tag = "mounts",
     request_body = CreateBody,
-    responses((status = 201, body = Data<Mount>)),
+    responses((status = 201, body = Data<WatchedMount>)),
     security(("bearer" = ["filestore:admin"]))
 )]
 pub(super) async fn create(
     state: State,
     Json(body): Json<CreateBody>,
-) -> Result<(StatusCode, Json<Data<Mount>>), Problem> {
+) -> Result<(StatusCode, Json<Data<WatchedMount>>), Problem> {
     if body.backend_kind != BackendKind::Local {
         return Err(Problem::invalid(
             "/backendKind",
@@ -184,7 +205,7 @@ pub(super) async fn create(
     let mount = state
         .write_blocking(|filestore| Ok(filestore.create_mount(new)?))
         .await?;
-    Ok((StatusCode::CREATED, data(mount)))
+    Ok((StatusCode::CREATED, data(WatchedMount::of(&state, mount))))
 }
 
 /// A mount.
@@ -194,14 +215,17 @@ pub(super) async fn create(
     operation_id = "getMount",
     tag = "mounts",
     params(("id" = i64, Path, description = "The mount's id")),
-    responses((status = 200, body = Data<Mount>))
+    responses((status = 200, body = Data<WatchedMount>))
 )]
-pub(super) async fn get(state: State, Path(id): Path<i64>) -> Result<Json<Data<Mount>>, Problem> {
+pub(super) async fn get(
+    state: State,
+    Path(id): Path<i64>,
+) -> Result<Json<Data<WatchedMount>>, Problem> {
     let mount = state
         .query(move |connection| mount::by_id(connection, id))
         .await?;
     mount
-        .map(data)
+        .map(|mount| data(WatchedMount::of(&state, mount)))
         .ok_or_else(|| Problem::not_found(format!("there is no mount {id}")))
 }
 
@@ -213,14 +237,14 @@ pub(super) async fn get(state: State, Path(id): Path<i64>) -> Result<Json<Data<M
     tag = "mounts",
     params(("id" = i64, Path, description = "The mount's id")),
     request_body = PatchBody,
-    responses((status = 200, body = Data<Mount>)),
+    responses((status = 200, body = Data<WatchedMount>)),
     security(("bearer" = ["filestore:admin"]))
 )]
 pub(super) async fn update(
     state: State,
     Path(id): Path<i64>,
     Json(body): Json<PatchBody>,
-) -> Result<Json<Data<Mount>>, Problem> {
+) -> Result<Json<Data<WatchedMount>>, Problem> {
     let patch = MountPatch {
         access_mode: body.access_mode,
         display_name: body.display_name,
@@ -231,5 +255,5 @@ pub(super) async fn update(
     let mount = state
         .write_blocking(move |filestore| Ok(filestore.update_mount(id, patch)?))
         .await?;
-    Ok(data(mount))
+    Ok(data(WatchedMount::of(&state, mount)))
 }

@@ -1,6 +1,7 @@
 //! Scans as jobs: one at a time a mount, each with an id to ask for.
 //!
-//! A second request for a mount joins the scan that runs. Jobs live in memory: a scan that was cut
+//! A second request for a mount joins the whole scan that runs or waits. Scans of parts take their
+//! turn like any other, and are nobody's job. Jobs live in memory: a scan that was cut
 //! off by the end of the process is simply run again, so there is nothing worth keeping.
 
 use super::{ScanCounts, ScanError, ScanOptions, ScanProgress, ScanReport};
@@ -49,6 +50,8 @@ pub struct ScanJob {
 struct Job {
     id: String,
     mount_id: i64,
+    /// It is about a whole mount.
+    is_whole: bool,
     progress: Arc<ScanProgress>,
     cancel: CancellationToken,
     outcome: Mutex<Option<Outcome>>,
@@ -76,7 +79,7 @@ pub(crate) struct Turn {
 }
 
 impl Scans {
-    /// Takes the mount's turn for a scan that counts in `options`, or gives the job that has it.
+    /// Queues a whole scan that counts in `options`, or gives the one that runs or waits.
     pub(crate) fn start(
         self: &Arc<Self>,
         mount_id: i64,
@@ -85,40 +88,42 @@ impl Scans {
         let mut jobs = self.jobs.lock();
         match jobs
             .iter()
-            .find(|job| job.mount_id == mount_id && job.is_running())
+            .find(|job| job.mount_id == mount_id && job.is_whole && !job.is_ended())
         {
-            Some(running) => Err(Box::new(running.view())),
-            None => Ok(self.begin(&mut jobs, mount_id, options)),
+            Some(there) => Err(Box::new(there.view())),
+            None => Ok(self.queue(&mut jobs, mount_id, true, options)),
         }
     }
 
-    /// Waits for the mount's turn.
-    pub(crate) fn wait_for_turn(self: &Arc<Self>, mount_id: i64, options: &ScanOptions) -> Turn {
-        let mut jobs = self.jobs.lock();
-        while jobs
-            .iter()
-            .any(|job| job.mount_id == mount_id && job.is_running())
-        {
-            self.ended.wait(&mut jobs);
-        }
-        self.begin(&mut jobs, mount_id, options)
+    /// Queues a scan and waits for its turn.
+    pub(crate) fn wait_for_turn(
+        self: &Arc<Self>,
+        mount_id: i64,
+        is_whole: bool,
+        options: &ScanOptions,
+    ) -> Turn {
+        let turn = self.queue(&mut self.jobs.lock(), mount_id, is_whole, options);
+        turn.wait();
+        turn
     }
 
-    fn begin(
+    fn queue(
         self: &Arc<Self>,
         jobs: &mut VecDeque<Arc<Job>>,
         mount_id: i64,
+        is_whole: bool,
         options: &ScanOptions,
     ) -> Turn {
         let job = Arc::new(Job {
             id: uuid::Uuid::now_v7().to_string(),
             mount_id,
+            is_whole,
             progress: Arc::clone(&options.progress),
             cancel: options.cancel.clone(),
             outcome: Mutex::default(),
         });
         if jobs.len() >= REMEMBERED
-            && let Some(oldest) = jobs.iter().position(|job| !job.is_running())
+            && let Some(oldest) = jobs.iter().position(|job| job.is_ended())
         {
             jobs.remove(oldest);
         }
@@ -149,7 +154,7 @@ impl Scans {
     /// Asks all that run to stop, and waits until they have.
     pub(crate) fn stop_all(&self) {
         let mut jobs = self.jobs.lock();
-        while jobs.iter().any(|job| job.is_running()) {
+        while jobs.iter().any(|job| !job.is_ended()) {
             jobs.iter().for_each(|job| job.cancel.cancel());
             self.ended.wait(&mut jobs);
         }
@@ -157,8 +162,8 @@ impl Scans {
 }
 
 impl Job {
-    fn is_running(&self) -> bool {
-        self.outcome.lock().is_none()
+    fn is_ended(&self) -> bool {
+        self.outcome.lock().is_some()
     }
 
     fn view(&self) -> ScanJob {
@@ -176,6 +181,19 @@ impl Job {
 }
 
 impl Turn {
+    /// Waits until all earlier scans of the mount have ended.
+    pub(crate) fn wait(&self) {
+        let mut jobs = self.scans.jobs.lock();
+        let is_next = |jobs: &VecDeque<Arc<Job>>| {
+            let mut waiting = jobs.iter().filter(|job| !job.is_ended());
+            let first = waiting.find(|job| job.mount_id == self.job.mount_id);
+            first.is_none_or(|first| Arc::ptr_eq(first, &self.job))
+        };
+        while !is_next(&jobs) {
+            self.scans.ended.wait(&mut jobs);
+        }
+    }
+
     /// The job as it is now.
     pub(crate) fn view(&self) -> ScanJob {
         self.job.view()
@@ -213,7 +231,10 @@ impl Drop for Turn {
             error,
         });
         // Under the lock, so that nobody looks before and waits after.
-        let _jobs = self.scans.jobs.lock();
+        let mut jobs = self.scans.jobs.lock();
+        if !self.job.is_whole {
+            jobs.retain(|job| !Arc::ptr_eq(job, &self.job));
+        }
         self.scans.ended.notify_all();
     }
 }
@@ -262,7 +283,9 @@ mod tests {
         let turn = scans.start(1, &ScanOptions::default()).unwrap();
         let id = turn.view().id;
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| scans.wait_for_turn(1, &ScanOptions::default()).view());
+            let scans = &scans;
+            let options = ScanOptions::default();
+            let waiting = scope.spawn(move || scans.wait_for_turn(1, true, &options).view());
             drop(turn);
             assert_ne!(waiting.join().unwrap().id, id);
         });
@@ -271,6 +294,23 @@ mod tests {
             Some("the scan was cut off")
         );
         scans.stop_all();
+    }
+
+    #[test]
+    fn nobody_joins_a_scan_of_parts_and_scans_take_turns_in_their_order() {
+        let scans = Arc::new(Scans::default());
+        let part = scans.wait_for_turn(1, false, &ScanOptions::default());
+        let whole = scans.start(1, &ScanOptions::default()).unwrap();
+        assert_ne!(whole.view().id, part.view().id);
+        assert_eq!(whole.view().status, ScanJobStatus::Running);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| whole.wait());
+            assert!(!waiting.is_finished());
+            let id = part.view().id;
+            part.end(&Err(ScanError::Cancelled));
+            waiting.join().unwrap();
+            assert!(scans.job(&id).is_none(), "parts are not remembered");
+        });
     }
 
     #[test]

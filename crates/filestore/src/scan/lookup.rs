@@ -3,8 +3,9 @@
 use super::ScanError;
 use super::compare::Known;
 use super::scratch::Found;
+use super::task::At;
 use crate::store::listing::{self, Listing};
-use crate::store::{Store, StoreError};
+use crate::store::{Node, Store, StoreError, node};
 use crate::walk::{Facts, Identity};
 use journal::{JournalId, NodeKind};
 use rusqlite::{Connection, Row, params};
@@ -54,17 +55,44 @@ impl<'s> Lookup<'s> {
             let mut statement = self.connection.prepare_cached(include_str!("known.sql"))?;
             let mut rows = statement.query([directory])?;
             while let Some(row) = rows.next()? {
-                tell(&Known {
-                    id: row.get(0)?,
-                    name: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
-                    version: row.get(2)?,
-                    is_active: row.get(3)?,
-                    facts: facts(row, 4)?,
-                });
+                tell(&known(row)?);
             }
             Ok(())
         };
         Ok(each()?)
+    }
+
+    /// Tells the node of this name that is in a directory, if there is one.
+    pub(super) fn known_named(
+        &self,
+        directory: i64,
+        name: &str,
+        tell: impl FnOnce(&Known<'_>),
+    ) -> Result<(), ScanError> {
+        let named = || -> Result<(), StoreError> {
+            let mut statement = self
+                .connection
+                .prepare_cached(include_str!("known_named.sql"))?;
+            let mut rows = statement.query(params![directory, name])?;
+            if let Some(row) = rows.next()? {
+                tell(&known(row)?);
+            }
+            Ok(())
+        };
+        Ok(named()?)
+    }
+
+    /// The directories of this mount that a part of a scan names: their ids, paths and identities.
+    pub(super) fn directories(&self, at: At) -> Result<Vec<Node>, ScanError> {
+        let nodes = match at {
+            At::Identity(identity) => {
+                node::directories_of(&self.connection, self.mount_id, identity)?
+            }
+        };
+        let is_here = |node: &Node| {
+            node.mount_id == self.mount_id && node.is_directory() && node.is_on_disk()
+        };
+        Ok(nodes.into_iter().filter(is_here).collect())
     }
 
     /// The nodes that may be the found name, `parent` being the node of its directory: those that
@@ -100,6 +128,16 @@ impl<'s> Lookup<'s> {
         };
         Ok(candidates()?)
     }
+}
+
+fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>, StoreError> {
+    Ok(Known {
+        id: row.get(0)?,
+        name: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
+        version: row.get(2)?,
+        is_active: row.get(3)?,
+        facts: facts(row, 4)?,
+    })
 }
 
 /// The facts in the seven columns of a row from `first` on.

@@ -2,7 +2,7 @@
 
 use super::{ScanError, ScanReport};
 
-/// Scans that ended, by outcome.
+/// Scans that ended, by outcome and scope (`mount` or `part`).
 const SCANS: &str = "filestore_scans_total";
 /// How long a scan took that ended well.
 const SECONDS: &str = "filestore_scan_seconds";
@@ -13,27 +13,28 @@ const PROBLEMS: &str = "filestore_scan_problems_total";
 
 /// Tells the help texts; again does no harm.
 pub(super) fn describe() {
-    metrics::describe_counter!(SCANS, "Scans that ended, by outcome");
+    metrics::describe_counter!(SCANS, "Scans that ended, by outcome and scope");
     metrics::describe_histogram!(SECONDS, metrics::Unit::Seconds, "Duration of a scan");
     metrics::describe_counter!(CHANGES, "Nodes that scans changed, by kind of change");
     metrics::describe_counter!(PROBLEMS, "Names and directories that scans could not see");
 }
 
 /// Counts an ended scan.
-pub(super) fn count(result: &Result<ScanReport, ScanError>) {
+pub(super) fn count(result: &Result<ScanReport, ScanError>, is_whole: bool) {
     describe();
     let outcome = match result {
         Ok(_) => "succeeded",
         Err(ScanError::Cancelled) => "cancelled",
         Err(_) => "failed",
     };
-    metrics::counter!(SCANS, "outcome" => outcome).increment(1);
+    let scope = if is_whole { "mount" } else { "part" };
+    metrics::counter!(SCANS, "outcome" => outcome, "scope" => scope).increment(1);
     let Ok(report) = result else { return };
     #[expect(
         clippy::cast_precision_loss,
         reason = "a duration of 285,000 years fits"
     )]
-    metrics::histogram!(SECONDS).record(report.duration_ms as f64 / 1_000.0);
+    metrics::histogram!(SECONDS, "scope" => scope).record(report.duration_ms as f64 / 1_000.0);
     metrics::counter!(PROBLEMS).increment(report.problem_count);
     let changes = report.changes;
     for (change, count) in [

@@ -110,6 +110,8 @@ pub struct ScanReport {
     /// Directories that vanished or were replaced while the scan ran; the next scan sees them as
     /// they then are.
     pub gone: u64,
+    /// ＋ Differences that were left to the commands that were about to explain them.
+    pub postponed: u64,
     /// When it began.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Time,

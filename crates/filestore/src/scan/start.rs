@@ -1,6 +1,6 @@
 //! How scans are asked for.
 
-use super::{ScanError, ScanJob, ScanOptions, ScanReport, job::Turn, run};
+use super::{Aside, Scan, ScanError, ScanJob, ScanOptions, ScanReport, Task, job::Turn};
 use crate::Filestore;
 use crate::store::mount;
 use std::sync::Arc;
@@ -12,8 +12,21 @@ impl Filestore {
     /// # Errors
     /// As [`ScanError`] says. Whatever was written until then is right and stays.
     pub fn scan(&self, mount_id: i64, options: &ScanOptions) -> Result<ScanReport, ScanError> {
-        let turn = self.scans.wait_for_turn(mount_id, options);
-        self.scan_in_turn(turn, mount_id, options)
+        let task = Task::asked();
+        self.scan_task(mount_id, &task, options)
+            .map(|(report, _)| report)
+    }
+
+    /// Does what the task says when its turn has come. Whatever a mount's bytes lie in, whoever
+    /// wants nodes compared with them asks here. Blocks.
+    pub(crate) fn scan_task(
+        &self,
+        mount_id: i64,
+        task: &Task,
+        options: &ScanOptions,
+    ) -> Result<(ScanReport, Aside), ScanError> {
+        let turn = self.scans.wait_for_turn(mount_id, task.is_whole(), options);
+        self.scan_in_turn(turn, mount_id, task, options)
     }
 
     /// Starts a scan on a thread of its own, or joins the one that runs: then the options are that
@@ -36,7 +49,9 @@ impl Filestore {
         std::thread::Builder::new()
             .name(format!("scan-{mount_id}"))
             .spawn(move || {
-                if let Err(error) = filestore.scan_in_turn(turn, mount_id, &options) {
+                turn.wait();
+                let task = Task::asked();
+                if let Err(error) = filestore.scan_in_turn(turn, mount_id, &task, &options) {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(mount_id, error, "scan failed");
                 }
@@ -61,21 +76,32 @@ impl Filestore {
         &self,
         turn: Turn,
         mount_id: i64,
+        task: &Task,
         options: &ScanOptions,
-    ) -> Result<ScanReport, ScanError> {
+    ) -> Result<(ScanReport, Aside), ScanError> {
         let scan = || {
             let mount = self.scannable(mount_id)?;
-            run(
-                &self.store,
-                &mount,
-                std::slice::from_ref(&self.data_dir),
-                options,
-            )
+            let hidden = std::slice::from_ref(&self.data_dir);
+            let is_whole = task.is_whole();
+            let watches = self.watches.lock().clone();
+            let entrance = watches.map(|watches| watches.entrance(mount_id, is_whole));
+            let mut scan = Scan::open(&self.store, &mount, hidden, options)?;
+            scan.task = task.clone();
+            scan.is_fresh &= is_whole;
+            scan.walk_options.entrance.clone_from(&entrance);
+            let scanned = scan.run()?;
+            if let Some(entrance) = entrance {
+                entrance.through(is_whole);
+            }
+            Ok(scanned)
         };
-        let result = scan();
-        super::metrics::count(&result);
-        turn.end(&result);
-        result
+        let (report, aside) = match scan() {
+            Ok((report, aside)) => (Ok(report), aside),
+            Err(error) => (Err(error), Aside::default()),
+        };
+        super::metrics::count(&report, task.is_whole());
+        turn.end(&report);
+        report.map(|report| (report, aside))
     }
 
     fn scannable(&self, mount_id: i64) -> Result<crate::Mount, ScanError> {

@@ -7,6 +7,7 @@ use super::scratch::{Agreeing, Changed, Found};
 use super::{Place, ScanError, ScanProblem, ScanProgress};
 use crate::store::listing::Listing;
 use crate::walk::{self, Entry, Failure, Visitor};
+use crate::watch::Entrance;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -67,6 +68,9 @@ pub(super) struct Comparer<'s> {
     /// What is known; `None` where nothing is.
     pub(super) lookup: Option<Lookup<'s>>,
     pub(super) new_ids: NewIds<'s>,
+    /// Known directories are gone into; otherwise only those that are not watched yet.
+    pub(super) is_deep: bool,
+    pub(super) entrance: Option<Entrance>,
     pub(super) progress: Arc<ScanProgress>,
     pub(super) cancel: CancellationToken,
     pub(super) sender: Sender<Difference>,
@@ -185,6 +189,45 @@ impl Comparer<'_> {
         }))
     }
 
+    /// Compares some names of a directory; `entries` are those of them that are there.
+    pub(super) fn compare_named(
+        &mut self,
+        (directory, path): (i64, &str),
+        names: &[String],
+        entries: &[Entry],
+        descend: &mut Vec<(usize, Place)>,
+    ) -> Result<(), ScanError> {
+        let Some(lookup) = &self.lookup else {
+            return Ok(());
+        };
+        let mut merge = Merge::new(entries);
+        for name in names {
+            lookup.known_named(directory, name, |node| merge.known(node))?;
+        }
+        let differences = merge.finish();
+        let known = differences.descend.iter();
+        descend.extend(known.map(|(index, id)| (*index, Place::Node(*id))));
+        self.send_differences(path, directory, entries, differences, descend)?;
+        self.keep_wanted(entries, descend);
+        self.count(path, entries);
+        Ok(())
+    }
+
+    /// Keeps the directories that are to be gone into.
+    fn keep_wanted(&self, entries: &[Entry], descend: &mut Vec<(usize, Place)>) {
+        if self.is_deep {
+            return;
+        }
+        let is_unwatched = |index: usize| {
+            let identity = entries.get(index)?.facts.ok()?.identity;
+            Some(self.entrance.as_ref()?.wants(identity))
+        };
+        descend.retain(|(index, place)| match place {
+            Place::Found(_) => true,
+            Place::Node(_) => is_unwatched(*index).unwrap_or(false),
+        });
+    }
+
     fn send_differences(
         &self,
         path: &str,
@@ -232,7 +275,9 @@ impl Visitor for Comparer<'_> {
         }
         self.count(path, entries);
         if let (Some(lookup), Place::Node(id)) = (&self.lookup, place) {
-            return self.compare(lookup, id, path, entries, descend);
+            self.compare(lookup, id, path, entries, descend)?;
+            self.keep_wanted(entries, descend);
+            return Ok(());
         }
         let seen = entries
             .iter()

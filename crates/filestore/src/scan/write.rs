@@ -12,6 +12,7 @@
 //! turn has not come (two names were swapped). That node is displaced: it gives its path up
 //! without an entry, and gets its one entry at its own turn, in the same transaction.
 
+use super::drift::Drift;
 use super::matching::stands;
 use super::scratch::{Agreeing, Changed, Found, Lost, Scratch};
 use super::{Place, ScanChanges, ScanError, ScanProgress};
@@ -28,13 +29,19 @@ const BATCH: usize = 5_000;
 
 const PAGE: usize = 1_000;
 
-const DRIFT: ReconcileReason = ReconcileReason::Drift;
-
 /// Everything that a transaction of a scan needs; it goes to the writer's thread and comes back.
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) mount_id: i64,
+    pub(super) command: &'static str,
     pub(super) command_id: String,
+    pub(super) reason: ReconcileReason,
+    /// What is told before the first change.
+    pub(super) drift: Option<Drift>,
+    /// Differences that commands which are not committed yet are about to explain.
+    pub(super) postponed: u64,
+    /// Where those commands are at work, as of this transaction.
+    in_flight: Vec<String>,
     pub(super) scratch: Scratch,
     pub(super) tree: Arc<Tree>,
     pub(super) progress: Arc<ScanProgress>,
@@ -73,6 +80,11 @@ impl Writing {
     ) -> Self {
         Self {
             mount_id,
+            command: super::COMMAND,
+            reason: ReconcileReason::Manual,
+            drift: None,
+            postponed: 0,
+            in_flight: Vec::new(),
             command_id: uuid::Uuid::now_v7().to_string(),
             scratch,
             tree,
@@ -89,6 +101,7 @@ impl Writing {
         // Nodes that were made here in this transaction, by directory: a directory of which all
         // were is known to agree with its listing.
         let mut created: HashMap<Place, usize> = HashMap::new();
+        self.look_for_commands(tx)?;
         for fresh in fresh {
             match fresh {
                 Fresh::Found(found) => {
@@ -111,6 +124,9 @@ impl Writing {
 
     /// Creates a node, unless a command was here first: then it is as in any other scan.
     fn write_new(&mut self, tx: &mut WriteTx<'_>, found: &Found) -> Result<bool> {
+        if self.is_in_flight(&found.path) {
+            return Ok(false);
+        }
         let Some(parent) = self.parent(tx, found)? else {
             self.drop_found(tx, found)?;
             return Ok(false);
@@ -126,6 +142,7 @@ impl Writing {
     }
 
     pub(super) fn write_changed(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
+        self.look_for_commands(tx)?;
         let page = self.scratch.changed_after(self.after, BATCH)?;
         for Changed {
             node,
@@ -137,7 +154,8 @@ impl Writing {
             let Some(before) = node::by_id(tx.connection(), node)? else {
                 continue;
             };
-            if before.is_on_disk() && before.version == version {
+            if before.is_on_disk() && before.version == version && !self.is_in_flight(&before.path)
+            {
                 let after = before.clone();
                 self.write(tx, &before, after, facts)?;
             }
@@ -148,11 +166,15 @@ impl Writing {
     pub(super) fn write_found(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
         let mut written = 0;
         self.directory = None;
+        self.look_for_commands(tx)?;
         loop {
             let page = self.scratch.found_after(self.after, PAGE)?;
             written += page.len();
             for mut found in page.iter().cloned() {
                 self.after = found.id;
+                if self.is_in_flight(&found.path) && !self.is_displaced(&found) {
+                    continue;
+                }
                 // A command may have committed newer facts since the walk passed here.
                 match self.tree.facts(&found.path) {
                     Ok(Some(now)) if now.has_identity_of(&found.facts) => found.facts = now,
@@ -164,6 +186,8 @@ impl Writing {
                 }
                 match self.parent(tx, &found)? {
                     Some(parent) => self.write_one(tx, parent, &found)?,
+                    // It is in a directory that was left to a command.
+                    None if self.postponed > 0 && !self.is_displaced(&found) => self.postponed += 1,
                     None => self.drop_found(tx, &found)?,
                 }
             }
@@ -175,6 +199,7 @@ impl Writing {
     }
 
     pub(super) fn write_lost(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
+        self.look_for_commands(tx)?;
         // Children of lost directories are added as the page is gone through.
         let page = self.scratch.lost_after(self.after, BATCH)?;
         for lost in page.iter().copied() {
@@ -182,6 +207,9 @@ impl Writing {
             let Some(node) = node::by_id(tx.connection(), lost.node)? else {
                 continue;
             };
+            if self.is_in_flight(&node.path) {
+                continue;
+            }
             if lost.is_tree || !node.is_on_disk() || self.lose_if_gone(tx, lost, &node)? {
                 self.lose_children(tx, &node)?;
             }
@@ -202,6 +230,31 @@ impl Writing {
             tx.remember_listing(*node, listing, *seen_at)?;
         }
         Ok(self.step(page.is_empty()))
+    }
+
+    fn look_for_commands(&mut self, tx: &WriteTx<'_>) -> Result<()> {
+        self.in_flight = crate::command::in_flight(tx.connection(), self.mount_id)?;
+        Ok(())
+    }
+
+    /// Whether a command is at work there that will tell of it itself. It may also be about to
+    /// tell of the directories above.
+    fn is_in_flight(&mut self, path: &str) -> bool {
+        let is_within = |path: &str, above: &str| {
+            let rest = path.strip_prefix(above);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let mut places = self.in_flight.iter();
+        let is_it = places.any(|place| is_within(path, place) || is_within(place, path));
+        self.postponed += u64::from(is_it);
+        is_it
+    }
+
+    /// Whether the node it is has no path until this name is written.
+    fn is_displaced(&self, found: &Found) -> bool {
+        found
+            .node
+            .is_some_and(|node| self.displaced.contains_key(&node))
     }
 
     fn step(&mut self, is_done: bool) -> Step {
@@ -333,7 +386,7 @@ impl Writing {
         let verb = if before.state != NodeState::Active {
             after.consistency_checked_at = Some(tx.now());
             after.last_reconciled_at = Some(tx.now());
-            Verb::Reconciled(DRIFT)
+            Verb::Reconciled(self.reason)
         } else if before.path != after.path {
             Verb::Moved
         } else if is_rewritten || before.parent_id != after.parent_id {
@@ -344,6 +397,9 @@ impl Writing {
             }
             return Ok(());
         };
+        if after.state == NodeState::Active {
+            after.last_drift_detected_at = Some(tx.now());
+        }
         after.state = NodeState::Active;
         after.consistency_state = ConsistencyState::Active;
         after.last_seen_at = Some(tx.now());
@@ -355,7 +411,9 @@ impl Writing {
         after.state = NodeState::Missing;
         after.consistency_state = ConsistencyState::Missing;
         after.consistency_checked_at = Some(tx.now());
-        self.change(tx, Verb::Missing(DRIFT), Some(node), &mut after)
+        after.last_drift_detected_at = Some(tx.now());
+        let verb = Verb::Missing(self.reason);
+        self.change(tx, verb, Some(node), &mut after)
     }
 
     /// Asks the disk about a node whose name was not seen. Says whether its children are to be
@@ -422,9 +480,13 @@ impl Writing {
         before: Option<&Node>,
         after: &mut Node,
     ) -> Result<()> {
+        if let Some(drift) = self.drift.take() {
+            let by = (self.command, self.command_id.as_str(), self.reason);
+            drift.append(tx, by, before, after)?;
+        }
         let command_id = Some(self.command_id.as_str());
         let cause = Cause {
-            command: super::COMMAND,
+            command: self.command,
             command_id,
             ..Cause::default()
         };

@@ -251,6 +251,23 @@ pub(crate) fn children(
     Ok(nodes.collect::<Result<_, _>>()?)
 }
 
+/// The directories on disk that have this identity: several where one is seen at several places.
+pub(crate) fn directories_of(
+    connection: &Connection,
+    mount_id: i64,
+    identity: Identity,
+) -> Result<Vec<Node>, StoreError> {
+    const SQL: &str = select_nodes!(
+        "WHERE n.mount_id = ?1 AND n.ino = ?2 AND n.ino <> 0 AND n.state <> 'deleted'
+            AND n.dev = ?3 AND n.born_ns IS ?4 AND n.kind = 'directory'
+            AND n.state IN ('active', 'inconsistent')"
+    );
+    let Identity { dev, ino, born_ns } = identity;
+    let mut statement = connection.prepare_cached(SQL)?;
+    let nodes = statement.query_map(params![mount_id, ino, dev, born_ns], Node::from_row)?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
 /// A mount's root.
 pub(crate) fn root(connection: &Connection, mount_id: i64) -> Result<Node, StoreError> {
     let root = match at(connection, mount_id, "")? {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Pending<C> {
     pub(super) name: String,
-    pub(super) identity: super::Identity,
+    /// What must stand there.
+    pub(super) identity: Option<super::Identity>,
     pub(super) context: C,
 }
 
@@ -40,10 +41,11 @@ pub(super) struct Queue<C> {
 }
 
 impl<C> Queue<C> {
-    pub(super) fn new(root: Pending<C>) -> Self {
+    /// The names of the first are whole paths.
+    pub(super) fn new(first: Vec<Pending<C>>) -> Self {
         let frame = Frame {
             parent: Arc::from(""),
-            children: vec![root].into_iter(),
+            children: first.into_iter(),
         };
         let state = State {
             frames: vec![frame],

@@ -28,3 +28,4 @@ mod scan;
 mod support;
 mod unprivileged;
 mod upload;
+mod watch;

@@ -126,8 +126,45 @@ pub struct Filestore {
     #[arg(env = "FILESTORE_JOURNAL_URL", value_name = "http://HOST:PORT", value_parser = base_url)]
     pub journal_url: Option<String>,
 
-    /// How often local mounts are scanned again for changes made behind Tidemark's back; `0s`
-    /// never
+    /// Whether local mounts are watched, so that changes made behind Tidemark's back are seen at
+    /// once
+    #[arg(
+        id = "filestore.watch",
+        long = "filestore-watch",
+        env = "FILESTORE_WATCH"
+    )]
+    #[arg(value_name = "BOOL", default_value = "true")]
+    #[arg(action = clap::ArgAction::Set, value_parser = values::boolean)]
+    pub watch: bool,
+
+    /// Directories that are watched, at most; `0`: as many as the system allows
+    /// (`fs.inotify.max_user_watches`). What is not watched is rescanned
+    #[arg(
+        id = "filestore.watch_max_directories",
+        long = "filestore-watch-max-directories"
+    )]
+    #[arg(env = "FILESTORE_WATCH_MAX_DIRECTORIES", value_name = "DIRECTORIES")]
+    #[arg(default_value_t = 0)]
+    pub watch_max_directories: u32,
+
+    /// How long it must be quiet before changes that watching saw are looked at
+    #[arg(id = "filestore.watch_settle", long = "filestore-watch-settle")]
+    #[arg(env = "FILESTORE_WATCH_SETTLE", value_name = "DURATION")]
+    #[arg(value_parser = values::positive_duration, default_value = "100ms")]
+    pub watch_settle: Duration,
+
+    /// How often local mounts that are watched throughout are scanned again all the same; `0s`
+    /// as often as the others
+    #[arg(id = "filestore.watched_rescan_interval")]
+    #[arg(
+        long = "filestore-watched-rescan-interval",
+        env = "FILESTORE_WATCHED_RESCAN_INTERVAL"
+    )]
+    #[arg(value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    pub watched_rescan_interval: Duration,
+
+    /// How often local mounts that are not watched throughout are scanned again for changes made
+    /// behind Tidemark's back; `0s`: no mount ever is
     #[arg(id = "filestore.rescan_interval", long = "filestore-rescan-interval")]
     #[arg(env = "FILESTORE_RESCAN_INTERVAL", value_name = "DURATION", value_parser = duration)]
     #[arg(default_value = "60s")]

@@ -7,7 +7,7 @@ use axum::Router;
 use feed::SharedReader;
 use feed::consumer::ConsumerHandle;
 use feed::rest::{self, ConsumerView};
-use filestore::{Filestore, Rescan, RescanOptions, RetentionOptions};
+use filestore::{Filestore, Rescan, RescanOptions, RetentionOptions, Watch, WatchOptions};
 use httpkit::metric::{REQUEST_DURATION_BUCKETS_SECONDS, REQUEST_DURATION_SECONDS};
 use httpkit::{App, Tokens};
 use journal::{JournalId, SystemClock};
@@ -36,7 +36,8 @@ pub struct Running {
     timestore: Option<Timestore>,
     pub(super) consumers: Vec<ConsumerHandle>,
     served: Vec<Served>,
-    rescan_interval: Duration,
+    rescan: Option<RescanOptions>,
+    watch: Option<WatchOptions>,
     retention: Option<RetentionOptions>,
     pub(super) stop: CancellationToken,
 }
@@ -86,7 +87,8 @@ impl Running {
             timestore: None,
             consumers: Vec::new(),
             served: Vec::new(),
-            rescan_interval: config.filestore.rescan_interval,
+            rescan: rescan_options(config),
+            watch: watch_options(config),
             retention: retention(config),
             stop: CancellationToken::new(),
         };
@@ -216,6 +218,7 @@ impl Running {
     /// # Errors
     /// A listener failed, or a store could not be closed well.
     pub fn run(mut self, runtime: &Runtime) -> anyhow::Result<()> {
+        let watch = self.watch();
         let rescan = self.rescan()?;
         self.retain(runtime);
         let served = std::mem::take(&mut self.served);
@@ -232,21 +235,33 @@ impl Running {
             });
             futures::future::try_join_all(serving).await
         });
+        drop(watch);
         drop(rescan);
         self.close()?;
         outcome.map(drop)
     }
 
-    /// Changes made behind Tidemark's back are found by scanning again, from the start on.
-    fn rescan(&self) -> anyhow::Result<Option<Rescan>> {
-        let Some(filestore) = &self.filestore else {
-            return Ok(None);
-        };
-        if self.rescan_interval.is_zero() {
-            return Ok(None);
+    /// Changes made behind Tidemark's back are seen at once, where the system lets us.
+    fn watch(&mut self) -> Option<Watch> {
+        let (filestore, options) = (self.filestore.as_ref()?, self.watch.take()?);
+        match Watch::start(Arc::clone(filestore), options) {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "mounts cannot be watched, they are rescanned by period; if \
+                     fs.inotify.max_user_instances is reached, raise it"
+                );
+                None
+            }
         }
-        let options = RescanOptions {
-            interval: self.rescan_interval,
+    }
+
+    /// They are also found by scanning again, from the start on.
+    fn rescan(&self) -> anyhow::Result<Option<Rescan>> {
+        let (Some(filestore), Some(options)) = (&self.filestore, self.rescan) else {
+            return Ok(None);
         };
         let rescan = Rescan::start(Arc::clone(filestore), options)
             .context("the thread that scans again cannot be started")?;
@@ -298,6 +313,26 @@ fn retention(config: &Config) -> Option<RetentionOptions> {
     let days = config.filestore.journal_retention_days;
     (days > 0).then(|| RetentionOptions {
         keep: DAY.saturating_mul(days),
+    })
+}
+
+fn rescan_options(config: &Config) -> Option<RescanOptions> {
+    let interval = config.filestore.rescan_interval;
+    (!interval.is_zero()).then(|| RescanOptions {
+        interval,
+        watched_interval: config.filestore.watched_rescan_interval.max(interval),
+    })
+}
+
+fn watch_options(config: &Config) -> Option<WatchOptions> {
+    let most = usize::try_from(config.filestore.watch_max_directories);
+    let most = most.ok().filter(|most| *most > 0);
+    config.filestore.watch.then(|| WatchOptions {
+        most_directories: most.unwrap_or(usize::MAX),
+        settle: config.filestore.watch_settle,
+        // Otherwise the rescan begins with it.
+        scans_first: config.filestore.rescan_interval.is_zero(),
+        ..WatchOptions::default()
     })
 }
 

@@ -87,6 +87,7 @@ impl Deployment {
             .env("METASTORE_PORT", self.ports[1].to_string())
             .env("TIMESTORE_PORT", self.ports[2].to_string())
             .env("FILESTORE_RESCAN_INTERVAL", "0s")
+            .env("FILESTORE_WATCH", "false")
             .current_dir(self.root.path());
         command
     }

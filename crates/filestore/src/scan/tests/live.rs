@@ -9,7 +9,7 @@ fn scan_with_failures(bench: &Bench, failures: &[&str]) -> ScanReport {
     let options = ScanOptions::default();
     let mut scan = Scan::open(&bench.store, &bench.mount, &[], &options).unwrap();
     scan.walk_options.refusing = failures.iter().map(|path| (*path).to_owned()).collect();
-    scan.run().unwrap()
+    scan.run().unwrap().0
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_commands_did_while_the_scan_ran_is_not_undone() {
             Ok::<_, StoreError>(())
         })
         .unwrap();
-    let report = scan.finish(writing, unclear).unwrap();
+    let (report, _) = scan.finish(writing, unclear).unwrap();
     assert_eq!(report.changes.moved, 1);
     bench.check();
     assert_eq!(bench.id("c/old"), old.id);

@@ -1,0 +1,102 @@
+//! Where a scan of parts begins.
+
+use super::task::Part;
+use super::visit::{Comparer, Unclear};
+use super::{Place, ScanError};
+use crate::store::Node;
+use crate::walk::{self, Failure, Identity, Options, Start, Tree, Visitor as _};
+
+/// What the walk's side tells besides differences.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) unclear: Unclear,
+    /// Identities that were named and are no directory of the mount.
+    pub(super) unknown: Vec<Identity>,
+}
+
+/// Looks names up at once, and gathers the directories that are to be listed.
+pub(super) struct Starts<'a, 's> {
+    tree: &'a Tree,
+    options: &'a Options,
+    comparer: &'a mut Comparer<'s>,
+    pub(super) starts: Vec<Start<Place>>,
+    pub(super) unknown: Vec<Identity>,
+}
+
+impl<'a, 's> Starts<'a, 's> {
+    pub(super) fn new(
+        tree: &'a Tree,
+        options: &'a Options,
+        comparer: &'a mut Comparer<'s>,
+    ) -> Self {
+        Self {
+            tree,
+            options,
+            comparer,
+            starts: Vec::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, part: &Part) -> Result<(), ScanError> {
+        if self.comparer.cancel.is_cancelled() {
+            return Err(ScanError::Cancelled);
+        }
+        let Some(lookup) = &self.comparer.lookup else {
+            return Ok(());
+        };
+        let directories = lookup.directories(part.directory)?;
+        if let (true, super::At::Identity(identity)) = (directories.is_empty(), part.directory) {
+            self.unknown.push(identity);
+        }
+        for directory in directories {
+            match &part.names {
+                None => self.starts.push(Start {
+                    identity: certain(&directory),
+                    context: Place::Node(directory.id),
+                    path: directory.path,
+                }),
+                Some(names) => self.look(&directory, names)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, directory: &Node, names: &[String]) -> Result<(), ScanError> {
+        let place = (directory.path.as_str(), certain(directory));
+        let named = names.iter().map(String::as_str);
+        let entries = match walk::named(self.tree, self.options, place, named) {
+            Ok(entries) => entries,
+            Err(failure) => return self.fail(directory, failure),
+        };
+        let (mut descend, at) = (Vec::new(), (directory.id, place.0));
+        self.comparer
+            .compare_named(at, names, &entries, &mut descend)?;
+        for (index, context) in descend {
+            let Some(entry) = entries.get(index) else {
+                continue;
+            };
+            let Ok(facts) = entry.facts else { continue };
+            if facts.identity.dev != 0 && !self.options.crosses_filesystems {
+                continue;
+            }
+            self.starts.push(Start {
+                path: walk::join(&directory.path, &entry.name),
+                identity: Some(facts.identity),
+                context,
+            });
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, directory: &Node, failure: Failure) -> Result<(), ScanError> {
+        let place = Place::Node(directory.id);
+        self.comparer.failed(&directory.path, place, failure)
+    }
+}
+
+/// The directory's identity, where the filesystem's numbers can be relied on.
+fn certain(directory: &Node) -> Option<Identity> {
+    let identity = directory.facts.identity;
+    (identity.ino != 0 && identity.born_ns.is_some()).then_some(identity)
+}

@@ -1,0 +1,68 @@
+//! What a scan is to do: the whole mount or parts of it, on whose behalf, and how it is told.
+
+use crate::walk::Identity;
+use journal::ReconcileReason;
+
+/// What a scan is to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) scope: Scope,
+    /// The command's name in the journal, and the reporter of a drift.
+    pub(crate) command: &'static str,
+    /// Why nodes are compared with the disk.
+    pub(crate) reason: ReconcileReason,
+    /// Known directories are gone into. In a scan of parts, new and moved ones always are.
+    pub(crate) is_deep: bool,
+}
+
+/// Which part of a mount is compared with the disk.
+#[derive(Clone, Debug)]
+pub(crate) enum Scope {
+    Mount,
+    Parts(Vec<Part>),
+}
+
+/// A directory, or some names in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) directory: At,
+    /// All names, if `None`; in ascending order.
+    pub(crate) names: Option<Vec<String>>,
+}
+
+/// How a directory is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// Whichever nodes are this directory now.
+    Identity(Identity),
+}
+
+/// What a scan of parts leaves to whoever asked for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Aside {
+    /// Identities that are no directory of the mount.
+    pub(crate) unknown: Vec<Identity>,
+    /// Something differs because of commands that are not committed yet.
+    pub(crate) is_postponed: bool,
+}
+
+impl Task {
+    /// The whole mount, asked for by a person.
+    pub(crate) const fn asked() -> Self {
+        Self::whole(super::COMMAND, ReconcileReason::Manual)
+    }
+
+    /// The whole mount.
+    pub(crate) const fn whole(command: &'static str, reason: ReconcileReason) -> Self {
+        Self {
+            scope: Scope::Mount,
+            command,
+            reason,
+            is_deep: true,
+        }
+    }
+
+    pub(crate) const fn is_whole(&self) -> bool {
+        matches!(self.scope, Scope::Mount)
+    }
+}

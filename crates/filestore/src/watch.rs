@@ -1,0 +1,413 @@
+//! Watching: what changes behind Tidemark's back is seen at once, where inotify can see it.
+//!
+//! ```text
+//! inotify ─▶ reader ──▶ pending (bounded) ──settles──▶ worker ──▶ scan of those names
+//!    ▲      (thread)                                  (thread)         │
+//!    └───────────── each directory, before it is listed ◀──────────────┘
+//! ```
+//!
+//! **A watch is a hint, and comparing is the truth.** An event says where to look; what is found
+//! there, by a scan of parts ([`crate::scan`]), is what is written. So an event that is lost,
+//! doubled or raised by our own commands changes nothing but the time at which a change is seen,
+//! and the journal has no entry that a scan would not have made.
+//!
+//! - Whatever a scan lists is watched before it is listed ([`Entrance`]): nothing falls between, and
+//!   the first scan does the watching on its way. Directories are watched by their open handles;
+//!   so no symlink is followed, no other filesystem is entered that the scan does not enter, and
+//!   paths may be as long as they like.
+//! - A watch belongs to a directory's identity ([`watches`]) and stays with it through renames.
+//! - Events settle for a moment ([`pending`]) and come as a set of names in directories; so the
+//!   two ends of a rename are looked at together, and an editor's dance makes one change. A file
+//!   that is being written is looked at every two seconds.
+//! - The events of our own commands cost one look at the name, which then agrees with the node. A
+//!   command that is not committed yet is left to tell of itself (`scan::write`).
+//! - When the kernel's queue overflows, or very much changed, whole mounts are scanned.
+//! - What cannot be watched (a limit of the system or of ours, a filesystem that other machines
+//!   write to) is rescanned by period as if nothing were watched ([`crate::rescan`]); so is
+//!   everything, at a longer period, as a net. [`Coverage`] tells.
+//!
+//! This talks to inotify itself: the crate `notify` watches paths, which a rename makes wrong and a
+//! symlink can lead astray, gives up a whole tree when one watch fails, and does not say which.
+
+mod pending;
+mod status;
+mod system;
+mod watches;
+
+use crate::scan::{At, Part, Scope, Task};
+use crate::store::{StoreError, mount};
+use crate::{Filestore, ScanError, ScanOptions, name};
+use journal::ReconcileReason;
+use parking_lot::{Condvar, Mutex};
+use pending::{Batch, Pending, Settling, Touched};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::fs::inotify::{Event, ReadFlags, Reader};
+use rustix::io::Errno;
+pub use status::{WatchState, WatchStatus};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+pub(crate) use system::is_shared;
+use tokio_util::sync::CancellationToken;
+use watches::Directory;
+pub(crate) use watches::{Coverage, Entrance, Watches};
+
+/// The command's name in the journal.
+pub(crate) const COMMAND: &str = "watch";
+
+/// The bytes of one read: some hundred events.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Called before events are read: for tests that make the kernel's queue overflow.
+pub type OnRead = Arc<dyn Fn() + Send + Sync>;
+
+/// How mounts are watched.
+#[derive(Clone)]
+pub struct WatchOptions {
+    /// Directories that are watched, at most, besides what the system allows.
+    pub most_directories: usize,
+    /// How long it must be quiet before changes are looked at; ten times as long at most, if it
+    /// does not become quiet.
+    pub settle: Duration,
+    /// All mounts are scanned at once, and watched by that.
+    pub scans_first: bool,
+    /// Called before events are read.
+    pub on_read: Option<OnRead>,
+}
+
+impl Default for WatchOptions {
+    fn default() -> Self {
+        Self {
+            most_directories: usize::MAX,
+            settle: Duration::from_millis(100),
+            scans_first: false,
+            on_read: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for WatchOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WatchOptions")
+            .field("most_directories", &self.most_directories)
+            .field("settle", &self.settle)
+            .field("scans_first", &self.scans_first)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The threads that watch. They stop, and stop the scan they run, when this is dropped or the
+/// filestore is closed.
+#[derive(Debug)]
+pub struct Watch {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    filestore: Arc<Filestore>,
+    watches: Arc<Watches>,
+    pending: Mutex<Pending>,
+    changed: Condvar,
+    /// Becomes readable when it is over.
+    over: OwnedFd,
+    cancel: CancellationToken,
+    on_read: Option<OnRead>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("watches", &self.watches)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Starts to watch: from now on every scan watches what it lists.
+    ///
+    /// # Errors
+    /// The system gives this user no more inotify instances, or no threads; or the mounts cannot be
+    /// read.
+    pub fn start(filestore: Arc<Filestore>, options: WatchOptions) -> io::Result<Self> {
+        status::describe();
+        let watches = Arc::new(Watches::new(options.most_directories)?);
+        let settling = Settling {
+            quiet: options.settle,
+            longest: options.settle.saturating_mul(10),
+            growing: options.settle.saturating_mul(20),
+        };
+        let shared = Arc::new(Shared {
+            cancel: filestore.closing.child_token(),
+            watches: Arc::clone(&watches),
+            pending: Mutex::new(Pending::new(settling)),
+            changed: Condvar::new(),
+            over: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            on_read: options.on_read,
+            filestore: Arc::clone(&filestore),
+        });
+        *filestore.watches.lock() = Some(watches);
+        if options.scans_first {
+            let mounts = filestore.store.read(mount::all).map_err(io::Error::other)?;
+            let mounts = mounts.iter().map(|mount| mount.id);
+            shared.pending.lock().all(mounts, Instant::now());
+        }
+        let mut watch = Self {
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+        };
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            failing: HashSet::new(),
+        };
+        watch.spawn("filestore-watch", move || shared.read())?;
+        watch.spawn("filestore-look", move || worker.run())?;
+        Ok(watch)
+    }
+
+    /// Stops, and waits until nothing is scanned any more. Blocks.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let shared = &self.shared;
+        shared.filestore.watches.lock().take();
+        shared.cancel.cancel();
+        // It cannot fail: the counter is far from full.
+        let _ = rustix::io::write(&shared.over, &1_u64.to_ne_bytes());
+        drop(shared.pending.lock());
+        shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a watching thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Shared {
+    /// Reads events until it is over.
+    fn read(&self) {
+        let mut buffer = vec![MaybeUninit::<u8>::uninit(); READ_BYTES];
+        loop {
+            let mut ready = [
+                PollFd::new(&self.over, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.watches.handle(), PollFlags::IN),
+            ];
+            match poll(&mut ready, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return self.fail(error),
+            }
+            if ready.first().is_some_and(|over| !over.revents().is_empty()) {
+                return;
+            }
+            if let Some(on_read) = &self.on_read {
+                on_read();
+            }
+            let mut reader = Reader::new(self.watches.handle(), &mut buffer);
+            loop {
+                match reader.next() {
+                    Ok(event) => self.take(&event),
+                    Err(Errno::AGAIN) => break,
+                    Err(Errno::INTR) => {}
+                    Err(error) => return self.fail(error),
+                }
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    /// Nothing is seen any more: the periodic rescan has to do.
+    fn fail(&self, error: Errno) {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(
+            error,
+            "watching has stopped, mounts are rescanned by period"
+        );
+        self.filestore.watches.lock().take();
+    }
+
+    fn take(&self, event: &Event<'_>) {
+        status::count_event();
+        let (flags, now) = (event.events(), Instant::now());
+        if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+            status::count_overflow();
+            let mounts = self.watches.mounts();
+            tracing::warn!("more changed at once than the system tells of, mounts are scanned");
+            self.watches.blind(&mounts);
+            return self.pending.lock().all(mounts, now);
+        }
+        let directories = self.watches.directories(event.wd());
+        if flags.contains(ReadFlags::UNMOUNT) {
+            let mounts: Vec<_> = directories.iter().map(|(mount, _)| *mount).collect();
+            self.watches.blind(&mounts);
+            self.pending.lock().all(mounts, now);
+        }
+        if flags.contains(ReadFlags::IGNORED) {
+            return self.watches.ended(event.wd());
+        }
+        let Some(changed) = event.file_name() else {
+            return;
+        };
+        let changed = name::from_bytes(changed.to_bytes());
+        let is_growing = flags == ReadFlags::MODIFY;
+        let mut pending = self.pending.lock();
+        for directory in directories {
+            pending.touch(directory, changed.clone(), is_growing, now);
+        }
+    }
+}
+
+/// The thread that looks at what has settled.
+struct Worker {
+    shared: Arc<Shared>,
+    /// Mounts whose scans fail, which is told once.
+    failing: HashSet<i64>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while let Some(batch) = self.next() {
+            match self.look(batch) {
+                Ok(()) => {}
+                // The filestore is closed.
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "mounts cannot be read");
+                    self.shared.watches.blind(&self.shared.watches.mounts());
+                }
+            }
+            status::measure(&self.shared.watches);
+        }
+    }
+
+    /// What has settled; `None` when it is over.
+    fn next(&self) -> Option<Batch> {
+        let Shared {
+            pending,
+            changed,
+            cancel,
+            ..
+        } = &*self.shared;
+        let mut pending = pending.lock();
+        loop {
+            if cancel.is_cancelled() {
+                return None;
+            }
+            let now = Instant::now();
+            match pending.due() {
+                Some(due) if due <= now => return Some(pending.take(now)),
+                Some(due) => {
+                    changed.wait_until(&mut pending, due);
+                }
+                None => changed.wait(&mut pending),
+            }
+        }
+    }
+
+    fn look(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let mounts = self.shared.filestore.store.read(mount::all)?;
+        let mounts = mounts
+            .iter()
+            .filter(|mount| crate::scan::is_scannable(mount));
+        let mounts: HashSet<_> = mounts.map(|mount| mount.id).collect();
+        let mut parts: HashMap<i64, HashMap<Directory, Touched>> = HashMap::new();
+        for (directory, touched) in batch.touched {
+            let of_mount = parts.entry(directory.0).or_default();
+            of_mount.insert(directory, touched);
+        }
+        for mount_id in batch.whole.iter().chain(parts.keys()) {
+            if !mounts.contains(mount_id) {
+                self.shared.watches.leave_mount(*mount_id);
+            }
+        }
+        for mount_id in batch.whole.intersection(&mounts) {
+            let task = Task::whole(COMMAND, ReconcileReason::Drift);
+            self.scan(*mount_id, &task);
+        }
+        for (mount_id, touched) in parts {
+            if mounts.contains(&mount_id) {
+                self.look_at_parts(mount_id, touched);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_parts(&mut self, mount_id: i64, touched: HashMap<Directory, Touched>) {
+        let part = |((_, identity), touched): (&Directory, &Touched)| Part {
+            directory: At::Identity(*identity),
+            names: match touched {
+                Touched::Names(names) => Some(names.iter().cloned().collect()),
+                Touched::Listing => None,
+            },
+        };
+        let task = Task {
+            scope: Scope::Parts(touched.iter().map(part).collect()),
+            command: COMMAND,
+            reason: ReconcileReason::Drift,
+            is_deep: false,
+        };
+        let Some(aside) = self.scan(mount_id, &task) else {
+            return;
+        };
+        for identity in &aside.unknown {
+            // It has left the mount, or its node has not come yet: then its parent is looked at
+            // again, and watches it again.
+            self.shared.watches.leave((mount_id, *identity));
+            if identity.born_ns.is_none() {
+                // Or the filesystem does not keep its numbers.
+                self.shared.watches.blind(&[mount_id]);
+            }
+        }
+        if aside.is_postponed {
+            self.shared.pending.lock().again(touched, Instant::now());
+        }
+    }
+
+    /// Scans; a failure is told once, and left to the periodic rescan.
+    fn scan(&mut self, mount_id: i64, task: &Task) -> Option<crate::scan::Aside> {
+        let options = ScanOptions {
+            cancel: self.shared.cancel.clone(),
+            ..ScanOptions::default()
+        };
+        match self.shared.filestore.scan_task(mount_id, task, &options) {
+            Ok((_, aside)) => {
+                self.failing.remove(&mount_id);
+                Some(aside)
+            }
+            Err(ScanError::Cancelled) => None,
+            Err(error) => {
+                self.shared.watches.blind(&[mount_id]);
+                if self.failing.insert(mount_id) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(
+                        mount_id,
+                        error,
+                        "what changed cannot be looked at, the mount is rescanned by period"
+                    );
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! How watching is doing, for people and for metrics.
+
+use super::{Coverage, Watches, is_shared};
+use crate::Filestore;
+use crate::store::mount::Mount;
+use metrics::Unit;
+use serde::Serialize;
+
+/// Directories that are watched.
+const WATCHED: &str = "filestore_watched_directories";
+/// Directories that could not be watched.
+const UNWATCHED: &str = "filestore_unwatched_directories";
+/// Events read from the system.
+const EVENTS: &str = "filestore_watch_events_total";
+/// Times that the system's queue overflowed.
+const OVERFLOWS: &str = "filestore_watch_overflows_total";
+
+/// Gives the recorder the units and help texts.
+pub(super) fn describe() {
+    metrics::describe_gauge!(WATCHED, Unit::Count, "Directories that are watched.");
+    metrics::describe_gauge!(
+        UNWATCHED,
+        Unit::Count,
+        "Directories that could not be watched and are rescanned by period."
+    );
+    metrics::describe_counter!(EVENTS, Unit::Count, "Events read from inotify.");
+    metrics::describe_counter!(
+        OVERFLOWS,
+        Unit::Count,
+        "Overflows of inotify's queue, each followed by a scan of all watched mounts."
+    );
+}
+
+pub(super) fn count_event() {
+    metrics::counter!(EVENTS).increment(1);
+}
+
+pub(super) fn count_overflow() {
+    metrics::counter!(OVERFLOWS).increment(1);
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge needs no more than 52 bits"
+)]
+pub(super) fn measure(watches: &Watches) {
+    let (watched, unwatched) = watches.totals();
+    metrics::gauge!(WATCHED).set(watched as f64);
+    metrics::gauge!(UNWATCHED).set(unwatched as f64);
+}
+
+/// How a mount's changes are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchState {
+    /// By the periodic rescan only: watching is switched off, or the mount cannot be watched.
+    Off,
+    /// The first scan with watching on has not been through yet.
+    Starting,
+    /// At once, everywhere.
+    Watching,
+    /// At once where directories are watched, elsewhere by the periodic rescan: the limit is
+    /// reached, or other machines write to the filesystem too.
+    Partial,
+    /// Something was missed, and a whole scan is due.
+    Behind,
+}
+
+/// How a mount is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchStatus {
+    /// How its changes are seen.
+    pub state: WatchState,
+    /// Directories that are watched.
+    pub watched_directories: u64,
+    /// Directories that could not be watched; they are rescanned by period.
+    pub unwatched_directories: u64,
+}
+
+impl WatchStatus {
+    /// Whether the periodic rescan is no more than a net.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.state == WatchState::Watching
+    }
+}
+
+impl Filestore {
+    /// How this mount is watched.
+    #[must_use]
+    pub fn watch_status(&self, mount: &Mount) -> WatchStatus {
+        let watches = self.watches.lock().clone();
+        let is_on = watches.is_some() && crate::scan::is_scannable(mount);
+        let coverage = watches
+            .map(|watches| watches.coverage(mount.id))
+            .unwrap_or_default();
+        let Coverage {
+            watched,
+            unwatched,
+            is_surveyed,
+            is_blind,
+        } = coverage;
+        let state = match () {
+            () if !is_on => WatchState::Off,
+            () if !is_surveyed => WatchState::Starting,
+            () if is_blind => WatchState::Behind,
+            () if unwatched > 0 || is_shared(mount) => WatchState::Partial,
+            () => WatchState::Watching,
+        };
+        WatchStatus {
+            state,
+            watched_directories: watched,
+            unwatched_directories: unwatched,
+        }
+    }
+}
