@@ -18,6 +18,6 @@ mod pages;
 mod run;
 
 pub use backoff::Backoff;
-pub use follower::{Follower, FollowerOptions, Halt, Step};
+pub use follower::{Follower, FollowerOptions, Halt, RebuildStep, Step};
 pub use handle::{ConsumerHandle, DeadLetterError};
 pub use run::{Consumer, ConsumerOptions, Rest, spawn};

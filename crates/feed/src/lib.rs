@@ -21,6 +21,7 @@ mod dead_letter;
 mod http_reader;
 mod metric;
 pub mod publisher;
+pub mod rebuild;
 pub mod rest;
 mod sink;
 mod status;

@@ -1,7 +1,10 @@
-//! What every consumer shows over HTTP, once for both services: its health, its dead letters, and
-//! how complete an answer is.
+//! What every consumer shows over HTTP, once for both services: its health, its dead letters, its
+//! rebuilds, and how complete an answer is.
+
+mod rebuild;
 
 use crate::consumer::{ConsumerHandle, DeadLetterError};
+use crate::rebuild::RebuildStatus;
 use crate::{BusState, ConsumerState, ConsumerStatus, DeadLetter};
 use axum::Extension;
 use axum::extract::Request;
@@ -74,6 +77,8 @@ pub struct Health {
     pub applied: u64,
     /// The bus.
     pub bus: BusHealth,
+    /// The rebuild that runs, or the last one since the process started.
+    pub rebuild: Option<RebuildStatus>,
 }
 
 /// A consumer's health in a word.
@@ -179,6 +184,7 @@ impl ConsumerView {
                 state: s.bus,
                 last_heartbeat_at: s.last_heartbeat_at.map(|time| time.to_string()),
             },
+            rebuild: s.rebuild,
         }
     }
 }
@@ -211,6 +217,7 @@ fn disabled(inline: bool, threshold_seconds: f64) -> Health {
             state: BusState::Lost,
             last_heartbeat_at: None,
         },
+        rebuild: None,
     }
 }
 
@@ -221,6 +228,8 @@ pub fn router(view: ConsumerView) -> OpenApiRouter {
         .routes(routes!(dead_letters))
         .routes(routes!(retry_dead_letter))
         .routes(routes!(discard_dead_letter))
+        .routes(routes!(rebuild::start, rebuild::cancel))
+        .routes(routes!(rebuild::replay))
         .layer(Extension(view))
 }
 

@@ -1,6 +1,7 @@
 //! What applies a batch of journal entries to a store.
 
 use crate::DeadLetter;
+use crate::rebuild::NewBook;
 use journal::{Digest, Entry, Epoch, Event, JournalId, JournalReader, Snapshot};
 use serde::Serialize;
 
@@ -110,6 +111,64 @@ pub trait Sink: Send + 'static {
     /// # Errors
     /// The store cannot be read.
     fn dead_letter_count(&mut self) -> Result<u64, SinkError>;
+
+    /// Whether the book is a history, in which every entry leaves something that no later one
+    /// tells again. Such a book loses by beginning with a snapshot.
+    fn keeps_history(&self) -> bool {
+        false
+    }
+
+    /// The book can be replayed after this entry or a later one; what it holds of earlier ones
+    /// cannot be told apart. 0 unless the book began with a snapshot and keeps history.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn replay_floor(&mut self) -> Result<JournalId, SinkError> {
+        Ok(JournalId::ZERO)
+    }
+
+    /// Makes room for a new book beside the present one, which goes on being read and applied to.
+    /// What an earlier rebuild left behind is dropped. A sink that keeps no second book refuses.
+    ///
+    /// # Errors
+    /// As [`SinkError`] says; nothing has then changed.
+    fn begin_rebuild(&mut self, new: &NewBook) -> Result<(), SinkError> {
+        Err(cannot_rebuild(new))
+    }
+
+    /// Applies a batch to the new book. It need not be durable before
+    /// [`Sink::finish_rebuild`]; a batch that fails leaves the new book as it was.
+    ///
+    /// # Errors
+    /// As [`Sink::apply`].
+    fn fill_rebuild(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
+        Err(cannot_rebuild(batch))
+    }
+
+    /// Fills the new book from a snapshot; the whole of it comes at once.
+    ///
+    /// # Errors
+    /// As [`Sink::load_snapshot`].
+    fn fill_rebuild_from_snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), SinkError> {
+        Err(cannot_rebuild(&snapshot))
+    }
+
+    /// Makes the new book the book, in one transaction with its checkpoint, its dead letters and
+    /// whatever connects it with what people wrote. Calling it again after a failure is fine.
+    ///
+    /// # Errors
+    /// As [`SinkError`] says; the present book is then as it was.
+    fn finish_rebuild(&mut self, checkpoint: Checkpoint) -> Result<(), SinkError> {
+        Err(cannot_rebuild(&checkpoint))
+    }
+
+    /// Drops the new book. What cannot be dropped now is dropped by the next
+    /// [`Sink::begin_rebuild`].
+    fn abandon_rebuild(&mut self) {}
+}
+
+fn cannot_rebuild(what: &dyn std::fmt::Debug) -> SinkError {
+    SinkError::Damaged(format!("this sink keeps no second book for {what:?}"), None)
 }
 
 /// A reader that consumers share.

@@ -1,5 +1,6 @@
 //! What a consumer says of itself.
 
+use crate::rebuild::RebuildStatus;
 use journal::{Digest, Epoch, JournalId, Time};
 use serde::Serialize;
 
@@ -81,4 +82,6 @@ pub struct ConsumerStatus {
     /// When the last heartbeat came back.
     #[schema(value_type = Option<String>)]
     pub last_heartbeat_at: Option<Time>,
+    /// The rebuild that runs, or the last one since the process started.
+    pub rebuild: Option<RebuildStatus>,
 }

@@ -174,6 +174,21 @@ pub const ALL: &[Code] = &[
         "The parked entry still cannot be applied",
         "Remove the cause that `detail` names and retry, or discard the entry.",
     ),
+    code(
+        "rebuild_running",
+        "The book is being rebuilt already",
+        "Follow `rebuild` of GET /filestore/health, or end it with DELETE /filestore/rebuild.",
+    ),
+    code(
+        "rebuild_would_lose",
+        "A rebuild would lose what nobody can bring back",
+        "Read in `detail` what would be lost; go on with `acceptLoss` if that is meant.",
+    ),
+    code(
+        "not_replayable",
+        "The journal cannot be replayed from there",
+        "Replay from an entry that `detail` allows, or rebuild the whole book.",
+    ),
     // SQL
     code(
         "invalid_sql",

@@ -16,6 +16,7 @@
 
 mod nodes;
 mod place;
+mod rebuild;
 mod snapshot;
 
 pub(crate) use place::replace_all;
@@ -24,6 +25,7 @@ use crate::db::{Fault, fault};
 use crate::lane::Turn;
 use crate::lock::Lock;
 use crate::rules::NamespaceRules;
+use feed::rebuild::NewBook;
 use feed::{Batch, Checkpoint, DeadLetter, SinkError};
 use journal::{Clock, Digest, JournalId, Snapshot, Time};
 use nodes::NodeWriter;
@@ -41,6 +43,8 @@ pub struct Sink {
     pub(crate) turn: Turn,
     pub(crate) rules: SharedRules,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What the book that is being made beside this one began with.
+    pub(crate) new_book: Option<NewBook>,
     pub(crate) _lock: Arc<Lock>,
 }
 
@@ -91,6 +95,26 @@ impl feed::Sink for Sink {
             })
             .map(i64::unsigned_abs)
             .map_err(store_fault)
+    }
+
+    fn begin_rebuild(&mut self, new: &NewBook) -> Result<(), SinkError> {
+        rebuild::begin(self, new).map_err(store_fault)
+    }
+
+    fn fill_rebuild(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
+        rebuild::fill(self, batch)
+    }
+
+    fn fill_rebuild_from_snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), SinkError> {
+        rebuild::fill_from_snapshot(self, snapshot)
+    }
+
+    fn finish_rebuild(&mut self, checkpoint: Checkpoint) -> Result<(), SinkError> {
+        rebuild::finish(self, checkpoint)
+    }
+
+    fn abandon_rebuild(&mut self) {
+        rebuild::abandon(self);
     }
 }
 

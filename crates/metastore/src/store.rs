@@ -228,6 +228,7 @@ impl Metastore {
             turn: Arc::clone(&inner.turn),
             rules: Arc::clone(&inner.rules),
             clock: Arc::clone(&inner.clock),
+            new_book: None,
             _lock: lock,
         })
     }

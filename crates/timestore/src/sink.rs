@@ -6,7 +6,10 @@
 //! if a snapshot has been loaded since, without its deltas, because the snapshot counted them.
 //! The checkpoint never goes back.
 
+mod rebuild;
 mod snapshot;
+
+pub(crate) use rebuild::DROP as DROP_REBUILD;
 
 use crate::activity::{Builder, Row};
 use crate::catalogue::Dataset;
@@ -15,6 +18,7 @@ use crate::pipeline::{self, Append};
 use crate::store::{self, Store};
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, OptionalExt, params};
+use feed::rebuild::{Base, NewBook};
 use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
 use journal::{Clock, JournalId, Snapshot, Time};
 use std::collections::HashSet;
@@ -28,6 +32,8 @@ pub struct ActivitySink {
     clock: Arc<dyn Clock>,
     /// As stored; `None` until it is read, and after every failure.
     position: Option<Option<Position>>,
+    /// What the book that is being made beside this one began with.
+    new_book: Option<NewBook>,
 }
 
 /// What is stored of the journal.
@@ -45,6 +51,7 @@ impl ActivitySink {
             dataset,
             clock,
             position: None,
+            new_book: None,
         }
     }
 
@@ -122,6 +129,11 @@ impl ActivitySink {
         })
     }
 
+    fn begun(&self) -> Result<NewBook> {
+        self.new_book
+            .ok_or_else(|| Error::internal("no rebuild was begun"))
+    }
+
     /// Keeps what is known of the position in step with whether the store took the change.
     fn settle<T>(
         &mut self,
@@ -157,6 +169,7 @@ impl Sink for ActivitySink {
                 &self.dataset,
                 snapshot,
                 stored,
+                false,
                 self.clock.now(),
             )
         });
@@ -181,6 +194,53 @@ impl Sink for ActivitySink {
                 Ok(connection.query_row(sql, [], |row| row.get(0))?)
             })
             .map_err(sink_error)
+    }
+
+    fn keeps_history(&self) -> bool {
+        true
+    }
+
+    fn replay_floor(&mut self) -> std::result::Result<JournalId, SinkError> {
+        let position = self.position().map_err(sink_error)?;
+        Ok(position.map_or(JournalId::ZERO, |position| position.snapshot_id))
+    }
+
+    fn begin_rebuild(&mut self, new: &NewBook) -> std::result::Result<(), SinkError> {
+        rebuild::begin(&self.store).map_err(sink_error)?;
+        self.new_book = Some(*new);
+        Ok(())
+    }
+
+    fn fill_rebuild(&mut self, batch: &Batch<'_>) -> std::result::Result<(), SinkError> {
+        self.gather(batch)
+            .map_err(|error| sink_error(rebuild::lost(error)))
+    }
+
+    fn fill_rebuild_from_snapshot(
+        &mut self,
+        snapshot: Snapshot<'_>,
+    ) -> std::result::Result<(), SinkError> {
+        let result = self
+            .begun()
+            .and_then(|new| self.begin_with_snapshot(&new, snapshot));
+        self.settle(result, |next| Some(*next)).map(drop)
+    }
+
+    fn finish_rebuild(&mut self, checkpoint: Checkpoint) -> std::result::Result<(), SinkError> {
+        let new = self.begun().map_err(sink_error)?;
+        if new.base == Base::Snapshot {
+            self.abandon_rebuild();
+            return Ok(());
+        }
+        let result = self.swap(new, checkpoint).map_err(rebuild::lost);
+        self.settle(result, |next| Some(*next))?;
+        self.new_book = None;
+        Ok(())
+    }
+
+    fn abandon_rebuild(&mut self) {
+        self.new_book = None;
+        rebuild::abandon(&self.store);
     }
 }
 

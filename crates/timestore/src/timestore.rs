@@ -152,6 +152,7 @@ impl Timestore {
 fn prepare(connection: &Connection, options: &Options) -> Result<()> {
     store::transaction(connection, |connection| {
         catalogue::prepare(connection)?;
+        connection.execute_batch(crate::sink::DROP_REBUILD)?;
         let found: Option<(i64, String)> = connection
             .query_row(
                 "SELECT id, table_name FROM tidemark.datasets WHERE is_activity",

@@ -1,10 +1,15 @@
 //! One step along the journal, and every check it makes.
 
+mod rebuild;
+
+pub use rebuild::RebuildStep;
+
 use super::pages::{Checked, Pages};
 use crate::{Batch, Checkpoint, DeadLetter, Item, SharedReader, Sink, SinkError};
 use journal::{
     ChainError, Clock, Digest, Entry, Epoch, Event, JournalId, Page, Position, ReadError, Time,
 };
+use rebuild::Rebuilds;
 use std::sync::Arc;
 
 /// How much a follower takes at once, and what it bears.
@@ -112,6 +117,7 @@ pub struct Follower<S> {
     checkpoint: Option<Checkpoint>,
     position: Option<Position>,
     dead_letters: Option<u64>,
+    rebuilds: Rebuilds,
 }
 
 impl<S> std::fmt::Debug for Follower<S> {
@@ -164,6 +170,7 @@ impl<S: Sink> Follower<S> {
             checkpoint: None,
             position: None,
             dead_letters: None,
+            rebuilds: Rebuilds::default(),
         }
     }
 

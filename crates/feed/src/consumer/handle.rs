@@ -2,6 +2,7 @@
 //! letters, waking and stopping.
 
 use super::run::Rest;
+use crate::rebuild::{RebuildError, RebuildRequest, RebuildState, RebuildStatus};
 use crate::{BusState, ConsumerState, ConsumerStatus, DeadLetter};
 use journal::{Clock, JournalId, Time};
 use parking_lot::{Condvar, Mutex};
@@ -44,6 +45,13 @@ pub(super) enum Request {
     Discard {
         journal_id: JournalId,
         reply: Reply<()>,
+    },
+    Rebuild {
+        request: RebuildRequest,
+        reply: oneshot::Sender<Result<RebuildStatus, RebuildError>>,
+    },
+    CancelRebuild {
+        reply: oneshot::Sender<bool>,
     },
 }
 
@@ -109,6 +117,7 @@ impl ConsumerHandle {
             bus_mode: "inline",
             bus: BusState::Lost,
             last_heartbeat_at: None,
+            rebuild: None,
         };
         let now = Instant::now();
         let progress = Progress {
@@ -236,29 +245,75 @@ impl ConsumerHandle {
             .await
     }
 
+    /// Begins a rebuild of the book, or a replay. It goes on after this returns;
+    /// [`ConsumerStatus::rebuild`] tells how far it is.
+    ///
+    /// # Errors
+    /// As [`RebuildError`] says; nothing has then changed.
+    pub async fn rebuild(&self, request: RebuildRequest) -> Result<RebuildStatus, RebuildError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Rebuild { request, reply })
+            .map_err(|reason| RebuildError::Unavailable(reason.to_owned()))?;
+        answer.await.unwrap_or_else(|_| {
+            Err(RebuildError::Unavailable(
+                "the consumer has stopped".to_owned(),
+            ))
+        })
+    }
+
+    /// Ends a rebuild that runs, and leaves the old book as it was. Whether one ran.
+    ///
+    /// # Errors
+    /// The consumer cannot answer now.
+    pub async fn cancel_rebuild(&self) -> Result<bool, RebuildError> {
+        let (reply, answer) = oneshot::channel();
+        let unavailable = |reason: &str| RebuildError::Unavailable(reason.to_owned());
+        self.send(Request::CancelRebuild { reply })
+            .map_err(unavailable)?;
+        answer
+            .await
+            .map_err(|_| unavailable("the consumer has stopped"))
+    }
+
+    /// The last entry that this consumer no longer needs: its checkpoint, or where a rebuild that
+    /// runs is.
+    #[must_use]
+    pub fn needs_after(&self) -> JournalId {
+        let progress = self.shared.status.lock();
+        let checkpoint = progress.status.checkpoint;
+        let rebuild = progress.status.rebuild.as_ref();
+        rebuild
+            .filter(|rebuild| rebuild.state == RebuildState::Running)
+            .map_or(checkpoint, |rebuild| rebuild.journal_id.min(checkpoint))
+    }
+
     async fn ask<T>(
         &self,
         request: impl FnOnce(Reply<T>) -> Request,
     ) -> Result<T, DeadLetterError> {
         let (reply, answer) = oneshot::channel();
-        {
-            let mut inbox = self.shared.inbox.lock();
-            if inbox.has_ended || inbox.requests.len() >= REQUESTS_MAX {
-                let reason = if inbox.has_ended {
-                    "it has stopped"
-                } else {
-                    "it is busy"
-                };
-                return Err(DeadLetterError::Unavailable(reason.to_owned()));
-            }
-            inbox.requests.push_back(request(reply));
-        }
-        self.shared.woken.notify_one();
+        self.send(request(reply))
+            .map_err(|reason| DeadLetterError::Unavailable(reason.to_owned()))?;
         answer.await.unwrap_or_else(|_| {
             Err(DeadLetterError::Unavailable(
                 "the consumer has stopped".to_owned(),
             ))
         })
+    }
+
+    fn send(&self, request: Request) -> Result<(), &'static str> {
+        {
+            let mut inbox = self.shared.inbox.lock();
+            if inbox.has_ended {
+                return Err("it has stopped");
+            }
+            if inbox.requests.len() >= REQUESTS_MAX {
+                return Err("it is busy");
+            }
+            inbox.requests.push_back(request);
+        }
+        self.shared.woken.notify_one();
+        Ok(())
     }
 
     /// What the bus's session says of itself.

@@ -2,7 +2,7 @@
 
 use super::follower::with_sources;
 use super::handle::{ConsumerHandle, DeadLetterError, Progress, Request};
-use super::{Backoff, Follower, FollowerOptions, Step};
+use super::{Backoff, Follower, FollowerOptions, RebuildStep, Step};
 use crate::{BusState, ConsumerState, DeadLetter, SharedReader, Sink};
 use journal::{Clock, JournalId};
 use std::sync::Arc;
@@ -146,6 +146,9 @@ impl<S: Sink> Consumer<S> {
 
     /// One step of the follower; what to wait for before the next.
     pub fn turn(&mut self) -> Rest {
+        if let Some(rest) = self.rebuild_turn() {
+            return rest;
+        }
         let step = self.follower.step();
         let dead_letters = self.follower.dead_letter_count().ok();
         let mut progress = self.handle.shared.status.lock();
@@ -165,6 +168,38 @@ impl<S: Sink> Consumer<S> {
             at_most: self.delay(&step, bus),
             heeds_signals: is == ConsumerState::Following,
         }
+    }
+
+    /// A step of the rebuild that runs, before the old book's own step. What to wait for, if that
+    /// one is left out: a halted book does not go on before it is rebuilt.
+    fn rebuild_turn(&mut self) -> Option<Rest> {
+        if !self.follower.is_rebuilding() {
+            return None;
+        }
+        let sink = self.handle.name();
+        let step = self.follower.rebuild_step();
+        let mut progress = self.handle.shared.status.lock();
+        let is_halted = progress.status.state == ConsumerState::Halted;
+        progress.status.rebuild = self.follower.rebuild_status().cloned();
+        drop(progress);
+        let at_most = match &step {
+            RebuildStep::Retry(_) => self.options.poll_interval,
+            _ => Duration::ZERO,
+        };
+        match step {
+            RebuildStep::Done => tracing::info!(sink, "book rebuilt"),
+            RebuildStep::Failed(error) => {
+                tracing::error!(sink, error, "rebuild failed, the book is as it was");
+            }
+            RebuildStep::Retry(_) | RebuildStep::Filled if is_halted => {
+                return Some(Rest {
+                    at_most,
+                    heeds_signals: false,
+                });
+            }
+            RebuildStep::Retry(_) | RebuildStep::Filled | RebuildStep::Idle => {}
+        }
+        None
     }
 
     /// Writes what the step did into the status.
@@ -219,9 +254,19 @@ impl<S: Sink> Consumer<S> {
             _ => self.backoff.reset(),
         }
         match (step, bus) {
+            (Step::AtHead, _) if self.follower.is_rebuilding() => self.rebuild_delay(),
             (Step::AtHead, BusState::Live) => self.options.idle_interval,
             (Step::AtHead, _) => self.options.poll_interval,
             _ => Duration::ZERO,
+        }
+    }
+
+    /// While the new book grows there is always something to do.
+    fn rebuild_delay(&self) -> Duration {
+        let status = self.follower.rebuild_status();
+        match status.and_then(|status| status.last_error.as_ref()) {
+            Some(_) => self.options.poll_interval,
+            None => Duration::ZERO,
         }
     }
 
@@ -277,7 +322,26 @@ impl<S: Sink> Consumer<S> {
                 });
                 let _ = reply.send(outcome);
             }
+            Request::Rebuild { request, reply } => {
+                let begun = self.follower.begin_rebuild(request);
+                if let Ok(status) = &begun {
+                    let (sink, after) = (self.handle.name(), status.after.get());
+                    tracing::info!(sink, after, base = ?status.base, "rebuild begun");
+                }
+                self.show_rebuild();
+                let _ = reply.send(begun);
+            }
+            Request::CancelRebuild { reply } => {
+                let has_ended = self.follower.cancel_rebuild();
+                self.show_rebuild();
+                let _ = reply.send(has_ended);
+            }
         }
+    }
+
+    fn show_rebuild(&self) {
+        let status = self.follower.rebuild_status().cloned();
+        self.handle.shared.status.lock().status.rebuild = status;
     }
 
     fn letter(&mut self, journal_id: JournalId) -> Result<DeadLetter, DeadLetterError> {

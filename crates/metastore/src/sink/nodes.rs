@@ -38,13 +38,26 @@ pub(super) struct Told<'a> {
 /// How a comparison with the disk went.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Checked<'a> {
-    at: Time,
-    last_reconciled_at: Option<Time>,
-    reason: &'a str,
-    previous_state: Option<&'a str>,
+    pub(super) at: Time,
+    pub(super) last_reconciled_at: Option<Time>,
+    pub(super) reason: &'a str,
+    pub(super) previous_state: Option<&'a str>,
 }
 
 impl<'a> Told<'a> {
+    /// What an entry tells of a node's state, if it tells one.
+    pub(super) fn of(item: &Item<'a>) -> Option<Self> {
+        match item.event {
+            Event::Node(event) => Some(Self::by_command(
+                item.entry.id,
+                &item.entry.event_type,
+                event,
+            )),
+            Event::Reconciled(event) => Some(Self::by_reconciling(item.entry.id, event)),
+            _ => None,
+        }
+    }
+
     fn by_command(id: JournalId, event_type: &EventType, event: &'a NodeEvent<'a>) -> Self {
         let state = match event_type {
             EventType::NodeDeleted => NodeState::Deleted,

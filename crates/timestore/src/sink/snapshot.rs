@@ -40,6 +40,7 @@ pub(super) fn load(
     dataset: &Dataset,
     snapshot: Snapshot<'_>,
     stored: Option<Position>,
+    is_other_history: bool,
     now: Time,
 ) -> Result<Position> {
     let next = Position {
@@ -54,6 +55,13 @@ pub(super) fn load(
     let dataset = dataset.clone();
     let answer = store.begin_write(move |connection| {
         store::transaction(connection, |connection| {
+            make_way(
+                connection,
+                &dataset,
+                &next,
+                stored.as_ref(),
+                is_other_history,
+            )?;
             take(connection, &dataset, &receive, &next, stored.as_ref(), now)
         })
     })?;
@@ -131,6 +139,33 @@ fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
     Ok(())
 }
 
+/// Takes out what the snapshot does not continue: rows of another history, which are set aside, and
+/// those of a future that did not happen.
+fn make_way(
+    connection: &Connection,
+    dataset: &Dataset,
+    next: &Position,
+    stored: Option<&Position>,
+    is_other_history: bool,
+) -> Result<()> {
+    match stored {
+        Some(stored) if is_other_history || stored.checkpoint.epoch != next.checkpoint.epoch => {
+            set_aside(connection, dataset, stored)
+        }
+        _ => {
+            let snapshot_id = next.checkpoint.journal_id.as_i64();
+            let table = dataset.quoted_table();
+            connection.execute(
+                &format!("DELETE FROM {table} WHERE journal_id > ?"),
+                [snapshot_id],
+            )?;
+            let letters = "DELETE FROM tidemark.dead_letters WHERE journal_id > ?";
+            connection.execute(letters, [snapshot_id])?;
+            Ok(())
+        }
+    }
+}
+
 /// On the owner thread, inside a transaction.
 fn take(
     connection: &Connection,
@@ -141,24 +176,6 @@ fn take(
     now: Time,
 ) -> Result<()> {
     let snapshot_id = next.checkpoint.journal_id.as_i64();
-    match stored {
-        Some(stored) if stored.checkpoint.epoch != next.checkpoint.epoch => {
-            set_aside(connection, dataset, stored)?;
-        }
-        _ => {
-            connection.execute(
-                &format!(
-                    "DELETE FROM {} WHERE journal_id > ?",
-                    dataset.quoted_table()
-                ),
-                [snapshot_id],
-            )?;
-            connection.execute(
-                "DELETE FROM tidemark.dead_letters WHERE journal_id > ?",
-                [snapshot_id],
-            )?;
-        }
-    }
     stage(connection, dataset, chunks)?;
     let table = dataset.quoted_table();
     for sql in [
@@ -192,7 +209,11 @@ fn stage(connection: &Connection, dataset: &Dataset, chunks: &Receiver<Chunk>) -
 }
 
 /// Keeps the rows of another journal under another name and begins an empty table.
-fn set_aside(connection: &Connection, dataset: &Dataset, stored: &Position) -> Result<()> {
+pub(super) fn set_aside(
+    connection: &Connection,
+    dataset: &Dataset,
+    stored: &Position,
+) -> Result<()> {
     let epoch = stored.checkpoint.epoch.to_string();
     let aside = format!(
         "{}_{}_{}",

@@ -1,0 +1,4 @@
+DELETE FROM temp.new_nodes;
+DELETE FROM temp.new_dead_letters;
+DELETE FROM temp.carried;
+DROP INDEX IF EXISTS temp.new_nodes_path;
