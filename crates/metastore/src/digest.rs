@@ -1,6 +1,7 @@
 //! A hash over what the sync wrote.
 
 use crate::node::snapshot_node;
+use journal::{Digest, Epoch, JournalId};
 use rusqlite::Connection;
 
 /// The hash over all live nodes and their records' namespaces.
@@ -23,4 +24,65 @@ pub(crate) fn content(connection: &Connection) -> rusqlite::Result<String> {
         hasher.update(b"\n");
     }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// What a digest of the whole book says.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BookDigest)]
+pub(crate) struct BookDigest {
+    /// The entry that the book is the state at.
+    #[schema(value_type = u64)]
+    pub(crate) journal_id: JournalId,
+    /// The journal it follows.
+    #[schema(value_type = Option<String>)]
+    pub(crate) epoch: Option<Epoch>,
+    /// The journal's chained digest at that entry.
+    #[schema(value_type = Option<String>)]
+    pub(crate) digest: Option<Digest>,
+    /// A hash over what the sync wrote of all live nodes: the same nodes in the same namespaces,
+    /// the same hash, however the book came to hold them.
+    pub(crate) content: String,
+    /// How many nodes that are.
+    pub(crate) nodes: u64,
+    /// A hash over what people wrote: a rebuild leaves it as it is.
+    pub(crate) people: String,
+    /// In how many records somebody wrote something.
+    pub(crate) records: u64,
+}
+
+/// The digest of one state of the book.
+pub(crate) fn of(connection: &Connection) -> rusqlite::Result<BookDigest> {
+    let transaction = connection.unchecked_transaction()?;
+    let checkpoint = crate::sink::load_checkpoint(&transaction)?;
+    let nodes: i64 = transaction.query_row(
+        "SELECT count(*) FROM filestore_nodes WHERE state <> 'deleted'",
+        [],
+        |row| row.get(0),
+    )?;
+    let (people, records) = people(&transaction)?;
+    Ok(BookDigest {
+        journal_id: checkpoint.map_or(JournalId::ZERO, |checkpoint| checkpoint.journal_id),
+        epoch: checkpoint.map(|checkpoint| checkpoint.epoch),
+        digest: checkpoint.map(|checkpoint| checkpoint.digest),
+        content: content(&transaction)?,
+        nodes: nodes.unsigned_abs(),
+        people,
+        records,
+    })
+}
+
+/// The hash over what people wrote, and in how many records they did.
+fn people(connection: &Connection) -> rusqlite::Result<(String, u64)> {
+    let mut statement = connection.prepare(include_str!("sql/digest_people.sql"))?;
+    let mut rows = statement.query([])?;
+    let mut hasher = blake3::Hasher::new();
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let line: String = row.get(0)?;
+        hasher.update(line.as_bytes());
+        hasher.update(b"\n");
+        count += 1;
+    }
+    Ok((hasher.finalize().to_hex().to_string(), count))
 }

@@ -2,6 +2,7 @@
 
 mod body;
 mod bulk;
+mod digest;
 mod namespaces;
 mod nodes;
 mod records;
@@ -40,6 +41,7 @@ pub(crate) fn router(metastore: &Metastore) -> OpenApiRouter {
         .routes(routes!(rules::get, rules::put))
         .routes(routes!(rules::preview))
         .routes(routes!(nodes::list))
+        .routes(routes!(digest::get))
         .routes(routes!(stream::watch))
         .with_state(metastore.clone())
 }

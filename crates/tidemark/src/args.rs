@@ -2,7 +2,9 @@
 //! arguments beside their code.
 
 use crate::commands::files::{change, get, meta, put, reconcile};
-use crate::commands::{activity, dead_letters, events, mounts, nodes, records, scan, sql, status};
+use crate::commands::{
+    activity, consumers, dead_letters, events, mounts, nodes, rebuild, records, scan, sql, status,
+};
 use crate::config::{Client, Config, Global};
 use crate::output::Format;
 use crate::services::Service;
@@ -91,6 +93,12 @@ pub enum Command {
     /// List, retry and discard the entries that a book could not apply
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    /// Show how far each consumer of the journal is; exit 1 if one does not follow it
+    Consumers(consumers::ConsumersArgs),
+    /// Make a book anew from the journal, beside the one that is read meanwhile
+    Rebuild(rebuild::RebuildArgs),
+    /// Read the journal again after an entry, and make that part of a book anew
+    Replay(rebuild::ReplayArgs),
     /// Print the OpenAPI document of a running service
     Openapi(status::OpenapiArgs),
     /// Print the completions of a shell

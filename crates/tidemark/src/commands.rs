@@ -1,11 +1,13 @@
 //! Commands that talk REST: ask, print rows, say the rest on stderr.
 
 pub(crate) mod activity;
+pub(crate) mod consumers;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod mounts;
 pub(crate) mod nodes;
+pub(crate) mod rebuild;
 pub(crate) mod records;
 pub(crate) mod scan;
 pub(crate) mod sql;

@@ -4,7 +4,8 @@ use crate::args::{Command, ServeArgs};
 use crate::client::Services;
 use crate::commands::files::{change, get, meta, put, reconcile};
 use crate::commands::{
-    Outcome, activity, dead_letters, events, mounts, nodes, records, scan, sql, status,
+    Outcome, activity, consumers, dead_letters, events, mounts, nodes, rebuild, records, scan, sql,
+    status,
 };
 use crate::config::{Client, Config};
 use crate::invocation::{Error, Invocation, command, parse};
@@ -77,6 +78,9 @@ fn run(invocation: Invocation) -> anyhow::Result<Outcome> {
         Command::Owner(args) => records::owner(&at(&args.args().reading.client, config)?, args),
         Command::Events(args) => events::run(&at(&args.args().reading.client, config)?, args),
         Command::DeadLetters(args) => dead_letters::run(&at(&args.reading().client, config)?, args),
+        Command::Consumers(args) => consumers::run(&at(&args.reading.client, config)?, args),
+        Command::Rebuild(args) => rebuild::rebuild(&at(&args.reading.client, config)?, args),
+        Command::Replay(args) => rebuild::replay(&at(&args.reading.client, config)?, args),
         Command::Openapi(args) => status::openapi(&at(&args.client, config)?, args),
         Command::Completions { shell } => completions(*shell),
         Command::ConfigReference => {

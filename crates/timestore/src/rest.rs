@@ -3,6 +3,7 @@
 mod admin;
 mod answer;
 mod datasets;
+mod digest;
 mod filestore;
 mod saved;
 mod sql;
@@ -36,6 +37,7 @@ pub(crate) fn router(shared: Shared) -> OpenApiRouter {
         .routes(routes!(filestore::as_of))
         .routes(routes!(filestore::reconciliation))
         .routes(routes!(filestore::nodes))
+        .routes(routes!(digest::get))
         .with_state(shared)
 }
 

@@ -18,7 +18,7 @@ const READERS: usize = 2;
 /// Reads of each kind that may wait.
 const READ_QUEUE: usize = 32;
 /// A digest reads every row.
-const DIGEST_LIMIT: Duration = Duration::from_secs(600);
+pub(crate) const DIGEST_LIMIT: Duration = Duration::from_secs(600);
 
 /// What a timestore is opened with.
 #[derive(Clone, Debug)]
