@@ -255,7 +255,10 @@ impl<S: Sink> Follower<S> {
             return self.advance_by_snapshot(running).map(|()| true);
         }
         let limit = self.options.batch_max_entries.min(FILL_MAX_ENTRIES);
-        let page = self.pages.reader().read(running.checkpoint.journal_id, limit)?;
+        let page = self
+            .pages
+            .reader()
+            .read(running.checkpoint.journal_id, limit)?;
         check(running.checkpoint, &page)?;
         running.status.head = page.position.head;
         if let Some(last) = page.entries.last() {
