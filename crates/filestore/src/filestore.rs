@@ -19,7 +19,7 @@ const COMMANDS: usize = 64;
 const READS: usize = 16;
 
 /// Event streams at once; the next client is refused.
-const STREAMS: usize = 1_024;
+const STREAMS: usize = 512;
 
 /// What a filestore needs to know.
 #[derive(Clone)]

@@ -71,6 +71,7 @@ struct Subject {
         description = "Go on after this journal id; without it, with the next entry")),
     responses(
         (status = 200, content_type = "text/event-stream"),
+        (status = 409, description = "The id lies past the journal's end: it is of another one"),
         (status = 410, description = "The journal no longer holds what follows that id"),
         (status = 503, description = "Too many streams are open")
     )
@@ -95,12 +96,14 @@ pub(super) async fn stream(
             .filter(|word| !word.is_empty())
             .collect(),
     };
-    let last = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.trim().parse().ok());
-    let after = last
+    let head = state.store.head().id;
+    let after = last_event_id(&headers)?
         .or(asked.after)
-        .map_or(state.store.head().id, JournalId::new);
+        .map_or(head, JournalId::new);
+    if after > head {
+        let detail = format!("the journal ends at {head}, so entry {after} is of another one");
+        return Err(Problem::conflict("journal_mismatch", detail));
+    }
     let slot = Arc::clone(&state.stream_slots)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many event streams are open as there may be"))?;
@@ -111,6 +114,18 @@ pub(super) async fn stream(
         std::future::ready(frame(&filter, entry).transpose())
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(id) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
+    match id.to_str().unwrap_or_default().trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| {
+            Problem::bad_request("invalid_request", "Last-Event-ID: it is no journal id")
+        }),
+    }
 }
 
 async fn page(filestore: &Arc<Filestore>, after: JournalId) -> Result<Vec<Entry>, Problem> {

@@ -8,6 +8,8 @@
 //!
 //! Totals are in [`total`].
 
+#[cfg(test)]
+mod tests;
 mod total;
 
 use super::{Node, StoreError, node};

@@ -227,6 +227,12 @@ async fn an_id_that_is_trimmed_is_told_before_the_stream_begins() {
     let request = server.request(Method::GET, "/v1/events/stream");
     let answer = server.send(request.header("Last-Event-ID", "2")).await;
     assert_eq!(answer.problem(), (410, "journal_trimmed"));
+    let request = server.request(Method::GET, "/v1/events/stream");
+    let answer = server.send(request.header("Last-Event-ID", "99")).await;
+    assert_eq!(answer.problem(), (409, "journal_mismatch"));
+    let request = server.request(Method::GET, "/v1/events/stream");
+    let answer = server.send(request.header("Last-Event-ID", "x")).await;
+    assert_eq!(answer.problem(), (400, "invalid_request"));
     let mut frames = Frames::open(&server, "", Some(4)).await;
     assert_eq!(frames.take(1).await[0].id, 5);
 }

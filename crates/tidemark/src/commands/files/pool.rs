@@ -12,6 +12,9 @@ const WORKERS: usize = 8;
 /// Transfers that wait.
 const QUEUE: usize = 64;
 
+/// Failures that are named one by one.
+const SAID: u64 = 100;
+
 /// What a tree came to.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -27,10 +30,13 @@ impl Counts {
         self.failed.load(Ordering::Relaxed) == 0
     }
 
-    /// Leaves this one out and says why.
+    /// Leaves this one out and says why; of many, the first ones.
     pub(crate) fn fail(&self, bar: &Bar, name: &str, reason: impl std::fmt::Display) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        bar.say(format_args!("{}: {reason}", escape(name)));
+        match self.failed.fetch_add(1, Ordering::Relaxed) {
+            before if before < SAID => bar.say(format_args!("{}: {reason}", escape(name))),
+            SAID => bar.say("and more, which are counted and not named"),
+            _ => {}
+        }
     }
 }
 
@@ -84,9 +90,9 @@ pub(crate) fn is_fatal(error: &anyhow::Error) -> bool {
         .chain()
         .find_map(|cause| cause.downcast_ref::<Error>());
     match cause {
-        Some(error) => error.status().is_none_or(|status| {
-            status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 429)
-        }),
+        Some(error) => error
+            .status()
+            .is_none_or(|status| status.is_server_error() || matches!(status.as_u16(), 401 | 429)),
         None => false,
     }
 }
