@@ -152,12 +152,12 @@ impl Conditions {
         }
     }
 
-    /// The word of each, in a list; nothing if there are none.
+    /// The word of each, in a list; nothing if there are none. They are words of our own, and stand
+    /// in the text: bound values that an index has a condition on would have the statement prepared
+    /// anew each time.
     fn and_words(&mut self, column: &str, words: &[&'static str]) {
         if !words.is_empty() {
-            let places = vec!["?"; words.len()].join(", ");
-            let words = words.iter().map(|word| Value::from((*word).to_owned()));
-            self.and(&format!("{column} IN ({places})"), words);
+            self.and(&format!("{column} IN ('{}')", words.join("', '")), []);
         }
     }
 }

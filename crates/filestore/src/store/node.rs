@@ -222,8 +222,11 @@ pub(crate) fn missing_at(
     path: &str,
     kind: NodeKind,
 ) -> Result<Option<Node>, StoreError> {
+    // SQLite compares a bound value with the condition of an index on one kind, and would prepare
+    // the statement anew for each value; it is told which index it is.
     const SQL: &str = select_nodes!(
-        "WHERE n.mount_id = ?1 AND n.path = ?2 AND n.vacated > 0 AND n.state <> 'deleted'
+        "INDEXED BY nodes_by_path
+         WHERE n.mount_id = ?1 AND n.path = ?2 AND n.vacated > 0 AND n.state <> 'deleted'
             AND n.kind = ?3
          ORDER BY n.last_journal_id DESC LIMIT 1"
     );

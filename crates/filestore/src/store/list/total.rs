@@ -135,7 +135,7 @@ fn off(connection: &Connection, listing: &Listing, directory: &Node) -> Result<O
         _ => listing.only_to_depth(&mut conditions),
     }
     if let Some(kind) = listing.kind() {
-        conditions.and("n.kind = ?", [Value::from(kind.as_str().to_owned())]);
+        conditions.and_words("n.kind", &[kind.as_str()]);
     }
     let sql = format!(
         "SELECT coalesce(sum(n.state = 'inconsistent'), 0), coalesce(sum(n.state = 'missing'), 0)
