@@ -260,6 +260,9 @@ pub struct NodeEvent<'a> {
     pub command_id: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub previous_path: Option<Text<'a>>,
+    /// Where it moved from, if that is another mount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_backend_mount_id: Option<i64>,
     #[serde(default)]
     pub previous_size_bytes: Option<i64>,
     #[serde(default)]

@@ -48,6 +48,7 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("duration_ms", "BIGINT"),
     ("ingested_at", "TIMESTAMP"),
     ("file_delta", "BIGINT"),
+    ("previous_backend_mount_id", "BIGINT"),
 ];
 
 /// The columns as the catalogue's fields.

@@ -29,7 +29,20 @@ pub(crate) struct Question {
     pub(crate) params: HashMap<String, Value>,
     /// How many rows the answer may have; the statement itself allows one more.
     pub(crate) limit: usize,
+    /// It reads the sums by hour: `$summed` is the last entry in them.
+    pub(crate) reads_hours: bool,
 }
+
+/// What a row's node weighs on disk, in bytes.
+pub(crate) const WEIGHT: &str =
+    "CASE WHEN state IN ('active', 'inconsistent') THEN coalesce(size_bytes, 0) ELSE 0 END";
+
+/// The same in files.
+pub(crate) const COUNT: &str = "(kind = 'file' AND state IN ('active', 'inconsistent'))::BIGINT";
+
+/// The mount of a row's node, and the one before.
+pub(crate) const MOUNT: &str = "backend_mount_id";
+pub(crate) const OLD_MOUNT: &str = "coalesce(previous_backend_mount_id, backend_mount_id)";
 
 pub(crate) fn text(value: impl Into<String>) -> Value {
     Value::Text(value.into())

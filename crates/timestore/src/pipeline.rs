@@ -46,16 +46,26 @@ pub(crate) fn append(connection: &Connection, append: Append<'_>) -> Result<Opti
         .map(|partition| record(connection, append.dataset, partition, rows, append.now))
         .transpose()?;
     append_batches(connection, &append.dataset.table, append.batches, partition)?;
-    let source = if append.dataset.is_activity {
-        "journal"
-    } else {
-        "ingest"
-    };
-    metrics::counter!(metric::APPENDED, "source" => source).increment(rows as u64);
+    metrics::counter!(metric::APPENDED, "source" => "ingest").increment(rows as u64);
     Ok(partition)
 }
 
-fn add_fields(connection: &Connection, dataset: &Dataset, fields: &[Field]) -> Result<()> {
+/// Appends the activity's rows by `append`, which tells how many they are.
+pub(crate) fn append_activity(
+    connection: &Connection,
+    append: impl FnOnce(&Connection) -> Result<usize>,
+) -> Result<()> {
+    let rows = append(connection)?;
+    metrics::counter!(metric::APPENDED, "source" => "journal").increment(rows as u64);
+    Ok(())
+}
+
+/// Adds columns to a dataset's table, and to the catalogue.
+pub(crate) fn add_fields(
+    connection: &Connection,
+    dataset: &Dataset,
+    fields: &[Field],
+) -> Result<()> {
     for field in fields {
         connection.execute_batch(&format!(
             "ALTER TABLE {} ADD COLUMN {} {}",

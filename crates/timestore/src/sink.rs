@@ -5,22 +5,33 @@
 //! that a consumer repeats): such a row is appended only if its journal id is not there yet, and
 //! if a snapshot has been loaded since, without its deltas, because the snapshot counted them.
 //! The checkpoint never goes back.
+//!
+//! Nothing here is updated in place, on purpose. While any other transaction is open, DuckDB does
+//! not fold its write-ahead log into the file after a commit that has updated rows, so with an
+//! updated checkpoint overlapping reads would let the log grow for as long as they go on. It does
+//! fold it after commits that only insert and delete: the checkpoint is one row that is deleted
+//! and inserted.
 
+mod hours;
+mod pieces;
 mod rebuild;
 mod snapshot;
 
+pub(crate) use hours::summed;
 pub(crate) use rebuild::DROP as DROP_REBUILD;
 
 use crate::activity::{Builder, Row};
 use crate::catalogue::Dataset;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Append};
+use crate::pipeline;
 use crate::store::{self, Store};
+use crossbeam_channel::Sender;
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, OptionalExt, params};
 use feed::rebuild::{Base, NewBook};
 use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
 use journal::{Clock, JournalId, Snapshot, Time};
+use pieces::{PIECE_ROWS, Piece};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -34,6 +45,10 @@ pub struct ActivitySink {
     position: Option<Option<Position>>,
     /// What the book that is being made beside this one began with.
     new_book: Option<NewBook>,
+    /// The last entry in the sums by hour; `None` as above.
+    summed: Option<JournalId>,
+    /// So many entries are summed at a time.
+    sum_entries: u64,
 }
 
 /// What is stored of the journal.
@@ -45,13 +60,20 @@ struct Position {
 }
 
 impl ActivitySink {
-    pub(crate) fn new(store: Arc<Store>, dataset: Dataset, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        dataset: Dataset,
+        clock: Arc<dyn Clock>,
+        sum_entries: u64,
+    ) -> Self {
         Self {
             store,
             dataset,
             clock,
             position: None,
             new_book: None,
+            summed: None,
+            sum_entries,
         }
     }
 
@@ -64,7 +86,17 @@ impl ActivitySink {
         Ok(position)
     }
 
-    fn apply_batch(&mut self, batch: &Batch<'_>) -> Result<Position> {
+    fn summed(&mut self) -> Result<JournalId> {
+        if let Some(summed) = self.summed {
+            return Ok(summed);
+        }
+        let summed = self.store.write_blocking(summed)?;
+        self.summed = Some(summed);
+        Ok(summed)
+    }
+
+    /// Tells the position and the last entry summed.
+    fn apply_batch(&mut self, batch: &Batch<'_>) -> Result<(Position, JournalId)> {
         let stored = self.position()?;
         if let Some(stored) = stored
             && stored.checkpoint.epoch != batch.checkpoint.epoch
@@ -88,24 +120,37 @@ impl ActivitySink {
             },
         };
         let present = self.present(batch.items, after)?;
-        let rows = build(batch.items, snapshot_id, &present, self.clock.now())?;
+        let (summed, enough) = (self.summed()?, self.sum_entries);
+        let late: Vec<i64> = batch
+            .items
+            .iter()
+            .map(|item| item.entry.id)
+            .filter(|id| *id <= summed)
+            .map(JournalId::as_i64)
+            .filter(|id| !present.contains(id))
+            .collect();
         let (parked, resolved) = (batch.parked.to_vec(), batch.resolved.to_vec());
-        let (dataset, now) = (self.dataset.clone(), self.clock.now());
-        self.store.write_blocking(move |connection| {
+        let (table, now) = (self.dataset.table.clone(), self.clock.now());
+        let (send, rows) = pieces::channel();
+        let answer = self.store.begin_write(move |connection| {
             store::transaction(connection, |connection| {
-                let append = Append {
-                    dataset: &dataset,
-                    new_fields: &[],
-                    batches: vec![rows],
-                    partition: None,
-                    now,
-                };
-                pipeline::append(connection, append)?;
+                pipeline::append_activity(connection, |connection| {
+                    let mut appender = connection.appender_to_db(&table, "main")?;
+                    pieces::append_all(&mut appender, &rows)
+                })?;
                 settle(connection, &parked, &resolved)?;
-                write_position(connection, &next, stored.as_ref())
+                let head = next.checkpoint.journal_id;
+                let summed = hours::follow(connection, summed, head, enough, &late)?;
+                store_position(connection, &next, stored.as_ref())?;
+                Ok(summed)
             })
         })?;
-        Ok(next)
+        // If the owner fails, it drops the channel, and its answer says why.
+        let sent = send_rows(batch.items, snapshot_id, &present, now, &send);
+        drop(send);
+        let taken = answer.recv().map_err(|_| Error::Closed)?;
+        sent?;
+        Ok((next, taken?))
     }
 
     /// Which of the entries that are not new have their row already.
@@ -141,6 +186,7 @@ impl ActivitySink {
         position: impl FnOnce(&T) -> Option<Position>,
     ) -> std::result::Result<T, SinkError> {
         self.position = result.as_ref().ok().map(position);
+        self.summed = None;
         result.map_err(sink_error)
     }
 }
@@ -159,7 +205,9 @@ impl Sink for ActivitySink {
 
     fn apply(&mut self, batch: &Batch<'_>) -> std::result::Result<(), SinkError> {
         let result = self.apply_batch(batch);
-        self.settle(result, |next| Some(*next)).map(drop)
+        let (_, summed) = self.settle(result, |(next, _)| Some(*next))?;
+        self.summed = Some(summed);
+        Ok(())
     }
 
     fn load_snapshot(&mut self, snapshot: Snapshot<'_>) -> std::result::Result<(), SinkError> {
@@ -242,6 +290,25 @@ impl Sink for ActivitySink {
         self.new_book = None;
         rebuild::abandon(&self.store);
     }
+}
+
+/// Sends the rows of the items that are not present, and the end mark.
+fn send_rows(
+    items: &[Item<'_>],
+    snapshot_id: JournalId,
+    present: &HashSet<i64>,
+    now: Time,
+    send: &Sender<Piece>,
+) -> Result<()> {
+    for piece in items.chunks(PIECE_ROWS) {
+        let rows = build(piece, snapshot_id, present, now)?;
+        if send.send(Piece::Rows(rows)).is_err() {
+            return Ok(());
+        }
+    }
+    // The owner may have failed.
+    let _ = send.send(Piece::End);
+    Ok(())
 }
 
 fn build(
@@ -337,8 +404,18 @@ fn read_position(connection: &Connection) -> Result<Option<Position>> {
     }))
 }
 
-/// `stored` is what this sink knows to be there.
+/// As [`store_position`], where rows were not only appended: the sums by hour are made anew.
 fn write_position(
+    connection: &Connection,
+    next: &Position,
+    stored: Option<&Position>,
+) -> Result<()> {
+    hours::renew(connection, next.checkpoint.journal_id)?;
+    store_position(connection, next, stored)
+}
+
+/// `stored` is what this sink knows to be there.
+fn store_position(
     connection: &Connection,
     next: &Position,
     stored: Option<&Position>,
@@ -347,22 +424,19 @@ fn write_position(
     let next_id = next.checkpoint.journal_id.as_i64();
     let digest = next.checkpoint.digest.to_string();
     let snapshot_id = next.snapshot_id.as_i64();
-    let written = match stored {
-        None => connection
-            .prepare_cached(include_str!("sql/insert_checkpoint.sql"))?
-            .execute(params![next_epoch, next_id, digest, snapshot_id])?,
+    let forgotten = match stored {
+        None => 0,
         Some(stored) => connection
-            .prepare_cached(include_str!("sql/update_checkpoint.sql"))?
+            .prepare_cached(include_str!("sql/forget_checkpoint.sql"))?
             .execute(params![
-                next_epoch,
-                next_id,
-                digest,
-                snapshot_id,
                 stored.checkpoint.epoch.to_string(),
                 stored.checkpoint.journal_id.as_i64()
             ])?,
     };
-    if written == 1 {
+    let written = connection
+        .prepare_cached(include_str!("sql/insert_checkpoint.sql"))?
+        .execute(params![next_epoch, next_id, digest, snapshot_id])?;
+    if forgotten == usize::from(stored.is_some()) && written == 1 {
         return Ok(());
     }
     // Another sink of the same timestore wrote meanwhile.

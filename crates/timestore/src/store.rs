@@ -37,6 +37,8 @@ const WRITE_QUEUE: usize = 64;
 pub(crate) struct Settings {
     pub(crate) path: PathBuf,
     pub(crate) memory_limit_bytes: u64,
+    pub(crate) threads: u32,
+    pub(crate) log_max_bytes: u64,
 }
 
 type Job = Box<dyn FnOnce(&Connection) -> bool + Send>;
@@ -273,9 +275,10 @@ fn connect(settings: &Settings) -> Result<Connection> {
     let open = || -> duckdb::Result<Connection> {
         let config = Config::default()
             .enable_autoload_extension(false)?
-            .max_memory(&format!("{}B", settings.memory_limit_bytes))?;
+            .max_memory(&format!("{}B", settings.memory_limit_bytes))?
+            .threads(i64::from(settings.threads.max(1)))?;
         let connection = Connection::open_with_flags(&settings.path, config)?;
-        connection.execute_batch(&lock_down(&settings.path))?;
+        connection.execute_batch(&lock_down(settings))?;
         Ok(connection)
     };
     open().map_err(|source| Error::Open {
@@ -285,13 +288,15 @@ fn connect(settings: &Settings) -> Result<Connection> {
 }
 
 /// The order matters: the paths while paths may still be set, then no others, then no settings.
-fn lock_down(database: &Path) -> String {
+fn lock_down(settings: &Settings) -> String {
+    let database = &settings.path;
     let path = |suffix: &str| {
         let text = format!("{}{suffix}", database.display());
         format!("'{}'", text.replace('\'', "''"))
     };
     format!(
-        "SET temp_directory = {temp};
+        "SET wal_autocheckpoint = '{log}B';
+         SET temp_directory = {temp};
          SET allowed_directories = [{temp}];
          SET allowed_paths = [{}, {}, {}, {}];
          SET enable_external_access = false;
@@ -301,5 +306,6 @@ fn lock_down(database: &Path) -> String {
         path(".wal.checkpoint"),
         path(".wal.recovery"),
         temp = path(".tmp"),
+        log = settings.log_max_bytes,
     )
 }

@@ -2,10 +2,10 @@
 
 use crate::catalogue::{self, Dataset};
 use crate::error::{Error, Result};
-use crate::schema::{check_slug, quote};
+use crate::schema::{check_slug, missing_fields, quote};
 use crate::sink::ActivitySink;
 use crate::store::{self, Pool, Settings, Store};
-use crate::{activity, metric, rest};
+use crate::{activity, metric, pipeline, rest};
 use duckdb::{Connection, OptionalExt, params};
 use journal::Clock;
 use std::path::PathBuf;
@@ -33,6 +33,14 @@ pub struct Options {
     pub table_name: String,
     /// What DuckDB may use of memory, in bytes; what does not fit goes to disk.
     pub memory_limit_bytes: u64,
+    /// How many threads DuckDB works with, a statement's own among them. Each has its own memory
+    /// beside the limit.
+    pub threads: u32,
+    /// DuckDB folds its write-ahead log into the file when it is longer than this, in bytes. What
+    /// is in it is also in memory, uncompressed.
+    pub log_max_bytes: u64,
+    /// How many of the newest entries growth reads one by one; older ones are summed by hour.
+    pub growth_tail_entries: u64,
     /// How long a read may run, a person's or the API's.
     pub sql_timeout: Duration,
     /// How many rows a person's statement may give.
@@ -42,8 +50,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: `timestore.duckdb` in `data_dir`, the dataset `filestore_activity`, 512 MiB,
-    /// 30 seconds, 10,000 rows.
+    /// The defaults: `timestore.duckdb` in `data_dir`, the dataset `filestore_activity`, 64 MiB,
+    /// one thread, 30 seconds, 10,000 rows.
     #[must_use]
     pub fn new(data_dir: &std::path::Path, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -51,7 +59,10 @@ impl Options {
             dataset_slug: "filestore_activity".to_owned(),
             dataset_name: "Filestore activity".to_owned(),
             table_name: "filestore_activity".to_owned(),
-            memory_limit_bytes: 512 << 20,
+            memory_limit_bytes: 64 << 20,
+            threads: 1,
+            log_max_bytes: 32 << 20,
+            growth_tail_entries: 50_000,
             sql_timeout: Duration::from_secs(30),
             sql_max_rows: 10_000,
             clock,
@@ -90,6 +101,8 @@ impl Timestore {
         let settings = Settings {
             path: options.database_path.clone(),
             memory_limit_bytes: options.memory_limit_bytes,
+            threads: options.threads,
+            log_max_bytes: options.log_max_bytes,
         };
         let store = Arc::new(Store::open(settings, |connection| {
             prepare(connection, &options)
@@ -118,6 +131,7 @@ impl Timestore {
             Arc::clone(&self.inner.store),
             self.inner.activity.clone(),
             Arc::clone(&self.inner.options.clock),
+            self.inner.options.growth_tail_entries,
         )
     }
 
@@ -173,7 +187,10 @@ fn prepare(connection: &Connection, options: &Options) -> Result<()> {
                 )?;
                 catalogue::add_fields(connection, &dataset, &activity::fields())
             }
-            Some((id, table)) => rename(connection, id, &table, options),
+            Some((id, table)) => {
+                add_columns(connection)?;
+                rename(connection, id, &table, options)
+            }
         }
     })
 }
@@ -197,6 +214,21 @@ fn create_view(connection: &Connection, table: &str) -> Result<()> {
     Ok(connection.execute_batch(&format!(
         "CREATE OR REPLACE VIEW tidemark.activity AS FROM main.{table}"
     ))?)
+}
+
+/// Adds the columns that an activity of an earlier version lacks.
+fn add_columns(connection: &Connection) -> Result<()> {
+    for dataset in catalogue::list(connection)? {
+        let missing = match dataset.is_activity {
+            true => missing_fields(&dataset.fields, &activity::fields())?,
+            false => Vec::new(),
+        };
+        if !missing.is_empty() {
+            pipeline::add_fields(connection, &dataset, &missing)?;
+            create_view(connection, &dataset.table)?;
+        }
+    }
+    Ok(())
 }
 
 /// Follows the configuration where it names the activity otherwise than before.

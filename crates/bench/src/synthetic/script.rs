@@ -121,6 +121,7 @@ impl Script {
             observed_at: self.observed_at(id)?,
             command_id: Some(Text::from(command_id)),
             previous_path,
+            previous_backend_mount_id: None,
             previous_size_bytes: size_before,
             size_delta,
             last_modified_at: Some(self.observed_at(id)?),

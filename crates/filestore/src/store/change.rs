@@ -98,6 +98,9 @@ fn changed<'a>(
         observed_at: now,
         command_id: cause.command_id.map(Text::from),
         previous_path: previous_path(before, after),
+        previous_backend_mount_id: before
+            .map(|node| node.mount_id)
+            .filter(|mount| *mount != after.mount_id),
         previous_size_bytes: before.and_then(weight),
         size_delta: size_delta(before, after),
         last_modified_at: after.last_modified_at(),

@@ -307,10 +307,16 @@ pub struct Timestore {
     #[arg(
         env = "TIMESTORE_MEMORY_LIMIT_MIB",
         value_name = "MIB",
-        default_value_t = 512
+        default_value_t = 64
     )]
-    #[arg(value_parser = clap::value_parser!(u32).range(64..))]
+    #[arg(value_parser = clap::value_parser!(u32).range(48..))]
     pub memory_limit_mib: u32,
+
+    /// Threads that DuckDB works with; each has memory of its own beside the limit
+    #[arg(id = "timestore.threads", long = "timestore-threads")]
+    #[arg(env = "TIMESTORE_THREADS", value_name = "THREADS", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub threads: u32,
 
     /// How long a statement may run
     #[arg(id = "timestore.sql_timeout", long = "timestore-sql-timeout")]

@@ -398,6 +398,7 @@ fn timestore_options(config: &Config) -> timestore::Options {
         .table_name
         .clone_from(&config.timestore.filestore_table_name);
     options.memory_limit_bytes = u64::from(config.timestore.memory_limit_mib) << 20;
+    options.threads = config.timestore.threads;
     options.sql_timeout = config.timestore.sql_timeout;
     options.sql_max_rows =
         usize::try_from(config.timestore.sql_max_rows).unwrap_or(options.sql_max_rows);

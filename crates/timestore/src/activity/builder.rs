@@ -3,10 +3,14 @@
 use super::{Row, fields};
 use crate::schema::arrow_schema;
 use duckdb::arrow::array::{ArrayRef, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::arrow::error::ArrowError;
 use duckdb::arrow::record_batch::RecordBatch;
 use journal::Time;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// The columns as Arrow names them.
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| arrow_schema(&fields()));
 
 /// Builds one batch of activity rows.
 pub(crate) struct Builder {
@@ -33,6 +37,7 @@ pub(crate) struct Builder {
     duration_ms: Int64Builder,
     ingested_at: TimestampMicrosecondBuilder,
     file_delta: Int64Builder,
+    previous_backend_mount_id: Int64Builder,
     /// Reused for each row.
     json: String,
 }
@@ -67,6 +72,7 @@ impl Builder {
             duration_ms: integer(),
             ingested_at: time(),
             file_delta: integer(),
+            previous_backend_mount_id: integer(),
             json: String::new(),
         }
     }
@@ -98,6 +104,8 @@ impl Builder {
         self.duration_ms.append_option(row.duration_ms);
         self.ingested_at.append_value(self.ingested_at_micros);
         self.file_delta.append_option(row.file_delta);
+        self.previous_backend_mount_id
+            .append_option(row.previous_backend_mount_id);
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, ArrowError> {
@@ -124,7 +132,8 @@ impl Builder {
             Arc::new(self.duration_ms.finish()),
             Arc::new(self.ingested_at.finish()),
             Arc::new(self.file_delta.finish()),
+            Arc::new(self.previous_backend_mount_id.finish()),
         ];
-        RecordBatch::try_new(arrow_schema(&fields()), columns)
+        RecordBatch::try_new(Arc::clone(&SCHEMA), columns)
     }
 }

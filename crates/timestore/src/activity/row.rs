@@ -32,6 +32,7 @@ pub(crate) struct Row<'a> {
     pub(crate) command_id: Option<&'a str>,
     pub(crate) duration_ms: Option<i64>,
     pub(crate) file_delta: Option<i64>,
+    pub(crate) previous_backend_mount_id: Option<i64>,
 }
 
 /// What the columns do not hold.
@@ -114,6 +115,9 @@ fn node<'a>(event: &'a NodeEvent<'a>, event_type: &EventType, size_delta: i64) -
         parent_id: event.parent_id,
         version: Some(event.version),
         previous_path: event.previous_path.as_deref(),
+        previous_backend_mount_id: event
+            .previous_backend_mount_id
+            .filter(|mount| *mount != event.backend_mount_id),
         command_id: event.command_id.as_deref(),
         file_delta: Some(file_delta(event.kind, was_there, is_there(event.state))),
         rest: Rest::Node {

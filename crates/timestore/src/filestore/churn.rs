@@ -1,7 +1,7 @@
 //! What is rewritten, moved and deleted most.
 
 use super::scope::{depth, directory, limit};
-use super::{Question, ScopeQuery, integer};
+use super::{MOUNT, OLD_MOUNT, Question, ScopeQuery, integer};
 use crate::error::Result;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -96,12 +96,11 @@ impl ChurnQuery {
             "NULL::BIGINT"
         };
         let inside = [
-            scope.inside("path", &mut params),
-            scope.inside("previous_path", &mut params),
+            scope.inside("path", MOUNT, &mut params),
+            scope.inside("previous_path", OLD_MOUNT, &mut params),
         ];
         let rows = format!(
-            "version IS NOT NULL AND {} AND {} AND {} AND ({})",
-            scope.in_mount(&mut params),
+            "version IS NOT NULL AND {} AND {} AND ({})",
             scope.since(&mut params),
             scope.until(&mut params),
             inside.join(" OR ")
@@ -112,6 +111,11 @@ impl ChurnQuery {
             .replace("{shown}", shown)
             .replace("{node_id}", node_id)
             .replace("{order}", self.order.column());
-        Ok(Question { sql, params, limit })
+        Ok(Question {
+            sql,
+            params,
+            limit,
+            reads_hours: false,
+        })
     }
 }

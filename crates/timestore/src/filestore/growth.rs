@@ -4,15 +4,22 @@
 //! or from one group to another, is two: the whole size comes in here and goes out there. Legs
 //! before `from` are summed into one bucket without a start, so that totals are right from the
 //! first bucket on.
+//!
+//! Where only mounts matter, the sums by hour stand for the rows
+//! ([`crate::sink::hours`](crate::sink)); for a prefix, a principal or a command every row is read.
 
 use super::scope::{depth, directory, limit};
-use super::{Question, ScopeQuery, integer, text};
+use super::{COUNT, MOUNT, OLD_MOUNT, Question, ScopeQuery, WEIGHT, integer};
 use crate::error::Result;
+use duckdb::types::Value;
 use serde::Deserialize;
 use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 
 const BUCKETS_MAX: usize = 10_000;
+const HOUR_MICROS: i64 = 3_600_000_000;
+
+type Params = HashMap<String, Value>;
 
 /// How long a bucket is, in UTC. Weeks begin on Mondays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -58,23 +65,25 @@ pub(crate) struct GrowthQuery {
 }
 
 impl Bucket {
-    const fn unit(self) -> &'static str {
+    /// The start of the bucket of `observed_at`. Days are taken first where they do: they are
+    /// cheaper than truncating.
+    const fn start(self) -> &'static str {
         match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
+            Self::Hour => "date_trunc('hour', observed_at)",
+            Self::Day => "observed_at::DATE",
+            Self::Week => "date_trunc('week', observed_at::DATE)",
+            Self::Month => "date_trunc('month', observed_at::DATE)",
         }
     }
 }
 
 impl GroupBy {
-    /// The group of a row whose path is in `column`.
-    fn key(this: Option<Self>, column: &str) -> String {
+    /// The group of a row whose path and mount are in these columns.
+    fn key(this: Option<Self>, path: &str, mount: &str) -> String {
         match this {
             None => "NULL::VARCHAR".to_owned(),
-            Some(Self::Mount) => "backend_mount_id::VARCHAR".to_owned(),
-            Some(Self::Prefix) => directory(column),
+            Some(Self::Mount) => format!("({mount})::VARCHAR"),
+            Some(Self::Prefix) => directory(path),
             Some(Self::Principal) => "principal".to_owned(),
             Some(Self::Command) => "command".to_owned(),
         }
@@ -85,43 +94,108 @@ impl GrowthQuery {
     pub(crate) fn question(&self, scope: &ScopeQuery) -> Result<Question> {
         scope.check()?;
         let limit = limit(self.limit, BUCKETS_MAX, BUCKETS_MAX)?;
-        let mut params = HashMap::from([
-            ("bucket".to_owned(), text(self.bucket.unit())),
-            ("limit".to_owned(), integer(limit + 1)),
-        ]);
+        let mut params = HashMap::from([("limit".to_owned(), integer(limit + 1))]);
         if self.group_by == Some(GroupBy::Prefix) {
             params.insert("depth".to_owned(), integer(depth(self.depth, scope)?));
         }
-        let inside = scope.inside("path", &mut params);
-        let was_inside = scope.inside("previous_path", &mut params);
-        let group = GroupBy::key(self.group_by, "path");
-        let old_group = GroupBy::key(self.group_by, "previous_path");
-        let crosses = if scope.prefix().is_none() && self.group_by != Some(GroupBy::Prefix) {
+        let reads_hours =
+            scope.prefix().is_none() && matches!(self.group_by, None | Some(GroupBy::Mount));
+        let legs = if reads_hours {
+            self.summed(scope, &mut params)
+        } else {
+            let rows = scope.until(&mut params);
+            self.rows(scope, rows, &mut params)
+        };
+        Ok(Question {
+            sql: include_str!("../sql/growth.sql").replace("{legs}", &legs),
+            params,
+            limit,
+            reads_hours,
+        })
+    }
+
+    /// The start of a leg's bucket, or NULL before the range.
+    fn start(&self, scope: &ScopeQuery, params: &mut Params) -> String {
+        let start = self.bucket.start();
+        match scope.from {
+            None => start.to_owned(),
+            Some(_) => format!("CASE WHEN {} THEN {start} END", scope.since(params)),
+        }
+    }
+
+    /// The legs of the activity's rows for which `rows` holds.
+    fn rows(&self, scope: &ScopeQuery, rows: &str, params: &mut Params) -> String {
+        let inside = scope.inside("path", MOUNT, params);
+        let was_inside = scope.inside("previous_path", OLD_MOUNT, params);
+        let group = GroupBy::key(self.group_by, "path", MOUNT);
+        let old_group = GroupBy::key(self.group_by, "previous_path", OLD_MOUNT);
+        let is_one = scope.prefix().is_none()
+            && scope.mount.is_none()
+            && !matches!(self.group_by, Some(GroupBy::Mount | GroupBy::Prefix));
+        let crosses = if is_one {
             "FALSE".to_owned()
         } else {
             format!(
-                "(previous_path IS NOT NULL AND previous_path <> path \
+                "(previous_path IS NOT NULL \
                  AND ({inside} <> {was_inside} OR {group} IS DISTINCT FROM {old_group}))"
             )
         };
-        let is_before = match scope.from {
-            None => "FALSE".to_owned(),
-            Some(_) => format!("NOT ({})", scope.since(&mut params)),
-        };
-        let rows = format!(
-            "version IS NOT NULL AND {} AND {}",
-            scope.in_mount(&mut params),
-            scope.until(&mut params)
-        );
-        let sql = include_str!("../sql/growth.sql")
-            .replace("{rows}", &rows)
+        include_str!("../sql/growth_rows.sql")
+            .replace("{rows}", rows)
             .replace("{crosses}", &crosses)
             .replace("{inside}", &inside)
             .replace("{was_inside}", &was_inside)
+            .replace("{start}", &self.start(scope, params))
             .replace("{group}", &group)
             .replace("{old_group}", &old_group)
-            .replace("{is_before}", &is_before)
-            .replace("{on_disk}", "state IN ('active', 'inconsistent')");
-        Ok(Question { sql, params, limit })
+            .replace("{weight}", WEIGHT)
+            .replace("{count}", COUNT)
     }
+
+    /// The same from the sums by hour: whole hours as they are summed, and rows only after the
+    /// last entry that is summed and in the hours that the range cuts.
+    fn summed(&self, scope: &ScopeQuery, params: &mut Params) -> String {
+        let is_by_mount = scope.mount.is_some() || self.group_by.is_some();
+        let cut = cut_hours(scope);
+        let mut whole = format!(
+            "{} AND {}",
+            scope.inside("NULL", MOUNT, params),
+            scope.until(params)
+        );
+        for hour in &cut {
+            whole.push_str(&format!(" AND observed_at <> make_timestamp({hour})"));
+        }
+        let sums = include_str!("../sql/growth_summed.sql")
+            .replace("{start}", &self.start(scope, params))
+            .replace("{group}", &GroupBy::key(self.group_by, "NULL", MOUNT))
+            .replace("{moves}", if is_by_mount { "edge" } else { "moved" })
+            .replace("{rows}", &whole);
+        let until = scope.until(params);
+        let mut legs = vec![
+            sums,
+            self.rows(scope, &format!("journal_id > $summed AND {until}"), params),
+        ];
+        for hour in cut {
+            let rows = format!(
+                "journal_id <= $summed AND observed_at >= make_timestamp({hour}) \
+                 AND observed_at < make_timestamp({}) AND {until}",
+                hour + HOUR_MICROS
+            );
+            legs.push(self.rows(scope, &rows, params));
+        }
+        legs.join("    UNION ALL\n")
+    }
+}
+
+/// The hours that the range cuts in two, in microseconds.
+fn cut_hours(scope: &ScopeQuery) -> Vec<i64> {
+    let mut hours: Vec<i64> = [scope.from, scope.to]
+        .into_iter()
+        .flatten()
+        .map(journal::Time::as_micros)
+        .filter(|time| time.rem_euclid(HOUR_MICROS) != 0)
+        .map(|time| time.div_euclid(HOUR_MICROS) * HOUR_MICROS)
+        .collect();
+    hours.dedup();
+    hours
 }

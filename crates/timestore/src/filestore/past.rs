@@ -1,7 +1,7 @@
 //! What was: one node's history, the tree at a time, reconciliation by day.
 
 use super::scope::limit;
-use super::{Question, ScopeQuery, integer, text};
+use super::{MOUNT, Question, ScopeQuery, integer, text};
 use crate::error::Result;
 use crate::query::micros;
 use duckdb::types::Value;
@@ -33,11 +33,7 @@ pub(crate) fn as_of(query: &AsOfQuery, scope: &ScopeQuery) -> Result<(Question, 
     scope.check()?;
     let limit = limit(query.limit, ROWS_DEFAULT, ROWS_MAX)?;
     let mut params = HashMap::from([("at".to_owned(), micros(query.at.as_micros()))]);
-    let rows = format!(
-        "{} AND {}",
-        scope.in_mount(&mut params),
-        scope.inside("path", &mut params)
-    );
+    let rows = scope.inside("path", MOUNT, &mut params);
     let sql = |tail: &str| {
         format!(
             "{}{tail}",
@@ -48,6 +44,7 @@ pub(crate) fn as_of(query: &AsOfQuery, scope: &ScopeQuery) -> Result<(Question, 
         sql: sql(include_str!("../sql/as_of_totals.sql")),
         params: params.clone(),
         limit: 1,
+        reads_hours: false,
     };
     params.insert(
         "after".to_owned(),
@@ -60,6 +57,7 @@ pub(crate) fn as_of(query: &AsOfQuery, scope: &ScopeQuery) -> Result<(Question, 
             sql: sql(include_str!("../sql/as_of_nodes.sql")),
             params,
             limit,
+            reads_hours: false,
         },
         totals,
     ))
@@ -77,6 +75,7 @@ pub(crate) fn timeline(node_id: i64, after: JournalId, asked: Option<usize>) -> 
         sql: include_str!("../sql/timeline.sql").to_owned(),
         params,
         limit,
+        reads_hours: false,
     })
 }
 
@@ -85,9 +84,8 @@ pub(crate) fn reconciliation(scope: &ScopeQuery) -> Result<Question> {
     scope.check()?;
     let mut params = HashMap::from([("limit".to_owned(), integer(ROWS_MAX + 1))]);
     let rows = format!(
-        "{} AND {} AND {} AND {}",
-        scope.in_mount(&mut params),
-        scope.inside("path", &mut params),
+        "{} AND {} AND {}",
+        scope.inside("path", MOUNT, &mut params),
         scope.since(&mut params),
         scope.until(&mut params)
     );
@@ -96,5 +94,6 @@ pub(crate) fn reconciliation(scope: &ScopeQuery) -> Result<Question> {
         sql,
         params,
         limit: ROWS_MAX,
+        reads_hours: false,
     })
 }

@@ -65,24 +65,27 @@ impl ScopeQuery {
         })
     }
 
-    /// Whether the path in `column` lies in the prefix.
-    pub(crate) fn inside(&self, column: &str, params: &mut HashMap<String, Value>) -> String {
-        let Some(prefix) = self.prefix() else {
-            return "TRUE".to_owned();
-        };
-        params.insert("prefix".to_owned(), Value::Text(prefix.to_owned()));
-        params.insert("below".to_owned(), Value::Text(format!("{prefix}/")));
-        format!("({column} = $prefix OR starts_with({column}, $below))")
-    }
-
-    pub(crate) fn in_mount(&self, params: &mut HashMap<String, Value>) -> &'static str {
-        match self.mount {
-            None => "TRUE",
-            Some(mount) => {
-                params.insert("mount".to_owned(), Value::BigInt(mount));
-                "backend_mount_id = $mount"
-            }
+    /// Whether the path and the mount in these columns lie in the scope.
+    pub(crate) fn inside(
+        &self,
+        path: &str,
+        mount: &str,
+        params: &mut HashMap<String, Value>,
+    ) -> String {
+        let mut conditions = Vec::new();
+        if let Some(prefix) = self.prefix() {
+            params.insert("prefix".to_owned(), Value::Text(prefix.to_owned()));
+            params.insert("below".to_owned(), Value::Text(format!("{prefix}/")));
+            conditions.push(format!("({path} = $prefix OR starts_with({path}, $below))"));
         }
+        if let Some(id) = self.mount {
+            params.insert("mount".to_owned(), Value::BigInt(id));
+            conditions.push(format!("{mount} = $mount"));
+        }
+        if conditions.is_empty() {
+            return "TRUE".to_owned();
+        }
+        format!("({})", conditions.join(" AND "))
     }
 
     pub(crate) fn since(&self, params: &mut HashMap<String, Value>) -> &'static str {

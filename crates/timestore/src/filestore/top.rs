@@ -1,7 +1,7 @@
 //! The files that stand out: the largest, the fastest growing, those untouched for longest.
 
 use super::scope::limit;
-use super::{Question, ScopeQuery, integer};
+use super::{MOUNT, Question, ScopeQuery, integer};
 use crate::error::Result;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -47,11 +47,7 @@ impl TopQuery {
             scope.since(&mut params),
             scope.until(&mut params)
         );
-        let rows = format!(
-            "{} AND {}",
-            scope.in_mount(&mut params),
-            scope.inside("path", &mut params)
-        );
+        let rows = scope.inside("path", MOUNT, &mut params);
         let (only, order) = match self.by {
             TopBy::Largest => ("TRUE", "\"sizeBytes\" DESC"),
             TopBy::Growing => ("\"grownBytes\" > 0", "\"grownBytes\" DESC"),
@@ -62,6 +58,11 @@ impl TopQuery {
             .replace("{in_range}", &in_range)
             .replace("{only}", only)
             .replace("{order}", order);
-        Ok(Question { sql, params, limit })
+        Ok(Question {
+            sql,
+            params,
+            limit,
+            reads_hours: false,
+        })
     }
 }

@@ -4,6 +4,7 @@ use super::Shared;
 use crate::encode::{self, Format};
 use crate::error::Error;
 use crate::filestore::Question;
+use crate::sink::summed;
 use crate::statement::{self, Limits, ResultSet};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -111,7 +112,12 @@ pub(super) async fn ask(shared: &Shared, question: Question) -> crate::error::Re
     shared
         .reads
         .read(shared.options.sql_timeout, move |connection| {
-            statement::run_own(connection, &question.sql, &question.params, limits)
+            let mut params = question.params;
+            if question.reads_hours {
+                let summed = summed(connection)?.as_i64();
+                params.insert("summed".to_owned(), duckdb::types::Value::BigInt(summed));
+            }
+            statement::run_own(connection, &question.sql, &params, limits)
         })
         .await
 }

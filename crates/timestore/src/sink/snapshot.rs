@@ -14,6 +14,7 @@
 //! The owner thread takes the nodes chunk by chunk inside one transaction, so readers see the old
 //! book or the new one; other writes wait meanwhile.
 
+use super::pieces::{self, Piece};
 use super::{Position, write_position};
 use crate::activity::{Builder, Rest, Row, SNAPSHOT_EVENT_TYPE, is_there};
 use crate::catalogue::Dataset;
@@ -22,18 +23,12 @@ use crate::schema::quote;
 use crate::store::{self, Store};
 use crate::timestore::create_activity;
 use crossbeam_channel::{Receiver, Sender};
-use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, params};
 use feed::Checkpoint;
 use journal::{NodeKind, Snapshot, SnapshotNode, Time};
 use serde_json::value::RawValue;
 
 const CHUNK_NODES: usize = 10_000;
-
-enum Chunk {
-    Nodes(RecordBatch),
-    End,
-}
 
 pub(super) fn load(
     store: &Store,
@@ -51,7 +46,7 @@ pub(super) fn load(
         },
         snapshot_id: snapshot.journal_id,
     };
-    let (send, receive) = crossbeam_channel::bounded(2);
+    let (send, receive) = pieces::channel();
     let dataset = dataset.clone();
     let answer = store.begin_write(move |connection| {
         store::transaction(connection, |connection| {
@@ -75,7 +70,7 @@ pub(super) fn load(
 }
 
 /// Sends all nodes; without the end mark the transaction does not commit.
-fn send_nodes(snapshot: Snapshot<'_>, now: Time, send: &Sender<Chunk>) -> Result<()> {
+fn send_nodes(snapshot: Snapshot<'_>, now: Time, send: &Sender<Piece>) -> Result<()> {
     let mut nodes = snapshot.nodes;
     loop {
         let mut builder = Builder::with_capacity(CHUNK_NODES, now);
@@ -86,9 +81,9 @@ fn send_nodes(snapshot: Snapshot<'_>, now: Time, send: &Sender<Chunk>) -> Result
             count += 1;
         }
         let chunk = if count == 0 {
-            Chunk::End
+            Piece::End
         } else {
-            Chunk::Nodes(builder.finish()?)
+            Piece::Rows(builder.finish()?)
         };
         if send.send(chunk).is_err() || count == 0 {
             return Ok(());
@@ -170,7 +165,7 @@ fn make_way(
 fn take(
     connection: &Connection,
     dataset: &Dataset,
-    chunks: &Receiver<Chunk>,
+    chunks: &Receiver<Piece>,
     next: &Position,
     stored: Option<&Position>,
     now: Time,
@@ -191,21 +186,13 @@ fn take(
     write_position(connection, next, stored)
 }
 
-fn stage(connection: &Connection, dataset: &Dataset, chunks: &Receiver<Chunk>) -> Result<()> {
+fn stage(connection: &Connection, dataset: &Dataset, chunks: &Receiver<Piece>) -> Result<()> {
     connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE staged_nodes AS FROM {} LIMIT 0",
         dataset.quoted_table()
     ))?;
     let mut appender = connection.appender_to_catalog_and_db("staged_nodes", "temp", "main")?;
-    loop {
-        match chunks.recv() {
-            Ok(Chunk::Nodes(batch)) => appender.append_record_batch(batch)?,
-            Ok(Chunk::End) => break,
-            // The sender failed and says why itself.
-            Err(_) => return Err(Error::Cancelled),
-        }
-    }
-    Ok(appender.flush()?)
+    pieces::append_all(&mut appender, chunks).map(drop)
 }
 
 /// Keeps the rows of another journal under another name and begins an empty table.

@@ -69,3 +69,20 @@ CREATE TABLE IF NOT EXISTS tidemark.dead_letters (
     parked_at TIMESTAMP NOT NULL,
     attempts INTEGER NOT NULL
 );
+
+-- Sums of the activity's states by hour, over the entries up to growth_summed. An hour may have
+-- several rows. leg is 'within' for what happens inside a mount; a move between mounts is there as
+-- 'moved', as the whole book sees it, and twice as 'edge', as each of the two mounts sees it.
+CREATE TABLE IF NOT EXISTS tidemark.growth_hours (
+    hour TIMESTAMP NOT NULL,
+    backend_mount_id BIGINT,
+    leg VARCHAR NOT NULL,
+    bytes_added BIGINT NOT NULL,
+    bytes_removed BIGINT NOT NULL,
+    files_added BIGINT NOT NULL,
+    files_removed BIGINT NOT NULL,
+    changes BIGINT NOT NULL
+);
+
+-- One row at most.
+CREATE TABLE IF NOT EXISTS tidemark.growth_summed (journal_id BIGINT NOT NULL);

@@ -9,7 +9,8 @@ WITH changes AS (
             OR (event_type = 'filestore.node.updated' AND coalesce(command, '') NOT ILIKE '%metadata%')
             OR (event_type = 'filestore.node.reconciled' AND size_delta <> 0)
         ) AS is_rewrite,
-        previous_path IS NOT NULL AND previous_path <> path AS is_move,
+        previous_path IS NOT NULL
+            AND (previous_path <> path OR previous_backend_mount_id IS NOT NULL) AS is_move,
         state IN ('deleted', 'missing') AS is_deletion,
         event_type IN ('filestore.node.created', 'filestore.node.copied')
             OR file_delta > 0 AS is_creation

@@ -23,6 +23,7 @@ SELECT latest.* REPLACE (
     NULL AS reconciliation_reason,
     NULL AS metadata_json,
     NULL AS previous_path,
+    NULL AS previous_backend_mount_id,
     NULL AS command_id,
     NULL AS duration_ms,
     make_timestamp_ms($2::BIGINT) AS ingested_at,

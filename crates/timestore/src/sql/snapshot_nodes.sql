@@ -4,6 +4,7 @@ WITH counted AS (
         node_id,
         max(journal_id) AS journal_id,
         arg_max(path, journal_id) AS path,
+        arg_max(backend_mount_id, journal_id) AS mount,
         sum(size_delta)::BIGINT AS size_bytes,
         sum(file_delta)::BIGINT AS files
     FROM {activity}
@@ -18,7 +19,12 @@ SELECT staged.* REPLACE (
         WHEN counted.journal_id >= staged.journal_id THEN $1
         ELSE staged.journal_id
     END AS journal_id,
-    CASE WHEN counted.path <> staged.path THEN counted.path END AS previous_path,
+    CASE
+        WHEN counted.path <> staged.path OR counted.mount <> staged.backend_mount_id THEN counted.path
+    END AS previous_path,
+    CASE
+        WHEN counted.mount <> staged.backend_mount_id THEN counted.mount
+    END AS previous_backend_mount_id,
     make_timestamp_ms($2::BIGINT) AS ingested_at
 )
 FROM temp.main.staged_nodes AS staged

@@ -10,7 +10,7 @@ const CONTRACT: &str = "observed_at TIMESTAMP, event_type VARCHAR, node_id BIGIN
     size_bytes BIGINT, size_delta BIGINT, journal_id BIGINT, command VARCHAR, principal VARCHAR, \
     reconciliation_reason VARCHAR, metadata_json VARCHAR, \
     kind VARCHAR, parent_id BIGINT, version BIGINT, previous_path VARCHAR, command_id VARCHAR, \
-    duration_ms BIGINT, ingested_at TIMESTAMP, file_delta BIGINT";
+    duration_ms BIGINT, ingested_at TIMESTAMP, file_delta BIGINT, previous_backend_mount_id BIGINT";
 
 #[tokio::test]
 async fn the_table_has_the_columns_of_the_contract() {

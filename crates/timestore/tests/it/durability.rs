@@ -1,15 +1,20 @@
 //! The file: crashes, locks, full disks, long readers.
 
 use crate::support::{Fixture, Tree};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use feed::Sink;
+use feed::consumer::{Consumer, ConsumerOptions};
 use journal::{JournalId, SystemClock};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 use timestore::{Error, Options, Timestore};
+use tower::ServiceExt;
 
 /// This test binary again, running one test that is a process of its own.
 fn child(test: &str, dir: &TempDir) -> Command {
@@ -196,48 +201,145 @@ async fn the_activity_follows_its_configured_name() {
     );
 }
 
+/// The log in a data directory, in bytes.
+fn log_bytes(dir: &std::path::Path) -> u64 {
+    std::fs::metadata(dir.join("timestore.duckdb.wal")).map_or(0, |metadata| metadata.len())
+}
+
 #[tokio::test]
-async fn a_long_reader_stops_neither_writes_nor_for_ever_the_checkpoints() {
-    let fixture = Fixture::with(|options| options.sql_timeout = Duration::from_secs(3));
-    let fixture = Arc::new(fixture);
-    let tree = journal(40_000);
+async fn a_read_held_open_neither_stops_writes_nor_lets_the_log_grow() {
+    const LOG_MAX_BYTES: u64 = 1 << 20;
+    const NODES: u64 = 10_000;
+    const BATCH: u64 = 1_000;
+    let fixture = Fixture::with(|options| options.log_max_bytes = LOG_MAX_BYTES);
+    let tree = journal(60_000);
     let mut sink = fixture.timestore.sink();
-    tree.journal.apply(&mut sink, 0, 1_000).unwrap();
-    let reading = {
-        let fixture = Arc::clone(&fixture);
-        let slow = "SELECT count(*) FROM filestore_activity, range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3";
-        tokio::spawn(async move { fixture.post("/sql/read", &json!({"sql": slow})).await })
-    };
-    let wal = || {
-        let path = fixture.dir.path().join("timestore.duckdb.wal");
-        std::fs::metadata(path).map_or(0, |metadata| metadata.len())
-    };
-    let (mut at, mut worst) = (1_000, Duration::ZERO);
-    let writing = tokio::task::spawn_blocking(move || {
-        while at < 40_000 {
-            let started = Instant::now();
-            tree.journal.apply(&mut sink, at, at + 1_000).unwrap();
-            worst = worst.max(started.elapsed());
-            at += 1_000;
-        }
-        (tree, sink, worst)
-    });
-    let (mut tree, mut sink, worst) = writing.await.unwrap();
-    assert!(
-        worst < Duration::from_secs(2),
-        "a write waited for a reader: {worst:?}"
-    );
-    let answer = reading.await.unwrap();
-    assert_eq!(answer.problem().1, "statement_timeout", "{}", answer.text);
-    // Once the reader is gone, writing folds the log into the file.
-    for round in 0..60 {
-        let after = tree.journal.head().get();
-        for number in 0..1_000 {
-            tree.file(&format!("later{round}/{number}"), number);
-        }
-        tree.journal.apply(&mut sink, after, after + 1_000).unwrap();
+    tree.journal.apply(&mut sink, 0, NODES).unwrap();
+    // The answer is begun and not taken: it holds its transaction.
+    let request = Request::get("/filestore/nodes").header("host", "127.0.0.1");
+    let request = request.body(Body::empty()).unwrap();
+    let held = fixture.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(held.status(), StatusCode::OK);
+    let (mut longest, mut folded) = (0, 0);
+    let mut before = log_bytes(fixture.dir.path());
+    for after in (NODES..60_000).step_by(1_000) {
+        tree.journal.apply(&mut sink, after, after + BATCH).unwrap();
+        let now = log_bytes(fixture.dir.path());
+        folded += u32::from(now < before);
+        longest = longest.max(now);
+        before = now;
     }
-    assert!(wal() < 20 << 20, "the log has {} bytes", wal());
+    // A batch of these takes less than 256 KiB, and the log is looked at after each.
+    assert!(longest < 2 * LOG_MAX_BYTES, "the log had {longest} bytes");
+    assert!(folded >= 3, "the log was folded {folded} times");
+    // The reader was there all the while, and sees what there was when it began.
+    let held = axum::body::to_bytes(held.into_body(), usize::MAX)
+        .await
+        .unwrap();
+    let lines = held
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    assert_eq!(lines.count() as u64, NODES);
+    let digest = fixture.timestore.content_digest().unwrap();
+    assert!(digest.starts_with("60000:"), "{digest}");
+}
+
+#[tokio::test]
+async fn overlapping_reads_do_not_keep_the_log_from_being_folded() {
+    let fixture = Fixture::with(|options| {
+        options.log_max_bytes = 1 << 20;
+        options.sql_timeout = Duration::from_secs(1);
+    });
+    let fixture = Arc::new(fixture);
+    let tree = journal(20_000);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut readers = Vec::new();
+    for _ in 0..2 {
+        let (fixture, stop) = (Arc::clone(&fixture), Arc::clone(&stop));
+        let slow = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3";
+        readers.push(tokio::spawn(async move {
+            let mut cancelled = 0;
+            while !stop.load(Ordering::SeqCst) {
+                let answer = fixture.post("/sql/read", &json!({"sql": slow})).await;
+                assert_eq!(answer.problem().1, "statement_timeout", "{}", answer.text);
+                cancelled += 1;
+            }
+            cancelled
+        }));
+    }
+    let dir = fixture.dir.path().to_owned();
+    let mut sink = fixture.timestore.sink();
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut longest = 0;
+        for after in (0..20_000).step_by(500) {
+            tree.journal.apply(&mut sink, after, after + 500).unwrap();
+            longest = longest.max(log_bytes(&dir));
+        }
+        longest
+    });
+    let longest = writing.await.unwrap();
+    stop.store(true, Ordering::SeqCst);
+    for reader in readers {
+        assert!(reader.await.unwrap() > 0);
+    }
+    assert!(longest < 2 << 20, "the log had {longest} bytes");
+}
+
+/// What a consumer does about a disk that is full: on a real one.
+#[test]
+fn a_consumer_waits_for_room_says_so_and_loses_nothing() {
+    let disk = testkit::SmallDisk::mount(24 << 20);
+    let tree = journal(40_000);
+    let head = tree.journal.head();
+    let timestore = Timestore::open(Options {
+        log_max_bytes: 1 << 20,
+        ..options(disk.path())
+    })
+    .unwrap();
+    let mut consumer = Consumer::new(
+        timestore.sink(),
+        Arc::new(tree.journal.clone()),
+        Arc::new(SystemClock),
+        ConsumerOptions {
+            batch_max_entries: 1_000,
+            ..ConsumerOptions::default()
+        },
+    );
+    while consumer.handle().status().checkpoint < JournalId::new(5_000) {
+        consumer.turn();
+    }
+    disk.fill();
+    // It writes into what it has, and then there is nothing left.
+    let mut turns = 0;
+    while consumer.handle().status().last_error.is_none() {
+        consumer.turn();
+        turns += 1;
+        assert!(turns < 100, "the disk was never full");
+    }
+    let stuck = consumer.handle().status();
+    let error = stuck.last_error.unwrap();
+    assert!(error.contains("cannot be written"), "{error}");
+    assert!(stuck.checkpoint < head, "{:?}", stuck.checkpoint);
+    for _ in 0..3 {
+        consumer.turn();
+        disk.fill();
+    }
+    assert!(consumer.handle().status().last_error.is_some());
+    disk.make_room();
+    turns = 0;
+    while consumer.handle().status().checkpoint < head {
+        consumer.turn();
+        turns += 1;
+        assert!(turns < 1_000, "{:?}", consumer.handle().status());
+    }
+    let undisturbed = Fixture::new();
+    tree.apply_to(&undisturbed);
+    let digest = undisturbed.timestore.content_digest().unwrap();
+    assert_eq!(timestore.content_digest().unwrap(), digest);
+    timestore.close();
+    let timestore = Timestore::open(options(disk.path())).unwrap();
+    assert_eq!(timestore.content_digest().unwrap(), digest);
+    timestore.close();
 }
 
 /// Writes until the disk is full, which the limit on the size of files stands for; then there is

@@ -1,7 +1,7 @@
 //! Growth and churn against a plain fold of the same changes.
 
-use crate::support::{Fixture, Tree, at};
-use journal::Time;
+use crate::support::{Fixture, Tree, apply, at};
+use journal::{Entry, Time};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -20,6 +20,12 @@ enum Change {
     },
     Rename {
         pick: usize,
+        path: String,
+    },
+    /// To a mount, perhaps its own.
+    Move {
+        pick: usize,
+        mount: i64,
         path: String,
     },
     Delete {
@@ -59,6 +65,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         4 => (paths(), 0..1000_i64).prop_map(|(path, size)| Change::Create { path, size }),
         3 => (any::<usize>(), 0..1000_i64).prop_map(|(pick, size)| Change::Rewrite { pick, size }),
         4 => (any::<usize>(), paths()).prop_map(|(pick, path)| Change::Rename { pick, path }),
+        3 => (any::<usize>(), 1..3_i64, paths())
+            .prop_map(|(pick, mount, path)| Change::Move { pick, mount, path }),
         2 => any::<usize>().prop_map(|pick| Change::Delete { pick }),
         2 => any::<usize>().prop_map(|pick| Change::Lose { pick }),
         2 => (any::<usize>(), paths()).prop_map(|(pick, path)| Change::Find { pick, path }),
@@ -76,6 +84,8 @@ struct Step {
     command: Option<&'static str>,
     old_path: String,
     path: String,
+    old_mount: i64,
+    mount: i64,
     before: [i64; 2],
     after: [i64; 2],
     is_upload: bool,
@@ -106,6 +116,8 @@ fn play(tree: &mut Tree, changes: &[Change]) -> Vec<Step> {
                     command: Some("uploadFile"),
                     old_path: path(),
                     path: path(),
+                    old_mount: tree.mount,
+                    mount: tree.mount,
                     before: [0, 0],
                     after: on_disk(tree, id),
                     is_upload: true,
@@ -114,6 +126,7 @@ fn play(tree: &mut Tree, changes: &[Change]) -> Vec<Step> {
             }
             Change::Rewrite { pick, .. }
             | Change::Rename { pick, .. }
+            | Change::Move { pick, .. }
             | Change::Delete { pick }
             | Change::Lose { pick }
             | Change::Find { pick, .. } => match ids.get(pick % ids.len().max(1)) {
@@ -129,6 +142,10 @@ fn play(tree: &mut Tree, changes: &[Change]) -> Vec<Step> {
             }
             Change::Rename { path, .. } if old.is_there => {
                 tree.rename(id, path);
+                Some("moveNode")
+            }
+            Change::Move { mount, path, .. } if old.is_there => {
+                tree.move_to(id, *mount, path);
                 Some("moveNode")
             }
             Change::Delete { .. } => {
@@ -155,6 +172,8 @@ fn play(tree: &mut Tree, changes: &[Change]) -> Vec<Step> {
                 .get(&id)
                 .map_or(old.path.clone(), |node| node.path.clone()),
             old_path: old.path,
+            old_mount: old.mount,
+            mount: tree.nodes.get(&id).map_or(old.mount, |node| node.mount),
             before,
             after: on_disk(tree, id),
             is_upload: matches!(change, Change::Rewrite { .. }),
@@ -177,6 +196,7 @@ struct Asked<'a> {
     bucket: &'a str,
     from: Option<&'a str>,
     to: Option<&'a str>,
+    mount: Option<i64>,
 }
 
 fn inside(path: &str, prefix: &str) -> bool {
@@ -210,9 +230,9 @@ fn fold(steps: &[Step], asked: Asked<'_>) -> Vec<Value> {
         .count()
         + 1;
     // The series that a path belongs to, if it is asked for.
-    let series = |step: &Step, path: &str| {
+    let series = |step: &Step, path: &str, mount: i64| {
         let group = match asked.group_by {
-            "mount" => Some("1".to_owned()),
+            "mount" => Some(mount.to_string()),
             "principal" => step.by.clone(),
             "command" => step.command.map(str::to_owned),
             "prefix" => {
@@ -221,7 +241,8 @@ fn fold(steps: &[Step], asked: Asked<'_>) -> Vec<Value> {
             }
             _ => None,
         };
-        inside(path, asked.prefix).then_some(group)
+        let is_inside = inside(path, asked.prefix) && asked.mount.is_none_or(|it| it == mount);
+        is_inside.then_some(group)
     };
     let mut sums = Sums::new();
     let mut base: BTreeMap<Option<String>, [i64; 2]> = BTreeMap::new();
@@ -229,7 +250,8 @@ fn fold(steps: &[Step], asked: Asked<'_>) -> Vec<Value> {
         .iter()
         .filter(|step| asked.to.is_none_or(|to| step.at < at(to)))
     {
-        let (old, new) = (series(step, &step.old_path), series(step, &step.path));
+        let old = series(step, &step.old_path, step.old_mount);
+        let new = series(step, &step.path, step.mount);
         let ([old_bytes, old_files], [bytes, files]) = (step.before, step.after);
         // One leg where the node stays in its series, two where it crosses.
         let legs: Vec<_> = if old == new {
@@ -293,41 +315,69 @@ fn churn_fold(steps: &[Step]) -> BTreeMap<String, [i64; 5]> {
         sums[0] += 1;
         sums[1] += i64::from(came > 0);
         sums[2] += i64::from(step.is_upload && came == 0);
-        sums[3] += i64::from(step.old_path != step.path);
+        sums[3] += i64::from(step.old_path != step.path || step.old_mount != step.mount);
         sums[4] += i64::from(step.after[1] == 0);
     }
     groups
 }
 
 async fn check(fixture: &Fixture, steps: &[Step]) {
+    const ALL: Asked<'_> = Asked {
+        prefix: "",
+        group_by: "",
+        bucket: "day",
+        from: None,
+        to: None,
+        mount: None,
+    };
     let asks = [
+        ALL,
         Asked {
-            prefix: "",
-            group_by: "",
-            bucket: "day",
-            from: None,
-            to: None,
+            bucket: "hour",
+            from: Some("2026-03-02T10:20:00Z"),
+            to: Some("2026-03-02T10:50:00Z"),
+            ..ALL
         },
         Asked {
-            prefix: "",
+            bucket: "week",
+            from: Some("2026-03-02T00:30:00Z"),
+            to: Some("2026-03-08T04:30:01Z"),
+            ..ALL
+        },
+        Asked {
+            mount: Some(2),
+            from: Some("2026-03-02T00:00:00Z"),
+            ..ALL
+        },
+        Asked {
+            mount: Some(1),
+            bucket: "month",
+            to: Some("2026-03-04T11:30:00Z"),
+            ..ALL
+        },
+        Asked {
+            group_by: "mount",
+            bucket: "hour",
+            ..ALL
+        },
+        Asked {
             group_by: "prefix",
-            bucket: "day",
-            from: None,
-            to: None,
+            ..ALL
         },
         Asked {
             prefix: "a",
-            group_by: "",
+            mount: Some(2),
+            ..ALL
+        },
+        Asked {
+            prefix: "a",
             bucket: "hour",
-            from: None,
-            to: None,
+            ..ALL
         },
         Asked {
             prefix: "a/b",
-            group_by: "",
-            bucket: "day",
             from: Some("2026-03-03T05:00:00Z"),
-            to: None,
+            ..ALL
         },
         Asked {
             prefix: "a",
@@ -335,27 +385,26 @@ async fn check(fixture: &Fixture, steps: &[Step]) {
             bucket: "week",
             from: Some("2026-03-03T00:00:00Z"),
             to: Some("2026-03-09T12:00:00Z"),
+            ..ALL
         },
         Asked {
             prefix: "ä",
             group_by: "command",
             bucket: "month",
-            from: None,
-            to: None,
+            ..ALL
         },
         Asked {
-            prefix: "",
             group_by: "principal",
             bucket: "month",
-            from: None,
             to: Some("2026-03-20T00:00:00Z"),
+            mount: Some(1),
+            ..ALL
         },
         Asked {
             prefix: "b",
             group_by: "mount",
             bucket: "week",
-            from: None,
-            to: None,
+            ..ALL
         },
     ];
     for asked in asks {
@@ -369,6 +418,9 @@ async fn check(fixture: &Fixture, steps: &[Step]) {
         }
         if !asked.group_by.is_empty() {
             path.push_str(&format!("&groupBy={}", asked.group_by));
+        }
+        if let Some(mount) = asked.mount {
+            path.push_str(&format!("&mount={mount}"));
         }
         for (name, time) in [("from", asked.from), ("to", asked.to)] {
             if let Some(time) = time {
@@ -392,8 +444,41 @@ async fn check(fixture: &Fixture, steps: &[Step]) {
     assert_eq!(found, churn_fold(steps));
 }
 
+/// How the entries come in.
+#[derive(Clone, Debug)]
+struct Arrival {
+    batch: usize,
+    /// So many entries are summed at a time.
+    tail: u64,
+    /// Entries whose index leaves no rest are retried dead letters, after all others.
+    late: usize,
+}
+
+fn arrival() -> impl Strategy<Value = Arrival> {
+    (1..20_usize, 1..25_u64, 2..9_usize).prop_map(|(batch, tail, late)| Arrival {
+        batch,
+        tail,
+        late,
+    })
+}
+
+fn bring_in(tree: &Tree, fixture: &Fixture, arrival: &Arrival) {
+    let mut sink = fixture.timestore.sink();
+    let journal = &tree.journal;
+    let is_late = |entry: &Entry| entry.id.get() as usize % arrival.late == 0;
+    for batch in journal.entries.chunks(arrival.batch) {
+        let punctual: Vec<_> = batch.iter().filter(|it| !is_late(it)).cloned().collect();
+        let checkpoint = journal.checkpoint(batch.last().unwrap().id);
+        apply(&mut sink, &punctual, &[], &[], checkpoint).unwrap();
+    }
+    for entry in journal.entries.iter().filter(|it| is_late(it)) {
+        let head = journal.checkpoint(journal.head());
+        apply(&mut sink, std::slice::from_ref(entry), &[], &[], head).unwrap();
+    }
+}
+
 #[test]
-fn growth_and_churn_equal_a_plain_fold_of_the_changes() {
+fn growth_and_churn_equal_a_plain_fold_however_the_entries_come_in() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -403,15 +488,54 @@ fn growth_and_churn_equal_a_plain_fold_of_the_changes() {
         failure_persistence: None,
         ..Config::default()
     };
-    let checked = TestRunner::new(config).run(&changes(), |changes| {
-        let fixture = Fixture::new();
+    let checked = TestRunner::new(config).run(&(changes(), arrival()), |(changes, arrival)| {
+        let fixture = Fixture::with(|options| options.growth_tail_entries = arrival.tail);
         let mut tree = Tree::new();
         let steps = play(&mut tree, &changes);
-        tree.apply_to(&fixture);
+        bring_in(&tree, &fixture, &arrival);
         runtime.block_on(check(&fixture, &steps));
         Ok(())
     });
     checked.unwrap();
+}
+
+#[tokio::test]
+async fn a_move_between_mounts_leaves_one_and_arrives_in_the_other() {
+    let fixture = Fixture::new();
+    let mut tree = Tree::new();
+    tree.at("2026-03-01T12:00:00Z");
+    let id = tree.file("a/f", 10);
+    tree.at("2026-03-02T12:00:00Z");
+    tree.move_to(id, 2, "a/f");
+    tree.apply_to(&fixture);
+    let totals = async |question: &str| -> Vec<(Value, Value, Value)> {
+        let path = format!("/filestore/growth?{question}");
+        let series = fixture.get(&path).await.rows("series");
+        let point = |it: &Value| {
+            (
+                it["totalBytes"].clone(),
+                it["files"].clone(),
+                it["changes"].clone(),
+            )
+        };
+        series.iter().map(point).collect()
+    };
+    let point = |bytes: i64, files: i64, changes: i64| (json!(bytes), json!(files), json!(changes));
+    assert_eq!(totals("mount=1").await, [point(10, 1, 1), point(0, 0, 1)]);
+    assert_eq!(totals("mount=2").await, [point(10, 1, 1)]);
+    assert_eq!(totals("mount=2&pathPrefix=a").await, [point(10, 1, 1)]);
+    assert_eq!(totals("").await, [point(10, 1, 1), point(10, 1, 1)]);
+    assert_eq!(
+        totals("pathPrefix=a").await,
+        [point(10, 1, 1), point(10, 1, 1)]
+    );
+    // It is a move for both mounts.
+    for mount in [1, 2] {
+        let churn = fixture
+            .get(&format!("/filestore/churn?mount={mount}"))
+            .await;
+        assert_eq!(churn.rows("rows")[0]["moved"], json!(1), "{}", churn.text);
+    }
 }
 
 #[tokio::test]

@@ -357,7 +357,10 @@ async fn memory_is_bounded_and_the_error_says_so() {
 
 #[tokio::test]
 async fn a_large_result_is_cut_with_a_warning() {
-    let fixture = Fixture::with(|options| options.sql_max_rows = 5_000);
+    let fixture = Fixture::with(|options| {
+        options.sql_max_rows = 5_000;
+        options.memory_limit_bytes = 512 << 20;
+    });
     let answer = read(&fixture, "SELECT * FROM range(10000000000)").await;
     let json = answer.json();
     assert_eq!(json["rows"].as_array().unwrap().len(), 5_000);

@@ -12,7 +12,7 @@ fn snapshot_nodes(tree: &Tree) -> Vec<SnapshotNode> {
         .iter()
         .map(|(id, node)| SnapshotNode {
             node_id: *id,
-            backend_mount_id: tree.mount,
+            backend_mount_id: node.mount,
             path: node.path.clone(),
             kind: if node.is_file {
                 NodeKind::File
@@ -265,4 +265,88 @@ async fn another_journal_begins_an_empty_book_and_the_old_rows_stay_readable() {
     // And it survives a restart.
     let fixture = fixture.reopened();
     assert_book_equals(&fixture, &second).await;
+}
+
+/// Growth by day, from every row.
+const BY_DAY: &str = "SELECT date_trunc('day', observed_at) AS \"bucketStart\", \
+    sum(greatest(size_delta, 0))::BIGINT AS \"bytesAdded\", \
+    sum(greatest(-size_delta, 0))::BIGINT AS \"bytesRemoved\", \
+    sum(greatest(file_delta, 0))::BIGINT AS \"filesAdded\", \
+    sum(greatest(-file_delta, 0))::BIGINT AS \"filesRemoved\", count(*) AS changes \
+    FROM filestore_activity WHERE version IS NOT NULL GROUP BY 1 ORDER BY 1";
+
+async fn assert_growth_equals_the_rows(fixture: &Fixture) {
+    let expected = fixture.sql(BY_DAY).await;
+    let mut found = fixture.get("/filestore/growth").await.rows("series");
+    for point in &mut found {
+        let point = point.as_object_mut().unwrap();
+        for name in ["group", "netBytes", "totalBytes", "files"] {
+            assert!(point.remove(name).is_some(), "{name}");
+        }
+    }
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn growth_is_summed_anew_when_a_snapshot_changes_the_rows() {
+    let fixture = Fixture::with(|options| options.growth_tail_entries = 3);
+    let mut tree = tree();
+    let mut sink = fixture.timestore.sink();
+    tree.journal.apply_all(&mut sink);
+    assert_growth_equals_the_rows(&fixture).await;
+    let (missed, restored) = (tree.journal.head().get(), tree.journal.clone());
+    tree.at("2026-03-04T12:00:00Z");
+    change(&mut tree);
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    assert_growth_equals_the_rows(&fixture).await;
+
+    // An entry that the snapshot stands for, retried late, changes no sum of bytes.
+    let late = &tree.journal.entries[usize::try_from(missed).unwrap()..][..1];
+    let head = tree.journal.checkpoint(tree.journal.head());
+    apply(&mut sink, late, &[], &[], head).unwrap();
+    assert_growth_equals_the_rows(&fixture).await;
+
+    let after = tree.journal.head().get();
+    tree.at("2026-03-05T12:00:00Z");
+    (0..7).for_each(|number| drop(tree.file(&format!("more{number}"), 11)));
+    tree.journal.apply(&mut sink, after, after + 7).unwrap();
+    assert_growth_equals_the_rows(&fixture).await;
+    let fixture = fixture.reopened();
+    assert_growth_equals_the_rows(&fixture).await;
+
+    // The rows after the snapshot go, and so do their sums.
+    let earlier = Tree {
+        journal: restored,
+        ..self::tree()
+    };
+    let mut sink = fixture.timestore.sink();
+    sink.load_snapshot(snapshot(&earlier)).unwrap();
+    assert_growth_equals_the_rows(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_move_to_another_mount_that_was_missed_is_told_by_the_snapshot() {
+    let fixture = Fixture::new();
+    let mut tree = tree();
+    let mut sink = fixture.timestore.sink();
+    tree.journal.apply_all(&mut sink);
+    tree.move_to(2, 7, "d/f0");
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    assert_book_equals(&fixture, &tree).await;
+    let moved = "SELECT backend_mount_id, path, previous_backend_mount_id, previous_path \
+        FROM filestore_activity WHERE event_type = 'filestore.snapshot.node'";
+    assert_eq!(
+        fixture.sql(moved).await,
+        vec![
+            json!({"backend_mount_id": 7, "path": "d/f0", "previous_backend_mount_id": 1, "previous_path": "d/f0"})
+        ]
+    );
+    let series = fixture
+        .get("/filestore/growth?mount=7")
+        .await
+        .rows("series");
+    assert_eq!(
+        (&series[0]["totalBytes"], &series[0]["files"]),
+        (&json!(100), &json!(1))
+    );
 }

@@ -4,11 +4,15 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
-use journal::{Clock, Digest, Entry, Epoch, Event, EventType, JournalId, Time};
+use journal::{
+    Clock, Digest, Entry, Epoch, Event, EventType, JournalId, JournalReader, Page, Position,
+    ReadError, Snapshot, Time,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 use timestore::{ActivitySink, Options, Timestore};
 use tower::ServiceExt;
@@ -175,7 +179,7 @@ impl Answer {
 }
 
 /// A journal made by hand.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Journal {
     pub(crate) epoch: Epoch,
     pub(crate) entries: Vec<Entry>,
@@ -259,6 +263,33 @@ impl Journal {
     }
 }
 
+impl JournalReader for Journal {
+    fn position(&self) -> Result<Position, ReadError> {
+        Ok(Position {
+            epoch: self.epoch,
+            head: self.head(),
+            trimmed: JournalId::ZERO,
+        })
+    }
+
+    fn read(&self, after: JournalId, limit: usize) -> Result<Page, ReadError> {
+        let entries = self.entries.iter().filter(|entry| entry.id > after);
+        Ok(Page {
+            position: self.position()?,
+            after_digest: (after <= self.head()).then(|| self.digest(after)),
+            entries: entries.take(limit).cloned().collect(),
+        })
+    }
+
+    fn wait(&self, _after: JournalId, _timeout: Duration) -> Result<Position, ReadError> {
+        self.position()
+    }
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
+        Err(ReadError::Unavailable("there is none".into()))
+    }
+}
+
 pub(crate) fn apply(
     sink: &mut ActivitySink,
     entries: &[Entry],
@@ -283,6 +314,7 @@ pub(crate) fn apply(
 /// A node of [`Tree`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
+    pub(crate) mount: i64,
     pub(crate) path: String,
     pub(crate) is_file: bool,
     pub(crate) size: i64,
@@ -325,15 +357,21 @@ impl Tree {
         let weight = |node: &Node| if node.is_there { node.size } else { 0 };
         let size_after = if state == "deleted" { 0 } else { weight(&node) };
         let delta = size_after - before.map_or(0, weight);
+        let old_mount = before
+            .map(|before| before.mount)
+            .filter(|mount| *mount != node.mount);
+        let old_path = before
+            .map(|before| &before.path)
+            .filter(|path| **path != node.path || old_mount.is_some());
         // Both families of node entries; each takes its own fields.
         let data = json!({
-            "backendMountId": self.mount, "nodeId": id, "path": node.path,
+            "backendMountId": node.mount, "nodeId": id, "path": node.path,
             "kind": if node.is_file { "file" } else { "directory" }, "state": state,
             "parentId": null, "version": node.version, "sizeBytes": node.size,
             "checksum": null, "contentHash": null, "metadata": {},
             "command": command, "idempotencyKey": null, "principal": self.principal,
             "observedAt": self.now, "commandId": format!("command-{}", self.journal.next_id()),
-            "previousPath": before.map(|before| &before.path).filter(|path| **path != node.path),
+            "previousPath": old_path, "previousBackendMountId": old_mount,
             "previousSizeBytes": before.filter(|before| before.is_there).map(|before| before.size),
             "sizeDelta": delta, "lastModifiedAt": self.now,
             "consistencyState": state, "consistencyCheckedAt": self.now, "lastReconciledAt": null,
@@ -350,6 +388,7 @@ impl Tree {
         let principal = self.principal.clone();
         let last = JournalId::ZERO;
         let node = Node {
+            mount: self.mount,
             path: path.to_owned(),
             is_file,
             size,
@@ -386,9 +425,14 @@ impl Tree {
     }
 
     pub(crate) fn rename(&mut self, id: i64, path: &str) {
+        self.move_to(id, self.nodes[&id].mount, path);
+    }
+
+    pub(crate) fn move_to(&mut self, id: i64, mount: i64, path: &str) {
         let before = self.nodes[&id].clone();
         let node = self.nodes.get_mut(&id).unwrap();
         path.clone_into(&mut node.path);
+        node.mount = mount;
         node.version += 1;
         self.tell(
             id,
