@@ -308,7 +308,9 @@ async fn growth_is_summed_anew_when_a_snapshot_changes_the_rows() {
 
     let after = tree.journal.head().get();
     tree.at("2026-03-05T12:00:00Z");
-    (0..7).for_each(|number| drop(tree.file(&format!("more{number}"), 11)));
+    for number in 0..7 {
+        tree.file(&format!("more{number}"), 11);
+    }
     tree.journal.apply(&mut sink, after, after + 7).unwrap();
     assert_growth_equals_the_rows(&fixture).await;
     let fixture = fixture.reopened();
