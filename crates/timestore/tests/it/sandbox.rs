@@ -3,7 +3,6 @@
 use crate::support::{Answer, Fixture, Tree};
 use axum::http::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 use std::time::{Duration, Instant};
 
 async fn fixture() -> Fixture {
