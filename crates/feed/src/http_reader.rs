@@ -30,6 +30,8 @@ const LINE_BYTES: usize = 64 << 20;
 pub struct HttpJournalReader {
     base: String,
     token: Option<String>,
+    /// The name under which filestore knows this reader, and keeps the journal for it.
+    consumer: Option<String>,
     client: reqwest::Client,
     runtime: Handle,
 }
@@ -47,9 +49,20 @@ impl HttpJournalReader {
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             token,
+            consumer: None,
             client,
             runtime,
         })
+    }
+
+    /// The same reader, that tells filestore on whose behalf it reads: retention then keeps what
+    /// that consumer has not read yet.
+    #[must_use]
+    pub fn on_behalf_of(&self, consumer: &str) -> Self {
+        Self {
+            consumer: Some(consumer.to_owned()),
+            ..self.clone()
+        }
     }
 
     async fn get(
@@ -61,6 +74,9 @@ impl HttpJournalReader {
         let mut request = self.client.get(format!("{}{path}", self.base)).query(query);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if let Some(consumer) = &self.consumer {
+            request = request.query(&[("consumer", consumer)]);
         }
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);

@@ -1,6 +1,7 @@
 //! The filestore as a program holds it.
 
 use crate::command::{Commands, OnStep};
+use crate::consumers::{Consumers, HoldOptions};
 use crate::metric;
 use crate::scan::Scans;
 use crate::store::{Head, OpenError, Store};
@@ -30,6 +31,8 @@ pub struct Options {
     pub database_path: Option<PathBuf>,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
+    /// How far back the journal is held for consumers, and for which.
+    pub hold: HoldOptions,
     /// Called at each step of each command: for tests that crash there.
     pub on_step: Option<OnStep>,
 }
@@ -42,6 +45,7 @@ impl Options {
             data_dir: data_dir.into(),
             database_path: None,
             clock: Arc::new(SystemClock),
+            hold: HoldOptions::default(),
             on_step: None,
         }
     }
@@ -64,6 +68,8 @@ pub struct Filestore {
     /// What is watched, while it is.
     pub(crate) watches: Mutex<Option<Arc<Watches>>>,
     pub(crate) commands: Commands,
+    pub(crate) consumers: Consumers,
+    pub(crate) hold: HoldOptions,
     pub(crate) data_dir: PathBuf,
     pub(crate) command_slots: Arc<Semaphore>,
     pub(crate) read_slots: Arc<Semaphore>,
@@ -84,6 +90,7 @@ impl Filestore {
             data_dir,
             database_path,
             clock,
+            hold,
             on_step,
         } = options;
         let database = database_path.unwrap_or_else(|| data_dir.join("filestore.sqlite3"));
@@ -92,8 +99,12 @@ impl Filestore {
         commands
             .recover()
             .map_err(|error| OpenError::Recovery(Box::new(error)))?;
+        let consumers =
+            Consumers::load(&store).map_err(|error| OpenError::Recovery(Box::new(error)))?;
         Ok(Arc::new(Self {
             store,
+            consumers,
+            hold,
             scans: Arc::default(),
             watches: Mutex::default(),
             commands,

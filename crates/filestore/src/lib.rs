@@ -21,9 +21,11 @@
 //! Start with [`Filestore`] and `store::WriteTx::change`.
 
 mod command;
+mod consumers;
 mod disk;
 mod filestore;
 mod hash;
+mod integrity;
 mod metric;
 mod mount;
 pub mod name;
@@ -38,6 +40,7 @@ mod walk;
 mod watch;
 
 pub use command::{Answer, OnStep, Step};
+pub use consumers::{HoldOptions, JournalConsumer};
 pub use filestore::{Filestore, Options};
 pub use mount::MountError;
 pub use rescan::{Rescan, RescanOptions};

@@ -4,11 +4,13 @@
 //! many at once; a command whose client goes away still runs to its end.
 
 mod changes;
+mod consumers;
 mod content;
 mod directories;
 mod events;
 mod files;
 mod filters;
+mod integrity;
 mod journal;
 mod mounts;
 mod nodes;
@@ -73,6 +75,10 @@ impl Filestore {
             .routes(routes!(changes::copy))
             .routes(routes!(changes::patch_metadata))
             .routes(routes!(journal::read))
+            .routes(routes!(consumers::list))
+            .routes(routes!(consumers::forget))
+            .routes(routes!(consumers::trim))
+            .routes(routes!(integrity::check))
             .routes(routes!(snapshot::read))
             .routes(routes!(events::stream))
             .with_state(Arc::clone(self))

@@ -1,8 +1,8 @@
 //! Retention: the journal forgets what is old, and never what a consumer here still has to read.
 //!
-//! Entries go once they are older than the retention *and* every consumer that this process knows
-//! has applied them. A consumer elsewhere that comes too late is answered `410 journal_trimmed`,
-//! and starts again from a snapshot.
+//! Entries go once they are older than the retention *and* every consumer that is known has applied
+//! them, those of this process and those elsewhere ([`crate::consumers`]). One that comes too late
+//! is answered `410 journal_trimmed`, and starts again from a snapshot.
 //!
 //! The age of an entry is the time of its commit. The clock may go back, so commit times need not
 //! ascend with ids; the search assumes that they nearly do, and errs by as much as they do not.
@@ -25,7 +25,7 @@ pub struct RetentionOptions {
 }
 
 impl Filestore {
-    /// Trims the journal by age, not past `applied`, once. Blocks. Gives the trimmed id.
+    /// Trims the journal by age, not past `applied` nor past what a known consumer needs, once. Blocks. Gives the trimmed id.
     ///
     /// # Errors
     /// The catalogue cannot be read or written.
@@ -40,15 +40,13 @@ impl Filestore {
         let old = self
             .store
             .read(|connection| last_committed_before(connection, before))?;
-        self.trim_journal(old.min(applied))
+        self.trim_applied(old.min(applied), self.hold)
     }
 
-    /// Trims the journal by age every minute until `stop`. `applied` tells how far the slowest
-    /// consumer that is known here has come.
+    /// Trims the journal by age every minute until `stop`, behind the consumers that are known.
     pub async fn keep_retaining(
         self: Arc<Self>,
         options: RetentionOptions,
-        applied: impl Fn() -> JournalId + Send,
         stop: CancellationToken,
     ) {
         let mut ticks = tokio::time::interval(INTERVAL);
@@ -57,8 +55,9 @@ impl Filestore {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let (filestore, applied) = (Arc::clone(&self), applied());
-            let retained = tokio::task::spawn_blocking(move || filestore.retain(options, applied));
+            let filestore = Arc::clone(&self);
+            let retained =
+                tokio::task::spawn_blocking(move || filestore.retain(options, JournalId::MAX));
             if let Ok(Err(error)) = retained.await {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, "journal was not trimmed, it is tried again");

@@ -15,6 +15,7 @@
 //! computed again: a truncated or edited journal is refused, and not continued.
 
 pub(crate) mod change;
+pub(crate) mod check;
 mod error;
 mod head;
 pub(crate) mod idempotency;
@@ -80,7 +81,9 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let lock = lock::DirectoryLock::acquire(directory)?;
+        let mark = schema::mark(database)?;
         let (connection, meta) = schema::open(database, &*clock)?;
+        schema::check_mark(database, &mark, &meta)?;
         let head = Arc::new(HeadSignal::new(meta.head));
         let node_ids = Arc::new(AtomicI64::new(meta.next_node_id));
         let (jobs, receiver) = mpsc::channel(writer::QUEUE_JOBS);
@@ -90,6 +93,7 @@ impl Store {
             node_ids: Arc::clone(&node_ids),
             head: Arc::clone(&head),
             clock: Arc::clone(&clock),
+            mark,
             lock,
         };
         let thread = std::thread::Builder::new()

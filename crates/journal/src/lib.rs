@@ -20,6 +20,7 @@ pub mod conformance;
 mod entry;
 mod event;
 mod id;
+mod mark;
 mod reader;
 mod time;
 
@@ -31,5 +32,6 @@ pub use event::{
     ReconciliationJob, SnapshotNode, Text,
 };
 pub use id::{Epoch, JournalId};
+pub use mark::Mark;
 pub use reader::{JournalReader, Page, Position, ReadError, Snapshot};
 pub use time::{Clock, SystemClock, Time};

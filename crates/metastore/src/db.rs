@@ -10,7 +10,10 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Migrations in order; the file's `user_version` counts those that it has.
-const MIGRATIONS: &[&str] = &[include_str!("sql/001_books.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("sql/001_books.sql"),
+    include_str!("sql/002_commits.sql"),
+];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -27,28 +27,28 @@ pub(crate) fn content(connection: &Connection) -> rusqlite::Result<String> {
 }
 
 /// What a digest of the whole book says.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BookDigest)]
-pub(crate) struct BookDigest {
+pub struct BookDigest {
     /// The entry that the book is the state at.
     #[schema(value_type = u64)]
-    pub(crate) journal_id: JournalId,
+    pub journal_id: JournalId,
     /// The journal it follows.
     #[schema(value_type = Option<String>)]
-    pub(crate) epoch: Option<Epoch>,
+    pub epoch: Option<Epoch>,
     /// The journal's chained digest at that entry.
     #[schema(value_type = Option<String>)]
-    pub(crate) digest: Option<Digest>,
+    pub digest: Option<Digest>,
     /// A hash over what the sync wrote of all live nodes: the same nodes in the same namespaces,
     /// the same hash, however the book came to hold them.
-    pub(crate) content: String,
+    pub content: String,
     /// How many nodes that are.
-    pub(crate) nodes: u64,
+    pub nodes: u64,
     /// A hash over what people wrote: a rebuild leaves it as it is.
-    pub(crate) people: String,
+    pub people: String,
     /// In how many records somebody wrote something.
-    pub(crate) records: u64,
+    pub records: u64,
 }
 
 /// The digest of one state of the book.

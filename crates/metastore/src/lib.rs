@@ -25,6 +25,7 @@
 
 mod db;
 mod digest;
+mod integrity;
 mod lane;
 mod lock;
 mod node;
@@ -35,6 +36,7 @@ mod search;
 mod sink;
 mod store;
 
+pub use digest::BookDigest;
 pub use node::Node;
 pub use record::Record;
 pub use rules::{

@@ -42,6 +42,7 @@ pub(crate) fn router(metastore: &Metastore) -> OpenApiRouter {
         .routes(routes!(rules::preview))
         .routes(routes!(nodes::list))
         .routes(routes!(digest::get))
+        .routes(routes!(digest::check))
         .routes(routes!(stream::watch))
         .with_state(metastore.clone())
 }

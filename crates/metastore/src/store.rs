@@ -17,9 +17,9 @@ use crate::record::change::Changes;
 use crate::rules::{NamespaceRules, RuleSet, RulesConfig};
 use crate::search::Filter;
 use crate::sink::{SharedRules, Sink, replace_all};
-use crate::{digest, rest};
-use httpkit::Problem;
-use journal::{Clock, SystemClock, Time};
+use crate::{BookDigest, digest, integrity, rest};
+use httpkit::{Integrity, Problem};
+use journal::{Clock, Mark, SystemClock, Time};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -35,6 +35,9 @@ const READ_DEADLINE: Duration = Duration::from_secs(20);
 /// How many node streams may run at once: each holds a connection, and keeps the write-ahead log
 /// from being cut while it lasts.
 const NODE_STREAMS: usize = 4;
+
+/// Counts a commit of people's writes.
+const COUNT_COMMIT: &str = "UPDATE people_commits SET commits = commits + 1 RETURNING commits";
 
 /// Which rules place records.
 #[derive(Clone, Debug)]
@@ -139,6 +142,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) node_streams: Arc<tokio::sync::Semaphore>,
     lock: Mutex<Option<Arc<Lock>>>,
+    /// How often people's writes were committed.
+    mark: Arc<Mark>,
 }
 
 impl Metastore {
@@ -168,6 +173,7 @@ impl Metastore {
         };
         let mut writer = connect(Role::Writer)?;
         db::migrate(&mut writer).map_err(database)?;
+        let mark = check_mark(&path, &writer)?;
         let are_rules_configured = matches!(options.rules, Rules::Configured(_));
         let rules = settle_rules(&mut writer, options.rules, options.clock.now())
             .map_err(|error| database(error.into()))?;
@@ -204,6 +210,7 @@ impl Metastore {
             clock: options.clock,
             node_streams: Arc::new(tokio::sync::Semaphore::new(NODE_STREAMS)),
             lock: Mutex::new(Some(Arc::new(lock))),
+            mark: Arc::new(mark),
             max_size_bytes: options.max_size_bytes,
             path: path.clone(),
         })))
@@ -248,6 +255,29 @@ impl Metastore {
         self.0
             .open_reader()
             .and_then(|connection| digest::content(&connection))
+            .map_err(|error| unusable(&self.0.path, error.into()))
+    }
+
+    /// Digests of what the sync and people wrote, of one state of the book. Blocks, and reads the
+    /// whole book.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn digest(&self) -> Result<BookDigest, OpenError> {
+        self.0
+            .open_reader()
+            .and_then(|connection| digest::of(&connection))
+            .map_err(|error| unusable(&self.0.path, error.into()))
+    }
+
+    /// Whether the file still holds what was written to it. Blocks, and reads the whole book.
+    ///
+    /// # Errors
+    /// The database cannot be opened. That it cannot be read is a finding.
+    pub fn check_integrity(&self) -> Result<Integrity, OpenError> {
+        self.0
+            .open_reader()
+            .and_then(|connection| integrity::check(&connection))
             .map_err(|error| unusable(&self.0.path, error.into()))
     }
 
@@ -299,12 +329,20 @@ impl Inner {
         F: FnOnce(&mut Transaction<'_>, Time) -> Result<T, RecordError> + Send + 'static,
         G: FnOnce() + Send + 'static,
     {
-        let clock = Arc::clone(&self.clock);
+        let (clock, mark) = (Arc::clone(&self.clock), Arc::clone(&self.mark));
         let job = move |connection: &mut Connection| {
             let mut transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&mut transaction, clock.now())?;
+            let commits: i64 = transaction
+                .prepare_cached(COUNT_COMMIT)?
+                .query_row([], |row| row.get(0))?;
             transaction.commit()?;
+            // A mark that cannot be set is too low, and claims nothing wrong.
+            if let Err(error) = mark.set(commits.unsigned_abs()) {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the mark of people's writes was not set");
+            }
             then();
             Ok::<_, RecordError>(result)
         };
@@ -367,6 +405,33 @@ fn settle_rules(
     )?;
     transaction.commit()?;
     Ok(in_force)
+}
+
+/// SQLite takes what it can read of its log for everything there is: the mark tells whether there
+/// was more that people wrote. What the sync wrote comes again from the journal.
+fn check_mark(path: &Path, connection: &Connection) -> Result<Mark, OpenError> {
+    let io = |source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mark = Mark::of(path).map_err(io)?;
+    let commits: i64 = connection
+        .query_row("SELECT commits FROM people_commits", [], |row| row.get(0))
+        .map_err(|error| unusable(path, error.into()))?;
+    let commits = commits.unsigned_abs();
+    match mark.get().map_err(io)? {
+        Some(noted) if noted > commits => Err(OpenError::Database {
+            path: path.to_owned(),
+            reason: format!(
+                "the last {} writes by people are gone: the end of the database or of its log is \
+                 damaged; restore it from a backup, or remove {} to go on without them",
+                noted - commits,
+                mark.path().display()
+            ),
+            source: None,
+        }),
+        _ => Ok(mark),
+    }
 }
 
 fn held(error: LockError, path: &Path) -> OpenError {

@@ -193,7 +193,7 @@ pub fn copy_store(store: &Path, into: &Path) -> PathBuf {
     std::fs::create_dir_all(into).expect("the folder is made");
     let name = store.file_name().expect("the store has a name");
     let copy = into.join(name);
-    for suffix in ["", "-wal", "-shm", ".wal"] {
+    for suffix in ["", "-wal", "-shm", ".wal", ".mark"] {
         let with = |path: &Path| {
             let mut name = path.as_os_str().to_owned();
             name.push(suffix);

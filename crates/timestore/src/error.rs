@@ -129,6 +129,12 @@ impl From<duckdb::Error> for Error {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         if starts(&["INTERRUPT Error"]) {
             Self::Cancelled
+        } else if ["Corrupt database file", "Corrupt WAL file", "checksum"]
+            .iter()
+            .any(|words| text.contains(words))
+        {
+            // DuckDB tells a block that does not fit its checksum as an error of reading.
+            Self::Damaged(error)
         } else if starts(&["IO Error", "Out of Memory Error", "TransactionContext Error: Conflict"])
             // A failed write to the log takes the whole instance down; opening it again mends it.
             || (starts(&["FATAL Error", "TransactionContext Error"])
@@ -223,6 +229,9 @@ mod tests {
             failure("INTERRUPT Error: Interrupted!"),
             Error::Cancelled
         ));
+        let corrupt = "IO Error: Corrupt database file: computed checksum 1 does not match stored \
+                       checksum 2 in block at location 3";
+        assert!(matches!(failure(corrupt), Error::Damaged(_)));
         assert!(matches!(
             failure("Serialization Error: bad block"),
             Error::Damaged(_)

@@ -38,6 +38,7 @@ pub(crate) fn router(shared: Shared) -> OpenApiRouter {
         .routes(routes!(filestore::reconciliation))
         .routes(routes!(filestore::nodes))
         .routes(routes!(digest::get))
+        .routes(routes!(digest::check))
         .with_state(shared)
 }
 

@@ -1,5 +1,6 @@
 //! `GET /v1/journal`
 
+use super::consumers::see;
 use super::{AFTER_DIGEST, EPOCH, HEAD, State, TRIMMED, problem};
 use ::journal::{Entry, Envelope, Epoch, JournalId, JournalReader, Page};
 use axum::http::{HeaderMap, HeaderValue};
@@ -30,6 +31,8 @@ pub(super) struct Params {
     limit: Option<usize>,
     /// If there are none, wait so long for one, at most 60,000 ms.
     wait_ms: Option<u64>,
+    /// The name of the consumer that reads. Retention keeps what comes after `after` for it.
+    consumer: Option<String>,
 }
 
 /// The journal after an id: one envelope a line, dense and ascending, each with its chained digest.
@@ -67,8 +70,12 @@ pub(super) async fn read(
             () = state.closing.cancelled() => {}
         }
     }
+    let consumer = params.consumer.filter(|_| limit > 0);
     let page = state
         .read_blocking(move |filestore| {
+            if let Some(name) = consumer {
+                see(filestore, &name, after)?;
+            }
             JournalReader::read(&*filestore.store, after, limit).map_err(problem::of_read)
         })
         .await?;

@@ -184,6 +184,10 @@ pub(super) fn invalid_checksum(detail: String) -> Problem {
     Problem::bad_request("invalid_request", detail).with_apphub_code("INVALID_CHECKSUM")
 }
 
+pub(super) fn of_consumer(error: &crate::consumers::NameError) -> Problem {
+    Problem::invalid("/consumer", error.to_string())
+}
+
 pub(super) fn of_read(error: ReadError) -> Problem {
     match error {
         ReadError::Trimmed { trimmed, .. } => {

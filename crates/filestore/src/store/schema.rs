@@ -1,7 +1,7 @@
 //! The database file: opened, brought to this version's schema, and looked over.
 
 use super::{Head, OpenError, StoreError, journal};
-use ::journal::{Clock, Digest, Epoch, JournalId, chain};
+use ::journal::{Clock, Digest, Epoch, JournalId, Mark, chain};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use std::path::Path;
 const MIGRATIONS: &[&str] = &[
     include_str!("sql/schema_1.sql"),
     include_str!("sql/schema_2.sql"),
+    include_str!("sql/schema_3.sql"),
 ];
 
 /// How many entries before the head are computed again on open.
@@ -50,6 +51,36 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Meta),
     let meta = meta(&connection).map_err(|error| damaged(with_source(&error)))?;
     check(&connection, &meta).map_err(damaged)?;
     Ok((connection, meta))
+}
+
+/// How far the journal had come, by what was noted beside it.
+pub(super) fn mark(path: &Path) -> Result<Mark, OpenError> {
+    Mark::of(path).map_err(|source| OpenError::Directory {
+        directory: path.parent().unwrap_or(path).to_owned(),
+        source,
+    })
+}
+
+/// SQLite takes what it can read of its log for everything there is: the mark tells whether there
+/// was more.
+pub(super) fn check_mark(path: &Path, mark: &Mark, meta: &Meta) -> Result<(), OpenError> {
+    let noted = mark.get().map_err(|source| OpenError::Directory {
+        directory: path.parent().unwrap_or(path).to_owned(),
+        source,
+    })?;
+    let head = meta.head.id.get();
+    match noted {
+        Some(noted) if noted > head => Err(OpenError::Damaged {
+            path: path.to_owned(),
+            reason: format!(
+                "it ends at entry {head}, and entry {noted} had been committed: the end of the \
+                 database or of its log is gone (if you put back an older copy of it on purpose, \
+                 remove {} and start again)",
+                mark.path().display()
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn known_version() -> i64 {

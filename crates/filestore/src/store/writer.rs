@@ -11,7 +11,7 @@ use super::lock::DirectoryLock;
 use super::tx::WriteTx;
 use super::{Head, StoreError};
 use crate::metric;
-use journal::Clock;
+use journal::{Clock, Mark};
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -79,6 +79,7 @@ pub(super) struct Writer {
     pub(super) node_ids: Arc<AtomicI64>,
     pub(super) head: Arc<HeadSignal>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) mark: Mark,
     #[expect(dead_code, reason = "held until the last job is done")]
     pub(super) lock: DirectoryLock,
 }
@@ -105,7 +106,15 @@ impl Writer {
         let mut done = Vec::new();
         let commit = self.write_group(first, &mut done).map_err(Arc::new);
         match &commit {
-            Ok(head) if *head != self.head.current() => self.head.publish(*head),
+            Ok(head) if *head != self.head.current() => {
+                // Before anybody hears of it. A mark that cannot be set is too low, and claims
+                // nothing wrong.
+                if let Err(error) = self.mark.set(head.id.get()) {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "the journal's mark was not set");
+                }
+                self.head.publish(*head);
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::error!(error = &**error as &dyn std::error::Error, "commit failed");

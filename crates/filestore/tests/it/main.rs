@@ -13,6 +13,7 @@ mod concurrency;
 mod crash;
 mod download;
 mod events;
+mod file_faults;
 mod hostile;
 mod idempotency;
 mod journal_api;

@@ -25,13 +25,16 @@ fn the_document_tells_every_operation_and_its_scope() {
     }
     operations.sort();
     insta::assert_snapshot!(operations.join("\n"), @r"
+    DELETE /v1/journal/consumers/{name} forgetJournalConsumer filestore:admin
     DELETE /v1/nodes deleteNode filestore:write
     DELETE /v1/scans/{id} cancelScan filestore:write
     GET /v1/backend-mounts listMounts filestore:read
     GET /v1/backend-mounts/{id} getMount filestore:read
     GET /v1/events/stream streamEvents filestore:read
     GET /v1/files/{id}/content downloadFile filestore:read
+    GET /v1/integrity checkIntegrity filestore:read
     GET /v1/journal readJournal filestore:read
+    GET /v1/journal/consumers listJournalConsumers filestore:read
     GET /v1/nodes listNodes filestore:read
     GET /v1/nodes/by-path getNodeByPath filestore:read
     GET /v1/nodes/{id} getNode filestore:read
@@ -44,6 +47,7 @@ fn the_document_tells_every_operation_and_its_scope() {
     POST /v1/backend-mounts/{id}/scan startScan filestore:write
     POST /v1/directories createDirectory filestore:write
     POST /v1/files uploadFile filestore:write
+    POST /v1/journal/trim trimJournal filestore:admin
     POST /v1/nodes/copy copyNode filestore:write
     POST /v1/nodes/move moveNode filestore:write
     ");

@@ -61,3 +61,35 @@ fn entries_go_when_they_are_old_and_applied() {
     assert_eq!(kept.last().map(|entry| entry.id), heads.last().copied());
     filestore.close();
 }
+
+#[test]
+fn the_journal_is_held_for_consumers_up_to_a_bound() {
+    let dirs = tempfile::tempdir().unwrap();
+    let filestore = Filestore::open(Options::new(dirs.path().join("data"))).unwrap();
+    for at in 0..10 {
+        let root = dirs.path().join(format!("mount-{at}"));
+        std::fs::create_dir(&root).unwrap();
+        filestore.ensure_local_mount(&root).unwrap();
+    }
+    let head = filestore.reader().position().unwrap().head;
+    let far = JournalId::new(2);
+    filestore.hold_journal_for("far", move || far);
+    filestore.hold_journal_for("near", move || head);
+    let hold = filestore::HoldOptions::default();
+    assert_eq!(filestore.trim_applied(JournalId::MAX, hold).unwrap(), far);
+    let bounded = filestore::HoldOptions {
+        max_entries: 3,
+        ..hold
+    };
+    let held: Vec<_> = filestore
+        .journal_consumers(bounded)
+        .into_iter()
+        .map(|consumer| (consumer.name, consumer.is_held))
+        .collect();
+    assert_eq!(held, [("far".to_owned(), false), ("near".to_owned(), true)]);
+    assert_eq!(
+        filestore.trim_applied(JournalId::MAX, bounded).unwrap(),
+        head
+    );
+    filestore.close();
+}

@@ -11,6 +11,7 @@
 mod atomic;
 mod bad_input;
 mod faults;
+mod file_faults;
 mod follow;
 mod model;
 mod openapi;

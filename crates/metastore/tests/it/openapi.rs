@@ -29,6 +29,7 @@ fn the_document_tells_every_operation_and_its_scope() {
     DELETE /records/{namespace}/{key} deleteRecord metastore:delete
     DELETE /records/{namespace}/{key}/purge purgeRecord metastore:admin
     GET /filestore/digest digestBook metastore:read
+    GET /filestore/integrity checkIntegrity metastore:read
     GET /filestore/nodes listNodes metastore:read
     GET /namespace-rules getNamespaceRules metastore:read
     GET /namespaces listNamespaces metastore:read

@@ -108,8 +108,8 @@ pub struct Filestore {
     #[arg(default_value = "apphub:filestore")]
     pub events_channel: String,
 
-    /// Days that journal entries are kept once the consumers of this process have applied them; 0
-    /// keeps them for ever
+    /// Days that journal entries are kept once every known consumer has applied them; 0 keeps them
+    /// for ever
     #[arg(
         id = "filestore.journal_retention_days",
         long = "filestore-journal-retention-days"
@@ -120,6 +120,29 @@ pub struct Filestore {
         default_value_t = 0
     )]
     pub journal_retention_days: u32,
+
+    /// How long a consumer in another process is remembered after its last read. Until then the
+    /// journal is kept for it
+    #[arg(
+        id = "filestore.journal_consumer_expiry",
+        long = "filestore-journal-consumer-expiry"
+    )]
+    #[arg(env = "FILESTORE_JOURNAL_CONSUMER_EXPIRY", value_name = "DURATION")]
+    #[arg(value_parser = values::positive_duration, default_value = "168h")]
+    pub journal_consumer_expiry: Duration,
+
+    /// Entries that are kept for a consumer that is behind, at most; one further behind starts again
+    /// from a snapshot
+    #[arg(
+        id = "filestore.journal_hold_max_entries",
+        long = "filestore-journal-hold-max-entries"
+    )]
+    #[arg(
+        env = "FILESTORE_JOURNAL_HOLD_MAX_ENTRIES",
+        value_name = "ENTRIES",
+        default_value_t = 10_000_000
+    )]
+    pub journal_hold_max_entries: u64,
 
     /// Where consumers in this process read the journal of a filestore in another process
     #[arg(id = "filestore.journal_url", long = "filestore-journal-url")]

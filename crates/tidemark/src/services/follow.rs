@@ -33,8 +33,38 @@ pub(super) fn check_bus(config: &Config, runtime: &Runtime) -> anyhow::Result<()
     })
 }
 
+/// Where the consumers of this process read.
+#[derive(Debug)]
+pub(super) enum Journal {
+    /// In filestore's own database.
+    Here(Arc<filestore::Filestore>),
+    /// Over HTTP.
+    Elsewhere(HttpJournalReader),
+}
+
+impl Journal {
+    /// A reader on nobody's behalf.
+    pub(super) fn reader(&self) -> SharedReader {
+        match self {
+            Self::Here(filestore) => filestore.reader(),
+            Self::Elsewhere(reader) => Arc::new(reader.clone()),
+        }
+    }
+
+    /// The reader of a consumer, for which retention keeps what it has not read yet.
+    fn reader_of(&self, consumer: &str) -> SharedReader {
+        match self {
+            Self::Here(filestore) => filestore.reader(),
+            Self::Elsewhere(reader) => Arc::new(reader.on_behalf_of(consumer)),
+        }
+    }
+}
+
 /// The reader of a journal in another process.
-pub(super) fn remote_reader(config: &Config, runtime: &Runtime) -> anyhow::Result<SharedReader> {
+pub(super) fn remote_reader(
+    config: &Config,
+    runtime: &Runtime,
+) -> anyhow::Result<HttpJournalReader> {
     let url = config.filestore.journal_url.as_deref().context(
         "FILESTORE_JOURNAL_URL is not set: a consumer without filestore in its process reads the \
          journal over HTTP; set it (or --filestore-journal-url) to filestore's address, for \
@@ -45,16 +75,15 @@ pub(super) fn remote_reader(config: &Config, runtime: &Runtime) -> anyhow::Resul
         .token
         .as_ref()
         .map(|token| token.expose().to_owned());
-    let reader = HttpJournalReader::new(url, token, runtime.handle().clone())
-        .context("the HTTP client cannot be set up")?;
-    Ok(Arc::new(reader))
+    HttpJournalReader::new(url, token, runtime.handle().clone())
+        .context("the HTTP client cannot be set up")
 }
 
 /// Starts the consumer of a sink.
 pub(super) fn spawn<S: Sink>(
     config: &Config,
     sink: S,
-    reader: &SharedReader,
+    journal: &Journal,
 ) -> anyhow::Result<ConsumerHandle> {
     let options = ConsumerOptions {
         batch_max_entries: usize::try_from(config.feed.batch_max_entries)?,
@@ -63,8 +92,13 @@ pub(super) fn spawn<S: Sink>(
         dead_letters_max: u64::from(config.feed.dead_letters_max),
         ..ConsumerOptions::default()
     };
-    let handle = consumer::spawn(sink, Arc::clone(reader), Arc::new(SystemClock), options)
+    let reader = journal.reader_of(sink.name());
+    let handle = consumer::spawn(sink, reader, Arc::new(SystemClock), options)
         .context("a consumer's thread cannot be started")?;
+    if let Journal::Here(filestore) = journal {
+        let consumer = handle.clone();
+        filestore.hold_journal_for(handle.name(), move || consumer.needs_after());
+    }
     Ok(handle)
 }
 

@@ -4,13 +4,12 @@ use super::{Service, follow, signals};
 use crate::config::Config;
 use anyhow::Context as _;
 use axum::Router;
-use feed::SharedReader;
 use feed::consumer::ConsumerHandle;
 use feed::rest::{self, ConsumerView};
 use filestore::{Filestore, Rescan, RescanOptions, RetentionOptions, Watch, WatchOptions};
 use httpkit::metric::{REQUEST_DURATION_BUCKETS_SECONDS, REQUEST_DURATION_SECONDS};
 use httpkit::{App, Tokens};
-use journal::{JournalId, SystemClock};
+use journal::SystemClock;
 use metastore::{Metastore, RuleSet, RulesConfig};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::BTreeSet;
@@ -93,12 +92,12 @@ impl Running {
             stop: CancellationToken::new(),
         };
         running.open(config, services)?;
-        let reader: SharedReader = match &running.filestore {
-            Some(filestore) => filestore.reader(),
-            None => follow::remote_reader(config, runtime)?,
+        let journal = match &running.filestore {
+            Some(filestore) => follow::Journal::Here(Arc::clone(filestore)),
+            None => follow::Journal::Elsewhere(follow::remote_reader(config, runtime)?),
         };
         for (service, listener) in listeners {
-            let app = running.app(config, service, &reader)?;
+            let app = running.app(config, service, &journal)?;
             let router = app
                 .tokens(tokens.clone())
                 .metrics(metrics.clone())
@@ -114,7 +113,7 @@ impl Running {
         let is_filestore_here = running.filestore.is_some();
         follow::connect(
             config,
-            &reader,
+            &journal.reader(),
             is_filestore_here,
             &running.consumers,
             runtime,
@@ -133,6 +132,10 @@ impl Running {
         if services.contains(&Service::Filestore) {
             let mut options = filestore::Options::new(&config.common.data_dir);
             options.database_path = Some(config.filestore.database.clone());
+            options.hold = filestore::HoldOptions {
+                forget_after: config.filestore.journal_consumer_expiry,
+                max_entries: config.filestore.journal_hold_max_entries,
+            };
             self.filestore = Some(Filestore::open(options).context("filestore cannot start")?);
         }
         if services.contains(&Service::Metastore) {
@@ -151,7 +154,7 @@ impl Running {
         &mut self,
         config: &Config,
         service: Service,
-        reader: &SharedReader,
+        journal: &follow::Journal,
     ) -> anyhow::Result<App> {
         let app = match service {
             Service::Filestore => {
@@ -167,7 +170,7 @@ impl Running {
                 let consumer = config
                     .metastore
                     .filestore_sync_enabled
-                    .then(|| follow::spawn(config, sink, reader))
+                    .then(|| follow::spawn(config, sink, journal))
                     .transpose()?;
                 let threshold = config.metastore.filestore_stall_threshold_seconds;
                 let view = view(config, "metastore", consumer.clone(), threshold);
@@ -184,7 +187,7 @@ impl Running {
                 let consumer = config
                     .timestore
                     .filestore_sync_enabled
-                    .then(|| follow::spawn(config, sink, reader))
+                    .then(|| follow::spawn(config, sink, journal))
                     .transpose()?;
                 let threshold = config.timestore.filestore_stall_threshold_seconds;
                 let view = view(config, "timestore", consumer.clone(), threshold);
@@ -268,19 +271,12 @@ impl Running {
         Ok(Some(rescan))
     }
 
-    /// Old entries go once the consumers of this process have applied them.
+    /// Old entries go once the consumers that filestore knows have applied them.
     fn retain(&self, runtime: &Runtime) {
         let (Some(filestore), Some(options)) = (&self.filestore, self.retention) else {
             return;
         };
-        let consumers = self.consumers.clone();
-        let applied = move || {
-            let checkpoints = consumers
-                .iter()
-                .map(|consumer| consumer.status().checkpoint);
-            checkpoints.min().unwrap_or(JournalId::MAX)
-        };
-        let retaining = Arc::clone(filestore).keep_retaining(options, applied, self.stop.clone());
+        let retaining = Arc::clone(filestore).keep_retaining(options, self.stop.clone());
         runtime.spawn(retaining);
     }
 

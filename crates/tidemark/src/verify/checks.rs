@@ -174,3 +174,29 @@ pub(super) fn rows(services: &Services, report: &mut Report) -> anyhow::Result<(
     }
     Ok(())
 }
+
+/// Has each service read all of its store, and reports what is not as it was written.
+pub(super) fn integrity(services: &Services, report: &mut Report) -> anyhow::Result<()> {
+    let stores = [
+        (&services.filestore, "/v1/integrity"),
+        (&services.metastore, "/filestore/integrity"),
+        (&services.timestore, "/filestore/integrity"),
+    ];
+    for (service, path) in stores {
+        // As long as reading everything takes.
+        let response = service.send(service.get(path))?;
+        let answer: Value = response
+            .json()
+            .map_err(|error| service.garbled(error.to_string()))?;
+        let answer = answer.get("data").unwrap_or(&answer);
+        let findings = answer
+            .get("findings")
+            .and_then(Value::as_array)
+            .ok_or_else(|| service.garbled("it has no findings"))?;
+        for finding in findings {
+            let word = |key: &str| finding.get(key).and_then(Value::as_str).unwrap_or_default();
+            report.damage(service.name, word("part"), word("detail"))?;
+        }
+    }
+    Ok(())
+}

@@ -121,6 +121,7 @@ fn fields(book: Book, node: &SnapshotNode, found: &BookNode) -> Vec<Difference> 
             ("sizeBytes", json!(node.size_bytes)),
             ("checksum", json!(node.checksum)),
             ("contentHash", json!(node.content_hash)),
+            ("metadata", json!(node.metadata)),
         ]),
         // The sum of all deltas: what the tree holds, so nothing for a node that is gone.
         Book::Timestore => {

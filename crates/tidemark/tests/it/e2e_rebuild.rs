@@ -164,7 +164,12 @@ fn a_book_of_another_journal_is_refused_and_a_rebuild_is_the_way_out() {
     deployment.processes.clear();
     std::fs::remove_dir_all(deployment.files().join("lost")).unwrap();
     std::fs::write(deployment.files().join("aaa"), "first by name").unwrap();
-    for name in ["filestore.db", "filestore.db-wal", "filestore.db-shm"] {
+    for name in [
+        "filestore.db",
+        "filestore.db-wal",
+        "filestore.db-shm",
+        "filestore.db.mark",
+    ] {
         std::fs::remove_file(deployment.data_dir().join(name)).ok();
     }
     deployment.start("dev");

@@ -53,6 +53,27 @@ fn books_that_agree_are_proved_to() {
 }
 
 #[test]
+fn what_a_book_finds_in_its_own_store_is_told() {
+    let damaged = || {
+        let mut books = Books::agreeing();
+        let finding = json!({"part": "file", "detail": "row 3 missing from index x"});
+        books.metastore.findings = vec![finding];
+        books
+    };
+    let found = json!("row 3 missing from index x");
+    let expected = one(
+        "metastore",
+        Value::Null,
+        "integrity of file",
+        Value::Null,
+        found,
+    );
+    assert_eq!(differences(damaged()), expected);
+    let ran = damaged().verify(&["--quick"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
 fn empty_books_agree() {
     let mut books = Books::agreeing();
     (books.head, books.snapshot_at, books.snapshot) = (0, 0, Vec::new());

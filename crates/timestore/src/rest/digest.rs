@@ -1,10 +1,12 @@
-//! `GET /filestore/digest`
+//! `GET /filestore/digest` and `/filestore/integrity`
 
 use super::Shared;
+use crate::catalogue;
+use crate::error::Error;
 use crate::sink::read_checkpoint;
 use crate::timestore::DIGEST_LIMIT;
 use axum::extract::State;
-use httpkit::Json;
+use httpkit::{Finding, Integrity, Json};
 use journal::JournalId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -49,4 +51,54 @@ pub(super) async fn get(State(shared): State<Shared>) -> httpkit::Result<Json<Bo
         })
     });
     Ok(Json(digest.await?))
+}
+
+/// Whether the database file still holds what was written to it
+///
+/// Reads every column of every dataset: DuckDB has a checksum of every block, and tells when one
+/// does not fit.
+#[utoipa::path(get, path = "/filestore/integrity", tag = "filestore",
+    operation_id = "checkIntegrity", responses((status = 200, body = Integrity)))]
+pub(super) async fn check(State(shared): State<Shared>) -> httpkit::Result<Json<Integrity>> {
+    let checked = shared.reads.read(DIGEST_LIMIT, |connection| {
+        let mut findings = Vec::new();
+        let mut tables: Vec<_> = match catalogue::list(connection) {
+            Ok(datasets) => datasets
+                .iter()
+                .map(|dataset| (dataset.slug.clone(), dataset.quoted_table()))
+                .collect(),
+            Err(error) => vec![damaged(&mut findings, "catalogue", error)?],
+        };
+        for own in ["filestore_sync", "dead_letters", "saved_sql", "partitions"] {
+            tables.push((own.to_owned(), format!("tidemark.{own}")));
+        }
+        for (name, table) in tables.iter().filter(|(_, table)| !table.is_empty()) {
+            let sql = format!("SELECT count(hash(t)) FROM {table} AS t");
+            let read = connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
+            if let Err(error) = read {
+                damaged(&mut findings, name, error.into())?;
+            }
+        }
+        Ok(Integrity::of(findings))
+    });
+    let checked = checked.await?;
+    if !checked.ok {
+        tracing::error!(findings = ?checked.findings, "the database is damaged");
+    }
+    Ok(Json(checked))
+}
+
+/// Notes damage; another error is no finding.
+fn damaged(
+    findings: &mut Vec<Finding>,
+    part: &str,
+    error: Error,
+) -> crate::error::Result<(String, String)> {
+    match &error {
+        Error::Damaged(source) => {
+            findings.push(Finding::new(part, crate::error::message(source)));
+            Ok((part.to_owned(), String::new()))
+        }
+        _ => Err(error),
+    }
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod activity;
 mod durability;
+mod file_faults;
 mod growth;
 mod ingest;
 mod openapi;

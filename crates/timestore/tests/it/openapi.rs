@@ -35,6 +35,7 @@ async fn every_operation_is_documented_and_reads_need_no_more_than_the_scope_to_
         "GET /filestore/top",
         "GET /filestore/nodes",
         "GET /filestore/digest",
+        "GET /filestore/integrity",
         "GET /filestore/nodes/{id}/timeline",
         "GET /filestore/as-of",
         "GET /filestore/reconciliation",

@@ -124,23 +124,31 @@ impl Fixture {
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    async fn send(&self, mut request: Request<Body>) -> Answer {
-        request
-            .headers_mut()
-            .insert(header::HOST, "127.0.0.1".parse().unwrap());
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let headers = response.headers().clone();
-        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
-            .await
-            .unwrap();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        Answer {
-            status,
-            headers,
-            bytes: bytes.to_vec(),
-            text,
-        }
+    async fn send(&self, request: Request<Body>) -> Answer {
+        send(&self.router, request).await
+    }
+}
+
+pub(crate) async fn get(router: &Router, path: &str) -> Answer {
+    send(router, Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+async fn send(router: &Router, mut request: Request<Body>) -> Answer {
+    request
+        .headers_mut()
+        .insert(header::HOST, "127.0.0.1".parse().unwrap());
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let headers = response.headers().clone();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Answer {
+        status,
+        headers,
+        bytes: bytes.to_vec(),
+        text,
     }
 }
 

@@ -1,0 +1,24 @@
+SELECT d.id
+FROM nodes d
+LEFT JOIN rollups r ON r.node_id = d.id
+LEFT JOIN (
+    SELECT c.parent_id AS id,
+           sum(iif(c.state IN ('active', 'inconsistent'), c.size_bytes, 0)
+               + coalesce(b.size_bytes, 0)) AS size_bytes,
+           sum(iif(c.state IN ('active', 'inconsistent') AND c.kind <> 'directory', 1, 0)
+               + coalesce(b.file_count, 0)) AS file_count,
+           sum(iif(c.state IN ('active', 'inconsistent') AND c.kind = 'directory', 1, 0)
+               + coalesce(b.directory_count, 0)) AS directory_count,
+           sum(c.state IN ('active', 'inconsistent')) AS child_count
+    FROM nodes c
+    LEFT JOIN rollups b ON b.node_id = c.id
+    WHERE c.state <> 'deleted'
+    GROUP BY c.parent_id
+) s ON s.id = d.id
+WHERE d.kind = 'directory' AND d.state <> 'deleted' AND (
+    r.size_bytes IS NOT coalesce(s.size_bytes, 0)
+    OR r.file_count IS NOT coalesce(s.file_count, 0)
+    OR r.directory_count IS NOT coalesce(s.directory_count, 0)
+    OR r.child_count IS NOT coalesce(s.child_count, 0)
+)
+LIMIT ?1
