@@ -121,7 +121,10 @@ fn fields(book: Book, node: &SnapshotNode, found: &BookNode) -> Vec<Difference> 
             ("sizeBytes", json!(node.size_bytes)),
             ("checksum", json!(node.checksum)),
             ("contentHash", json!(node.content_hash)),
-            ("metadata", json!(node.metadata)),
+            (
+                "metadata",
+                node.metadata.clone().unwrap_or_else(|| json!({})),
+            ),
         ]),
         // The sum of all deltas: what the tree holds, so nothing for a node that is gone.
         Book::Timestore => {
@@ -137,6 +140,10 @@ fn fields(book: Book, node: &SnapshotNode, found: &BookNode) -> Vec<Difference> 
         // A sum of nothing.
         if book == Book::Timestore && field == "sizeBytes" && value.is_null() {
             value = json!(0);
+        }
+        // A node without metadata.
+        if field == "metadata" && value.is_null() {
+            value = json!({});
         }
         (value != expected).then(|| Difference {
             book,
