@@ -17,19 +17,22 @@ const CHUNK: i64 = 10;
 pub(crate) fn measure(from: &Path, data: &Path) -> anyhow::Result<Outcome> {
     let options = books::timestore_options(data);
     let (table, memory) = (options.table_name.clone(), options.memory_limit_bytes);
+    let (threads, log_bytes) = (options.threads, options.log_max_bytes);
     let database = options.database_path.clone();
     // The timestore makes its tables.
     Timestore::open(options)?.close();
     let settings = || {
         Config::default()
             .enable_autoload_extension(false)?
-            .max_memory(&format!("{memory}B"))
+            .max_memory(&format!("{memory}B"))?
+            .threads(i64::from(threads))
     };
     let source = Connection::open_with_flags(
         books::timestore_options(from).database_path,
         settings()?.access_mode(AccessMode::ReadOnly)?,
     )?;
     let sink = Connection::open_with_flags(database, settings()?)?;
+    sink.execute_batch(&format!("SET wal_autocheckpoint = '{log_bytes}B'"))?;
     let head: i64 =
         source.query_row(&format!("SELECT max(journal_id) FROM {table}"), [], |row| {
             row.get(0)
