@@ -1,11 +1,12 @@
 # Tidemark: `make dev DIR=/some/tree` runs it, `make test` proves it.
 DIR ?= .
 
-.PHONY: dev build test ci bench fmt clean help
+.PHONY: dev build test ci bench fmt chaos clean help
 
 help:
 	@echo "make dev [DIR=/some/tree]  install what is missing, build, catalogue DIR and follow its changes"
 	@echo "make test                  install what is missing, run every test"
+	@echo "make chaos [CHANGES=N SEED=N] random changes to live trees; then nodes, books and disk are equal"
 	@echo "make build                 target/debug/tidemark"
 	@echo "make ci                    format, lints, tests, documentation"
 	@echo "make bench                 benchmarks, each beside its raw engine"
@@ -21,6 +22,12 @@ build:
 test:
 	@scripts/setup --test
 	cargo nextest run --locked --workspace --no-fail-fast
+
+# Random changes by ordinary tools, as many as wanted.
+chaos:
+	@scripts/setup --test
+	TIDEMARK_CHAOS_CHANGES=$(or $(CHANGES),30000) TIDEMARK_CHAOS_SEED=$(or $(SEED),1) \
+		cargo nextest run --locked --package tidemark --no-capture chaos::
 
 ci:
 	@scripts/setup --test

@@ -46,6 +46,7 @@ use crate::store::{Node, Store, node};
 use crate::view::NodeView;
 use crate::walk::{Facts, Identity};
 use locks::Locks;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -157,7 +158,12 @@ pub(crate) struct Commands {
     locks: Locks,
     data_dir: PathBuf,
     on_step: Option<OnStep>,
+    /// Where the disk was met to be otherwise than the catalogue says: mount, path, by whom.
+    drifts: Mutex<Vec<Drifted>>,
 }
+
+/// Where the disk is otherwise than the catalogue says: mount, path, and the command that met it.
+pub(crate) type Drifted = (i64, String, &'static str);
 
 impl std::fmt::Debug for Commands {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -187,7 +193,25 @@ impl Commands {
             locks: Locks::default(),
             data_dir,
             on_step,
+            drifts: Mutex::default(),
         }
+    }
+
+    /// Notes a drift, which whoever runs commands takes and has reconciled.
+    pub(crate) fn drift(
+        &self,
+        mount_id: i64,
+        path: impl ToString,
+        command: &'static str,
+    ) -> CommandError {
+        let path = path.to_string();
+        self.drifts.lock().push((mount_id, path.clone(), command));
+        CommandError::Drift(path)
+    }
+
+    /// The drifts that have been met since this was asked last.
+    pub(crate) fn take_drifts(&self) -> Vec<Drifted> {
+        std::mem::take(&mut *self.drifts.lock())
     }
 
     /// The mount, if it is there and in use, with its disk.

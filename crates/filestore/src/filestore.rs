@@ -3,6 +3,7 @@
 use crate::command::{Commands, OnStep};
 use crate::consumers::{Consumers, HoldOptions};
 use crate::metric;
+use crate::reconcile::Runners;
 use crate::scan::Scans;
 use crate::store::{Head, OpenError, Store};
 use crate::watch::Watches;
@@ -65,6 +66,7 @@ impl std::fmt::Debug for Options {
 pub struct Filestore {
     pub(crate) store: Arc<Store>,
     pub(crate) scans: Arc<Scans>,
+    pub(crate) runners: Runners,
     /// What is watched, while it is.
     pub(crate) watches: Mutex<Option<Arc<Watches>>>,
     pub(crate) commands: Commands,
@@ -101,11 +103,12 @@ impl Filestore {
             .map_err(|error| OpenError::Recovery(Box::new(error)))?;
         let consumers =
             Consumers::load(&store).map_err(|error| OpenError::Recovery(Box::new(error)))?;
-        Ok(Arc::new(Self {
+        let filestore = Arc::new(Self {
             store,
             consumers,
             hold,
             scans: Arc::default(),
+            runners: Runners::default(),
             watches: Mutex::default(),
             commands,
             data_dir,
@@ -113,7 +116,10 @@ impl Filestore {
             read_slots: Arc::new(Semaphore::new(READS)),
             stream_slots: Arc::new(Semaphore::new(STREAMS)),
             closing: CancellationToken::new(),
-        }))
+        });
+        let resumed = filestore.resume_jobs();
+        resumed.map_err(|error| OpenError::Recovery(Box::new(error)))?;
+        Ok(filestore)
     }
 
     /// The journal, to be followed from this process.
@@ -144,6 +150,7 @@ impl Filestore {
     pub fn close(&self) {
         self.closing.cancel();
         self.scans.stop_all();
+        self.runners.close();
         self.store.close();
     }
 }

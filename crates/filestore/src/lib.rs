@@ -30,6 +30,7 @@ mod metric;
 mod mount;
 pub mod name;
 mod path;
+mod reconcile;
 mod rescan;
 mod rest;
 mod retention;

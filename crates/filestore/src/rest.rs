@@ -17,6 +17,7 @@ mod nodes;
 mod params;
 mod problem;
 mod range;
+mod reconciliation;
 mod scans;
 mod snapshot;
 mod upload;
@@ -64,6 +65,9 @@ impl Filestore {
             .routes(routes!(mounts::get, mounts::update))
             .routes(routes!(scans::start))
             .routes(routes!(scans::get, scans::cancel))
+            .routes(routes!(reconciliation::start))
+            .routes(routes!(reconciliation::list))
+            .routes(routes!(reconciliation::get, reconciliation::cancel))
             .routes(routes!(directories::create))
             .routes(routes!(files::upload).layer(DefaultBodyLimit::disable()))
             .routes(routes!(content::download))
@@ -118,7 +122,9 @@ impl Filestore {
     ) -> Result<Response, Problem> {
         let answer = self
             .write_blocking(move |filestore| Ok(command(&filestore.commands)?))
-            .await?;
+            .await;
+        self.tell_drifts();
+        let answer = answer?;
         let is_overwritten = answer.result.get("overwritten") == Some(&Value::Bool(true));
         let status = if answer.idempotent || is_overwritten {
             StatusCode::OK
@@ -127,6 +133,20 @@ impl Filestore {
         };
         let journal_id = [(JOURNAL_ID, HeaderValue::from(answer.journal_entry_id))];
         Ok((status, journal_id, data(answer)).into_response())
+    }
+
+    /// Has the drifts that were met journalled and reconciled. Nobody waits for it.
+    fn tell_drifts(self: &Arc<Self>) {
+        let drifts = self.commands.take_drifts();
+        if drifts.is_empty() {
+            return;
+        }
+        let filestore = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            for (mount_id, path, command) in drifts {
+                filestore.drifted(mount_id, &path, command);
+            }
+        });
     }
 }
 

@@ -52,8 +52,8 @@ mod tests;
 mod visit;
 mod write;
 
-pub(crate) use job::Scans;
 pub use job::{ScanJob, ScanJobStatus};
+pub(crate) use job::{Scans, with_sources};
 pub use progress::{ScanChanges, ScanCounts, ScanPhase, ScanProblem, ScanProgress, ScanReport};
 pub(crate) use task::{Aside, At, Part, Scope, Task};
 

@@ -20,6 +20,7 @@ mod error;
 mod head;
 pub(crate) mod idempotency;
 pub(crate) mod intent;
+pub(crate) mod job;
 pub(crate) mod journal;
 pub(crate) mod list;
 pub(crate) mod listing;

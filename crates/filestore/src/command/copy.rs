@@ -28,7 +28,7 @@ impl Commands {
                 .map_err(of_disk)?;
             if facts.kind != kind {
                 let _ = to.disk.remove_trash(&staged);
-                return Err(CommandError::Drift(ask.path.to_string()));
+                return Err(self.drift(ask.mount_id, &ask.path, "copyNode"));
             }
             let put = || self.put_copy(&run, &to, ask, (&staged, facts));
             let put = match kind {

@@ -59,6 +59,8 @@ pub(crate) enum CommandError {
         expected: i64,
         found: i64,
     },
+    #[error("{0} reconciliation jobs wait already")]
+    TooManyJobs(i64),
     #[error("idempotency key {0:?} was used for another request")]
     KeyReused(String),
     #[error("the command of idempotency key {0:?} still runs: ask again with the same key")]

@@ -55,7 +55,7 @@ impl Commands {
         // A missing node has nothing on disk that is its own.
         let on_disk = facts.filter(|_| node.is_on_disk());
         if on_disk.is_some_and(|facts| facts.kind != node.facts.kind) {
-            return Err(CommandError::Drift(ask.path.to_string()));
+            return Err(self.drift(ask.mount_id, &ask.path, "deleteNode"));
         }
         if node.is_directory() && !ask.recursive && self.has_children(node.id)? {
             return Err(CommandError::NotEmpty(ask.path.to_string()));
@@ -146,7 +146,7 @@ impl Commands {
         let facts = from.disk.facts(ask.path.as_str())?;
         let facts = facts
             .filter(|facts| facts.kind == node.facts.kind)
-            .ok_or_else(|| CommandError::Drift(ask.path.to_string()))?;
+            .ok_or_else(|| self.drift(ask.mount_id, &ask.path, "moveNode"))?;
         let intended = run.intend(Action::Move {
             mount_id: ask.mount_id,
             path: ask.path.clone(),

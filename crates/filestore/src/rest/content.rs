@@ -27,6 +27,9 @@ const CONTENT_HASH: HeaderName = HeaderName::from_static("x-filestore-content-ha
 /// The bytes of one read.
 const READ_BYTES: usize = 128 * 1024;
 
+/// What is told of who met a drift.
+const DOWNLOAD: &str = "download";
+
 /// A file that is open, and what it is like now.
 struct Content {
     file: File,
@@ -66,7 +69,9 @@ pub(super) async fn download(
 ) -> Result<Response, Problem> {
     let content = state
         .read_blocking(move |filestore| filestore.content(id))
-        .await?;
+        .await;
+    state.tell_drifts();
+    let content = content?;
     let header = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if header(&IF_MATCH).is_some_and(|tags| !names(tags, &content.etag)) {
         let detail = format!("the file's ETag is {} now", content.etag);
@@ -145,7 +150,8 @@ impl Filestore {
             use rustix::io::Errno;
             match error.source {
                 Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::XDEV => {
-                    Problem::from(CommandError::Drift(node.path.clone()))
+                    let drift = self.commands.drift(node.mount_id, &node.path, DOWNLOAD);
+                    Problem::from(drift)
                 }
                 _ => error.into(),
             }
@@ -159,6 +165,9 @@ impl Filestore {
         let is_as_catalogued = i64::try_from(length) == Ok(node.facts.size_bytes)
             && node.facts.modified_ns == Some(modified_ns)
             && node.facts.kind == NodeKind::File;
+        if !is_as_catalogued && node.is_on_disk() {
+            self.commands.drift(node.mount_id, &node.path, DOWNLOAD);
+        }
         let etag = match &node.content_hash {
             Some(hash) if is_as_catalogued => format!("\"{hash}\""),
             _ => format!("\"{:x}-{length:x}-{modified_ns:x}\"", metadata.ino()),

@@ -59,6 +59,7 @@ impl From<CommandError> for Problem {
                 expected, found, ..
             } => Self::conflict("version_conflict", detail)
                 .with_details(json!({ "expectedVersion": expected, "version": found })),
+            CommandError::TooManyJobs(_) => Self::unavailable(detail).retry_after(10),
             CommandError::KeyReused(_) => Self::conflict("idempotency_conflict", detail),
             CommandError::StillRuns(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail),
             CommandError::Hash(error) => error.into(),

@@ -85,6 +85,7 @@ impl<'s> Lookup<'s> {
     /// The directories of this mount that a part of a scan names: their ids, paths and identities.
     pub(super) fn directories(&self, at: At) -> Result<Vec<Node>, ScanError> {
         let nodes = match at {
+            At::Node(id) => node::by_id(&self.connection, id)?.into_iter().collect(),
             At::Identity(identity) => {
                 node::directories_of(&self.connection, self.mount_id, identity)?
             }

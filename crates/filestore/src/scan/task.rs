@@ -33,6 +33,7 @@ pub(crate) struct Part {
 /// How a directory is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum At {
+    Node(i64),
     /// Whichever nodes are this directory now.
     Identity(Identity),
 }

@@ -389,6 +389,10 @@ impl Writing {
             Verb::Reconciled(self.reason)
         } else if before.path != after.path {
             Verb::Moved
+        } else if is_rewritten && self.command == crate::reconcile::COMMAND {
+            after.consistency_checked_at = Some(tx.now());
+            after.last_reconciled_at = Some(tx.now());
+            Verb::Reconciled(self.reason)
         } else if is_rewritten || before.parent_id != after.parent_id {
             Verb::Updated
         } else {

@@ -271,6 +271,24 @@ pub(crate) fn directories_of(
     Ok(nodes.collect::<Result<_, _>>()?)
 }
 
+/// Regular files below a directory that are on disk and have no content hash, by path, after
+/// `after`.
+pub(crate) fn unhashed(
+    connection: &Connection,
+    mount_id: i64,
+    (directory, after): (&str, &str),
+    limit: usize,
+) -> Result<Vec<Node>, StoreError> {
+    const SQL: &str = concat!(
+        include_str!("sql/node_columns.sql"),
+        include_str!("sql/unhashed.sql")
+    );
+    let mut statement = connection.prepare_cached(SQL)?;
+    let params = params![mount_id, directory, after, limit.cast_signed()];
+    let nodes = statement.query_map(params, Node::from_row)?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
 /// A mount's root.
 pub(crate) fn root(connection: &Connection, mount_id: i64) -> Result<Node, StoreError> {
     let root = match at(connection, mount_id, "")? {

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/schema_1.sql"),
     include_str!("sql/schema_2.sql"),
     include_str!("sql/schema_3.sql"),
+    include_str!("sql/schema_4.sql"),
 ];
 
 /// How many entries before the head are computed again on open.

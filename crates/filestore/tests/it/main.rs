@@ -22,6 +22,7 @@ mod mounts;
 mod oddities;
 mod openapi;
 mod races;
+mod reconcile;
 mod retention;
 mod rollups;
 mod roots;

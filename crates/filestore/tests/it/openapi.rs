@@ -27,6 +27,7 @@ fn the_document_tells_every_operation_and_its_scope() {
     insta::assert_snapshot!(operations.join("\n"), @r"
     DELETE /v1/journal/consumers/{name} forgetJournalConsumer filestore:admin
     DELETE /v1/nodes deleteNode filestore:write
+    DELETE /v1/reconciliation/jobs/{id} cancelReconciliationJob filestore:write
     DELETE /v1/scans/{id} cancelScan filestore:write
     GET /v1/backend-mounts listMounts filestore:read
     GET /v1/backend-mounts/{id} getMount filestore:read
@@ -39,6 +40,8 @@ fn the_document_tells_every_operation_and_its_scope() {
     GET /v1/nodes/by-path getNodeByPath filestore:read
     GET /v1/nodes/{id} getNode filestore:read
     GET /v1/nodes/{id}/children listChildren filestore:read
+    GET /v1/reconciliation/jobs listReconciliationJobs filestore:read
+    GET /v1/reconciliation/jobs/{id} getReconciliationJob filestore:read
     GET /v1/scans/{id} getScan filestore:read
     GET /v1/snapshot readSnapshot filestore:read
     PATCH /v1/backend-mounts/{id} updateMount filestore:admin
@@ -50,6 +53,7 @@ fn the_document_tells_every_operation_and_its_scope() {
     POST /v1/journal/trim trimJournal filestore:admin
     POST /v1/nodes/copy copyNode filestore:write
     POST /v1/nodes/move moveNode filestore:write
+    POST /v1/reconciliation startReconciliation filestore:write
     ");
     filestore.close();
 }

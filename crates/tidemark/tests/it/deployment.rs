@@ -14,6 +14,7 @@ pub(crate) struct Deployment {
     root: tempfile::TempDir,
     pub(crate) ports: [u16; 3],
     bus: String,
+    settings: &'static [(&'static str, &'static str)],
     pub(crate) processes: Vec<(&'static str, Process)>,
     pub(crate) mount_id: i64,
     client: reqwest::blocking::Client,
@@ -44,9 +45,21 @@ impl Deployment {
             root,
             ports: [free_port(), free_port(), free_port()],
             bus: bus.to_owned(),
+            settings: &[],
             processes: Vec::new(),
             mount_id: 0,
             client,
+        }
+    }
+
+    /// A deployment that runs nothing yet, with settings of its own.
+    pub(crate) fn with_settings(
+        bus: &str,
+        settings: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self {
+            settings,
+            ..Self::new(bus)
         }
     }
 
@@ -88,6 +101,7 @@ impl Deployment {
             .env("TIMESTORE_PORT", self.ports[2].to_string())
             .env("FILESTORE_RESCAN_INTERVAL", "0s")
             .env("FILESTORE_WATCH", "false")
+            .envs(self.settings.iter().copied())
             .current_dir(self.root.path());
         command
     }
@@ -119,6 +133,25 @@ impl Deployment {
     pub(crate) fn process(&mut self, service: &str) -> &mut Process {
         let found = self.processes.iter_mut().find(|(name, _)| *name == service);
         &mut found.unwrap().1
+    }
+
+    /// Stops a service as an operator does.
+    pub(crate) fn stop(&mut self, service: &str) {
+        let status = self.process(service).stop(LONG);
+        assert!(status.success(), "{service} stopped with {status}");
+        self.processes.retain(|(name, _)| *name != service);
+    }
+
+    /// An answer as it is.
+    pub(crate) fn text(&self, service: usize, path: &str) -> Result<String, String> {
+        let sent = self
+            .client
+            .get(format!("{}{path}", self.url(service)))
+            .send();
+        let response = sent.and_then(reqwest::blocking::Response::error_for_status);
+        response
+            .and_then(reqwest::blocking::Response::text)
+            .map_err(|error| error.to_string())
     }
 
     /// `kill -9`.

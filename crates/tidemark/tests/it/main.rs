@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod books;
+mod chaos;
 mod commands;
 mod config;
 mod deployment;

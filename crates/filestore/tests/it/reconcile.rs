@@ -1,0 +1,254 @@
+//! Reconciliation jobs over REST.
+
+use crate::support::{Answered, Server, told};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
+
+async fn ask(server: &Server, body: Value) -> Answered {
+    server.json(Method::POST, "/v1/reconciliation", body).await
+}
+
+/// Asks, and waits until the job has ended.
+async fn reconcile(server: &Server, body: Value) -> Value {
+    let asked = ask(server, body).await;
+    assert_eq!(asked.status.as_u16(), 202, "{asked:?}");
+    assert_eq!(asked.data()["enqueued"], true);
+    ended(server, asked.data()["job"]["id"].as_i64().unwrap()).await
+}
+
+async fn ended(server: &Server, id: i64) -> Value {
+    testkit::wait_for_async("the job to end", LONG, async || {
+        let job = server.get(&format!("/v1/reconciliation/jobs/{id}")).await;
+        let job = job.data().clone();
+        match job["status"].as_str() {
+            Some("queued" | "running") => Err(job),
+            _ => Ok(job),
+        }
+    })
+    .await
+}
+
+fn write(server: &Server, path: &str, text: &str) {
+    let path = server.root.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_node_is_reconciled_and_its_neighbours_are_left_alone() {
+    let server = Server::start().await;
+    write(&server, "d/file", "1");
+    write(&server, "d/other", "1");
+    server.scan().await;
+    let id = server.by_path("d/file").await.node_id();
+    write(&server, "d/file", "12345");
+    write(&server, "d/other", "12345");
+    let head = server.head();
+    let job = reconcile(&server, json!({ "path": "d/file" })).await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+    assert_eq!(job["reason"], "manual");
+    let result = &job["result"];
+    assert_eq!(
+        (
+            &result["outcome"],
+            &result["nodeId"],
+            &result["previousState"]
+        ),
+        (&"reconciled".into(), &id.into(), &"active".into())
+    );
+    assert_eq!(result["emittedEvent"], "filestore.node.reconciled");
+    assert_eq!(
+        server.told(head),
+        [
+            told("reconciliation.job.queued", "d/file", 0),
+            told("reconciliation.job.started", "d/file", 0),
+            told("drift.detected", "d/file", 0),
+            told("node.reconciled", "d/file", 4),
+            told("command.completed", "", 0),
+            told("reconciliation.job.completed", "d/file", 0),
+        ]
+    );
+    let entries = server.entries(head);
+    let data: Value = serde_json::from_str(entries[3].data.get()).unwrap();
+    assert_eq!(
+        (&data["reason"], &data["previousState"]),
+        (&"manual".into(), &"active".into())
+    );
+    let started: Value = serde_json::from_str(entries[1].data.get()).unwrap();
+    for field in [
+        "id",
+        "jobKey",
+        "backendMountId",
+        "nodeId",
+        "path",
+        "reason",
+        "status",
+        "detectChildren",
+        "requestedHash",
+        "attempt",
+        "result",
+        "error",
+        "enqueuedAt",
+        "startedAt",
+        "completedAt",
+        "durationMs",
+        "updatedAt",
+        "journalId",
+    ] {
+        assert!(started.get(field).is_some(), "{field}");
+    }
+    assert_eq!(server.by_path("d/other").await.data()["sizeBytes"], 1);
+    server.close().await;
+}
+
+#[tokio::test]
+async fn what_agrees_is_told_so_and_what_is_gone_is_missing_or_skipped() {
+    let server = Server::start().await;
+    write(&server, "d/same", "1");
+    write(&server, "d/gone", "1");
+    server.scan().await;
+    let head = server.head();
+    reconcile(&server, json!({ "path": "d/same", "reason": "audit" })).await;
+    let same = server.by_path("d/same").await;
+    assert_eq!(same.data()["consistencyState"], "active");
+    assert!(same.data()["lastReconciledAt"].is_string());
+    let told_of = server.told(head);
+    assert_eq!(told_of[2], told("node.reconciled", "d/same", 0));
+    std::fs::remove_file(server.root.join("d/gone")).unwrap();
+    let job = reconcile(&server, json!({ "path": "d/gone" })).await;
+    assert_eq!(job["result"]["outcome"], "missing");
+    let job = reconcile(&server, json!({ "path": "never/was" })).await;
+    assert_eq!(
+        (&job["status"], &job["result"]["outcome"]),
+        (&"skipped".into(), &"skipped".into())
+    );
+    let bad = ask(&server, json!({ "path": "d", "reason": "whim" })).await;
+    assert_eq!(bad.problem().0, 400);
+    let bad = ask(&server, json!({ "backendMountId": 99, "path": "d" })).await;
+    assert_eq!(bad.problem().0, 404);
+    let bad = ask(&server, json!({ "nodeId": 4711 })).await;
+    assert_eq!(bad.problem().0, 404);
+    let bad = ask(&server, json!({})).await;
+    assert_eq!(bad.problem().0, 400);
+    server.close().await;
+}
+
+#[tokio::test]
+async fn children_are_compared_and_hashed_when_asked_for() {
+    let server = Server::start().await;
+    for path in ["d/a", "d/e/b", "outside"] {
+        write(&server, path, path);
+    }
+    server.scan().await;
+    write(&server, "d/e/b", "changed");
+    write(&server, "d/e/new", "new");
+    write(&server, "outside", "changed");
+    let asked = json!({ "path": "d", "detectChildren": true, "requestedHash": true });
+    let job = reconcile(&server, asked).await;
+    let result = &job["result"];
+    assert_eq!(
+        (&result["changes"]["created"], &result["hashedFiles"]),
+        (&1.into(), &3.into()),
+        "{job}"
+    );
+    for (path, contents) in [("d/a", "d/a"), ("d/e/b", "changed"), ("d/e/new", "new")] {
+        let node = server.by_path(path).await;
+        let hash = format!("blake3:{}", blake3_hex(contents));
+        assert_eq!(node.data()["contentHash"], hash, "{path}");
+    }
+    assert_eq!(server.by_path("outside").await.data()["sizeBytes"], 7);
+    let root = reconcile(&server, json!({ "path": "", "detectChildren": true })).await;
+    assert_eq!(root["status"], "succeeded", "{root}");
+    server.assert_disk_agrees().await;
+    server.close().await;
+}
+
+fn blake3_hex(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_string()
+}
+
+#[tokio::test]
+async fn jobs_are_listed_and_can_be_cancelled() {
+    let server = Server::start().await;
+    write(&server, "d/file", "1");
+    server.scan().await;
+    for path in ["d/file", "d", "none"] {
+        reconcile(&server, json!({ "path": path })).await;
+    }
+    let listed = server.get("/v1/reconciliation/jobs?limit=2").await;
+    let data = listed.data();
+    assert_eq!(data["jobs"][0]["path"], "none");
+    assert_eq!(
+        data["pagination"],
+        json!({ "total": 3, "limit": 2, "offset": 0, "nextOffset": 2 })
+    );
+    let below = server
+        .get("/v1/reconciliation/jobs?path=d&status=succeeded")
+        .await;
+    assert_eq!(below.data()["pagination"]["total"], 2);
+    assert_eq!(
+        server
+            .get("/v1/reconciliation/jobs?status=bad")
+            .await
+            .problem()
+            .0,
+        400
+    );
+    assert_eq!(
+        server.get("/v1/reconciliation/jobs/99").await.problem().0,
+        404
+    );
+    let id = data["jobs"][0]["id"].as_i64().unwrap();
+    let path = format!("/v1/reconciliation/jobs/{id}");
+    let cancelled = server.send(server.request(Method::DELETE, &path)).await;
+    assert_eq!(
+        cancelled.data()["status"],
+        "skipped",
+        "it has ended already"
+    );
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_download_that_meets_a_drift_marks_the_node_and_has_it_reconciled() {
+    let server = Server::start().await;
+    write(&server, "d/file", "1");
+    server.scan().await;
+    let id = server.by_path("d/file").await.node_id();
+    std::fs::remove_file(server.root.join("d/file")).unwrap();
+    let head = server.head();
+    let refused = server.get(&format!("/v1/files/{id}/content")).await;
+    assert_eq!(refused.problem().0, 409);
+    let seen = testkit::wait_for_async("the job", LONG, async || {
+        let told = server.told(head);
+        if told.len() >= 7 { Ok(told) } else { Err(told) }
+    })
+    .await;
+    let types: Vec<_> = seen
+        .iter()
+        .map(|(event_type, ..)| event_type.as_str())
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "drift.detected",
+            "node.updated",
+            "reconciliation.job.queued",
+            "reconciliation.job.started",
+            "drift.detected",
+            "node.missing",
+            "command.completed",
+        ]
+    );
+    let entries = server.entries(head);
+    let data = |at: usize| serde_json::from_str::<Value>(entries[at].data.get()).unwrap();
+    assert_eq!(data(1)["state"], "inconsistent");
+    assert_eq!(
+        (&data(5)["previousState"], &data(5)["reason"]),
+        (&"inconsistent".into(), &"drift".into())
+    );
+    server.close().await;
+}
