@@ -224,7 +224,7 @@ async fn a_download_that_meets_a_drift_marks_the_node_and_has_it_reconciled() {
     assert_eq!(refused.problem().0, 409);
     let seen = testkit::wait_for_async("the job", LONG, async || {
         let told = server.told(head);
-        if told.len() >= 7 { Ok(told) } else { Err(told) }
+        if told.len() >= 8 { Ok(told) } else { Err(told) }
     })
     .await;
     let types: Vec<_> = seen
@@ -241,6 +241,7 @@ async fn a_download_that_meets_a_drift_marks_the_node_and_has_it_reconciled() {
             "drift.detected",
             "node.missing",
             "command.completed",
+            "reconciliation.job.completed",
         ]
     );
     let entries = server.entries(head);
@@ -249,6 +250,42 @@ async fn a_download_that_meets_a_drift_marks_the_node_and_has_it_reconciled() {
     assert_eq!(
         (&data(5)["previousState"], &data(5)["reason"]),
         (&"inconsistent".into(), &"drift".into())
+    );
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_cut_off_is_resumed_and_given_up_after_some_times() {
+    let server = Server::start().await;
+    write(&server, "d/file", "1");
+    server.scan().await;
+    let cut_off = reconcile(&server, json!({ "path": "d/file" })).await["id"].clone();
+    let hopeless = reconcile(&server, json!({ "path": "d" })).await["id"].clone();
+    write(&server, "d/file", "12345");
+    let dirs = server.close().await;
+    // As a process leaves them that is killed while they run.
+    let database = dirs.path().join("data/filestore.sqlite3");
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let sql = "UPDATE reconciliation_jobs SET status = 'running', completed_at = NULL, attempt = ?2
+        WHERE id = ?1";
+    for (id, attempt) in [(&cut_off, 1), (&hopeless, 5)] {
+        let changed = connection
+            .execute(sql, (id.as_i64().unwrap(), attempt))
+            .unwrap();
+        assert_eq!(changed, 1);
+    }
+    drop(connection);
+    let server = Server::start_with(dirs, |_| {}).await;
+    let job = ended(&server, cut_off.as_i64().unwrap()).await;
+    assert_eq!(
+        (&job["status"], &job["attempt"]),
+        (&"succeeded".into(), &2.into())
+    );
+    assert_eq!(server.by_path("d/file").await.data()["sizeBytes"], 5);
+    let job = ended(&server, hopeless.as_i64().unwrap()).await;
+    assert_eq!(
+        (&job["status"], &job["error"]["code"]),
+        (&"failed".into(), &"INTERRUPTED".into())
     );
     server.close().await;
 }

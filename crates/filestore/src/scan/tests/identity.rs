@@ -278,3 +278,58 @@ fn a_name_that_went_missing_does_not_take_the_file_from_the_name_that_stayed() {
     assert_eq!(bench.scan().changes, changes(0, 0, 1, 0, 0));
     assert_eq!(bench.id("a"), b);
 }
+
+#[test]
+fn a_chain_of_renames_between_scans_is_one_move() {
+    let bench = Bench::new();
+    bench.write("a/one", "12345");
+    bench.write("b/two", "1");
+    bench.scan();
+    let (one, two) = (bench.id("a/one"), bench.id("b/two"));
+    for (from, to) in [
+        ("a/one", "a/x"),
+        ("a/x", "b/y"),
+        ("b/two", "a/one"),
+        ("b/y", "b/two"),
+    ] {
+        bench.rename(from, to);
+    }
+    assert_eq!(bench.scan().changes, changes(0, 0, 2, 0, 0));
+    assert_eq!((bench.id("b/two"), bench.id("a/one")), (one, two));
+}
+
+#[test]
+fn a_sparse_file_is_as_long_as_it_says() {
+    let bench = Bench::new();
+    std::fs::File::create(bench.path("sparse"))
+        .unwrap()
+        .set_len(1 << 30)
+        .unwrap();
+    assert_eq!(bench.scan().bytes, 1 << 30, "as du --apparent-size counts");
+    let blocks = bench.path("sparse").metadata().unwrap().blocks();
+    assert_eq!(blocks, 0, "it takes no place");
+    assert_eq!(bench.live()["sparse"].facts.size_bytes, 1 << 30);
+}
+
+#[test]
+fn what_sed_saves_keeps_the_paths_node() {
+    let bench = Bench::new();
+    bench.write("d/notes", "first\n");
+    bench.scan();
+    let (id, ino) = (
+        bench.id("d/notes"),
+        bench.path("d/notes").metadata().unwrap().ino(),
+    );
+    let sed = std::process::Command::new("sed")
+        .args(["-i", "s/first/second/"])
+        .arg(bench.path("d/notes"))
+        .status();
+    assert!(sed.unwrap().success());
+    assert_ne!(
+        bench.path("d/notes").metadata().unwrap().ino(),
+        ino,
+        "it is another file"
+    );
+    assert_eq!(bench.scan().changes, changes(0, 1, 0, 0, 0));
+    assert_eq!(bench.id("d/notes"), id);
+}
