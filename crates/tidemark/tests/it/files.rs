@@ -380,3 +380,64 @@ fn the_mistakes_of_a_new_user_are_named_with_the_way_out() {
     assert_eq!(names(&desk.deployment.files()), ["d", "f"]);
     assert_eq!(names(desk.local.path()), ["f", "folder"]);
 }
+
+/// Reconciliation as the contract has it: the job beside `enqueued`, and then asked for by its id.
+fn reconciling(end: &'static str) -> (Fake, tempfile::TempDir) {
+    let asked_before = std::sync::atomic::AtomicUsize::new(0);
+    let job = |status: &str| {
+        let error = (status == "failed").then(|| json!({"message": "the disk is away"}));
+        json!({"id": 5, "backendMountId": 1, "path": "a", "reason": "audit", "status": status,
+            "result": null, "error": error, "durationMs": 3})
+    };
+    let fake = Fake::start(move |asked: &Asked| match asked.line().as_str() {
+        "GET /v1/backend-mounts" => Answer::json(&json!({"data": {"mounts": [
+            {"id": 1, "mountKey": "data", "rootPath": "/srv/data"}]}})),
+        "POST /v1/reconciliation" => {
+            let expected = json!({"backendMountId": 1, "path": "a", "reason": "audit",
+                "detectChildren": true, "requestedHash": false});
+            assert_eq!(asked.json(), expected);
+            let data = json!({"data": {"enqueued": true, "job": job("queued")}});
+            Answer::json(&data).status(202)
+        }
+        "GET /v1/reconciliation/jobs/5" => {
+            let before = asked_before.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let status = if before < 2 { "running" } else { end };
+            Answer::json(&json!({ "data": job(status) }))
+        }
+        _ => Answer::not_found(),
+    });
+    (fake, tempfile::tempdir().unwrap())
+}
+
+#[test]
+fn a_reconciliation_is_followed_to_its_end() {
+    let words = [
+        "reconcile",
+        "-r",
+        "--reason",
+        "audit",
+        "data:a",
+        "-o",
+        "json",
+    ];
+    let (fake, dir) = reconciling("succeeded");
+    let mut command = crate::fake::tidemark(dir.path(), &words);
+    command.env("FILESTORE_URL", &fake.url);
+    let ran = crate::fake::run(command);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(ran.json()[0]["status"], "succeeded");
+
+    let (fake, dir) = reconciling("failed");
+    let mut command = crate::fake::tidemark(dir.path(), &words);
+    command.env("FILESTORE_URL", &fake.url);
+    let ran = crate::fake::run(command);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.err, "the reconciliation failed: the disk is away\n");
+
+    let (fake, dir) = reconciling("succeeded");
+    let mut command = crate::fake::tidemark(dir.path(), &[&words[..], &["--no-wait"]].concat());
+    command.env("FILESTORE_URL", &fake.url);
+    let ran = crate::fake::run(command);
+    assert_eq!((ran.code, &ran.json()[0]["status"]), (0, &json!("queued")));
+    fake.asked_once("POST /v1/reconciliation");
+}
