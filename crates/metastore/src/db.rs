@@ -20,7 +20,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The sink: bulk writes, so a larger cache.
+    /// The sink: bulk writes, so a larger cache. What does not fit is in the system's cache: twice
+    /// as much saved no time over a million entries.
     Sink,
     /// People's writes.
     Writer,
@@ -49,7 +50,7 @@ pub(crate) fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     let cache_kib: i64 = if role == Role::Sink {
-        32 << 10
+        16 << 10
     } else {
         8 << 10
     };
