@@ -12,6 +12,9 @@
 //! 4. One *transaction* with the changes of the nodes, their journal entries, the answer for a
 //!    client that asks again, and the end of the intent ([`apply`]).
 //!
+//! In a bucket nothing is renamed, and between two filesystems neither. There a move copies, compares,
+//! commits, and only then deletes the source, of which another intent tells ([`transfer`]).
+//!
 //! After a crash an intent that is still there is looked at against the disk. If its operation took
 //! place, step 4 is done now, so that the client's retry with its key gets the answer; if not, it
 //! is dropped, and the retry does the work. Directories that it had made on the way to its target
@@ -30,6 +33,7 @@ mod locks;
 pub(crate) mod recovery;
 mod request;
 mod run;
+mod transfer;
 mod tree;
 
 pub(crate) use error::CommandError;
@@ -38,10 +42,10 @@ pub(crate) use request::{
     Actor, CopyNode, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Upload, UploadedContent,
 };
 
-use crate::disk::Disk;
+use crate::backend::{BackendError, Line, OpenError, Opener, Place};
 use crate::path::NodePath;
 use crate::store::idempotency::Fingerprint;
-use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
+use crate::store::mount::{self, AccessMode, Mount};
 use crate::store::{Node, Store, node};
 use crate::view::NodeView;
 use crate::walk::{Facts, Identity};
@@ -49,7 +53,6 @@ use locks::Locks;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a command came to.
@@ -74,9 +77,12 @@ pub enum Step {
     Intended,
     /// The directories on the way to a target are there, and nothing else is done yet.
     DirectoriesMade,
+    /// One file of a copy that goes to a bucket is there.
+    Copied,
     /// The files are changed, and nothing is committed yet.
     FilesChanged,
-    /// It is committed, and not answered yet.
+    /// It is committed, and not answered yet. If it is a move that was a copy, the source is still
+    /// there.
     Committed,
 }
 
@@ -110,6 +116,9 @@ enum Action {
         node_id: i64,
         /// Where a tree was renamed to.
         trash: Option<String>,
+        /// A directory in a bucket that is deleted with all in it, object by object.
+        #[serde(default)]
+        is_tree: bool,
     },
     Move {
         mount_id: i64,
@@ -118,6 +127,9 @@ enum Action {
         target_mount_id: i64,
         target_path: NodePath,
         identity: Identity,
+        /// How it is done where it is no rename.
+        #[serde(default)]
+        transfer: Option<Transfer>,
     },
     Copy {
         mount_id: i64,
@@ -126,6 +138,15 @@ enum Action {
         target_path: NodePath,
         staged: String,
         identity: Identity,
+        #[serde(default)]
+        transfer: Option<Transfer>,
+    },
+    /// The source of a move that was a copy, and is committed, goes.
+    Discard {
+        mount_id: i64,
+        path: NodePath,
+        target_mount_id: i64,
+        target_path: NodePath,
     },
     PatchMetadata {
         node_id: i64,
@@ -134,29 +155,49 @@ enum Action {
     },
 }
 
+/// Where a copy to another filesystem, or from or to a bucket, stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "phase")]
+enum Transfer {
+    /// It is whole, under a name of our own on the target's disk, and is to be renamed to its place.
+    Staged { name: String },
+    /// Objects are being put at their places.
+    Sending {
+        /// What the object is known by; the server's own copies are known by what stood there.
+        token: Option<String>,
+        /// What stood at the target.
+        previous: Option<Identity>,
+        is_tree: bool,
+    },
+    /// All of them are there.
+    Sent,
+}
+
 /// An upload that is staged, and goes to its place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Put {
     mount_id: i64,
     path: NodePath,
-    /// Its name until then.
+    /// Its name until then; in a bucket, what it is known by.
     staged: String,
-    facts: Facts,
+    /// What it is then; an object's are known when it is there.
+    facts: Option<Facts>,
     checksum: Option<String>,
     content_hash: String,
     metadata: Option<Map<String, Value>>,
 }
 
-/// What stands on the way to a path, from the top: directories that step 4 makes nodes of. For a
-/// copy, also the copy and what is below it, parents first.
-type Lineage = Vec<(String, Facts)>;
+/// What stands on the way to a path, from the top: directories that step 4 makes nodes of. For an
+/// upload to a bucket, also the object; for a copy, and a move that was one, also the copy and what is
+/// below it, parents first.
+type Lineage = Line;
 
 /// The commands of one filestore.
 pub(crate) struct Commands {
     store: Arc<Store>,
     locks: Locks,
-    data_dir: PathBuf,
+    opener: Opener,
     on_step: Option<OnStep>,
     /// Where the disk was met to be otherwise than the catalogue says: mount, path, by whom.
     drifts: Mutex<Vec<Drifted>>,
@@ -168,30 +209,17 @@ pub(crate) type Drifted = (i64, String, &'static str);
 impl std::fmt::Debug for Commands {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Commands")
-            .field("data_dir", &self.data_dir)
+            .field("opener", &self.opener)
             .finish_non_exhaustive()
     }
 }
 
-/// A mount whose disk is open.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) mount: Mount,
-    pub(crate) disk: Disk,
-    /// Where our own data directory is, if it is in this mount.
-    own: Option<NodePath>,
-}
-
 impl Commands {
-    /// `data_dir` is refused to commands where it lies within a mount.
-    pub(crate) fn new(store: Arc<Store>, data_dir: &Path, on_step: Option<OnStep>) -> Self {
-        let data_dir = data_dir
-            .canonicalize()
-            .unwrap_or_else(|_| data_dir.to_owned());
+    pub(crate) fn new(store: Arc<Store>, opener: Opener, on_step: Option<OnStep>) -> Self {
         Self {
             store,
             locks: Locks::default(),
-            data_dir,
+            opener,
             on_step,
             drifts: Mutex::default(),
         }
@@ -214,7 +242,7 @@ impl Commands {
         std::mem::take(&mut *self.drifts.lock())
     }
 
-    /// The mount, if it is there and in use, with its disk.
+    /// The mount, if it is there and in use, opened.
     pub(crate) fn place(&self, mount_id: i64) -> Result<Place, CommandError> {
         let (mount, root) = self.store.read(|connection| {
             let Some(mount) = mount::by_id(connection, mount_id)? else {
@@ -231,7 +259,7 @@ impl Commands {
     /// an empty mount point whose disk is not mounted. Where nothing but the root is known, any
     /// will do.
     fn check_root(&self, place: &Place, known: &Node) -> Result<(), CommandError> {
-        let found = place.disk.facts("")?.map(|facts| facts.identity);
+        let found = place.backend.facts("")?.map(|facts| facts.identity);
         let known_as = known.facts.identity;
         let is_certain = known_as.born_ns.is_some();
         let is_other =
@@ -248,18 +276,11 @@ impl Commands {
     }
 
     fn open(&self, mount: Mount) -> Result<Place, CommandError> {
-        if mount.state != MountState::Active {
-            return Err(CommandError::InactiveMount(mount.mount_key));
-        }
-        let root = match (&mount.root_path, mount.backend_kind) {
-            (Some(root), BackendKind::Local) => crate::mount::os_path(root),
-            _ => return Err(CommandError::Unsupported("only local mounts take this yet")),
-        };
-        let own = self.data_dir.strip_prefix(&root).ok();
-        let own = own.and_then(|own| NodePath::parse(&crate::mount::spelled(own)).ok());
-        let epoch = self.store.epoch().to_string();
-        let disk = Disk::open(&root, epoch.split('-').next().unwrap_or_default())?;
-        Ok(Place { mount, disk, own })
+        self.opener.open(mount).map_err(|error| match error {
+            OpenError::Inactive(mount) => CommandError::InactiveMount(mount),
+            OpenError::Backend(BackendError::Disk(error)) => error.into(),
+            OpenError::Backend(BackendError::S3(error)) => error.into(),
+        })
     }
 
     /// The mount, if it takes commands that change files.
@@ -284,14 +305,10 @@ impl Commands {
     }
 }
 
-impl Place {
-    /// Our own data directory is no place for commands, nor is what it lies in to be moved away.
-    fn refuse_own(&self, path: &NodePath) -> Result<(), CommandError> {
-        match &self.own {
-            Some(own) if path.is_within(own) || own.is_within(path) => {
-                Err(CommandError::OwnData(path.to_string()))
-            }
-            _ => Ok(()),
-        }
+/// Our own data directory is no place for commands.
+fn refuse_own(place: &Place, path: &NodePath) -> Result<(), CommandError> {
+    if place.is_own(path) {
+        return Err(CommandError::OwnData(path.to_string()));
     }
+    Ok(())
 }

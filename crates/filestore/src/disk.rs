@@ -339,6 +339,24 @@ impl Disk {
         Ok(())
     }
 
+    /// A name in the root for what is not whole yet.
+    pub(crate) fn part_name(&self) -> String {
+        self.own_name("part")
+    }
+
+    /// Makes a directory in one that is there.
+    pub(crate) fn create_directory(&self, path: &str) -> Result<(), DiskError> {
+        let (parent, name) = self.parent_of(path)?;
+        rustix::fs::mkdirat(&parent, &*name::to_bytes(name), DIRECTORY_MODE)
+            .and_then(|()| rustix::fs::fsync(&parent))
+            .map_err(failed("create", path))
+    }
+
+    /// What was done in the root is durable.
+    pub(crate) fn sync_root(&self) -> Result<(), DiskError> {
+        rustix::fs::fsync(&self.root).map_err(failed("sync", ""))
+    }
+
     fn own_name(&self, ending: &str) -> String {
         format!("{}{}.{ending}", self.own, Uuid::now_v7().simple())
     }

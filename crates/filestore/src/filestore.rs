@@ -1,9 +1,11 @@
 //! The filestore as a program holds it.
 
+use crate::backend::Opener;
 use crate::command::{Commands, OnStep};
 use crate::consumers::{Consumers, HoldOptions};
 use crate::metric;
 use crate::reconcile::Runners;
+use crate::s3::Buckets;
 use crate::scan::Scans;
 use crate::store::{Head, OpenError, Store};
 use crate::watch::Watches;
@@ -72,6 +74,7 @@ pub struct Filestore {
     pub(crate) commands: Commands,
     pub(crate) consumers: Consumers,
     pub(crate) hold: HoldOptions,
+    pub(crate) buckets: Arc<Buckets>,
     pub(crate) data_dir: PathBuf,
     pub(crate) command_slots: Arc<Semaphore>,
     pub(crate) read_slots: Arc<Semaphore>,
@@ -97,7 +100,9 @@ impl Filestore {
         } = options;
         let database = database_path.unwrap_or_else(|| data_dir.join("filestore.sqlite3"));
         let store = Arc::new(Store::open(&data_dir, &database, clock)?);
-        let commands = Commands::new(Arc::clone(&store), &data_dir, on_step);
+        let buckets = Arc::new(Buckets::default());
+        let opener = Opener::new(&data_dir, store.epoch(), Arc::clone(&buckets));
+        let commands = Commands::new(Arc::clone(&store), opener, on_step);
         commands
             .recover()
             .map_err(|error| OpenError::Recovery(Box::new(error)))?;
@@ -111,6 +116,7 @@ impl Filestore {
             runners: Runners::default(),
             watches: Mutex::default(),
             commands,
+            buckets,
             data_dir,
             command_slots: Arc::new(Semaphore::new(COMMANDS)),
             read_slots: Arc::new(Semaphore::new(READS)),

@@ -3,7 +3,11 @@
 
 use sha2::Digest as _;
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
+
+/// The bytes of one read.
+const READ_BYTES: usize = 128 * 1024;
 
 /// Why contents or a checksum were refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,6 +132,19 @@ impl Hasher {
                 State::Sha1(hasher) => hasher.update(bytes),
                 State::Md5(hasher) => hasher.update(bytes),
                 State::Blake3 => {}
+            }
+        }
+    }
+
+    /// Reads to the end.
+    pub(crate) fn read(&mut self, source: &mut dyn Read) -> io::Result<()> {
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match source.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => self.update(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }

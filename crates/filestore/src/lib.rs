@@ -20,6 +20,7 @@
 //!
 //! Start with [`Filestore`] and `store::WriteTx::change`.
 
+mod backend;
 mod command;
 mod consumers;
 mod disk;
@@ -34,6 +35,7 @@ mod reconcile;
 mod rescan;
 mod rest;
 mod retention;
+mod s3;
 mod scan;
 mod store;
 mod view;

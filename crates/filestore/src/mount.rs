@@ -1,6 +1,7 @@
 //! Mounts: made, found, changed.
 
 use crate::Filestore;
+use crate::s3::{self, S3Error, Settings, SettingsError};
 use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
 use crate::store::{Cause, StoreError};
 use crate::walk::Tree;
@@ -18,14 +19,24 @@ const KEY_BYTES: usize = 64;
 /// A mount that is to be made.
 #[derive(Clone, Debug)]
 pub(crate) struct NewMount {
-    /// Derived from the root's name if `None`.
+    /// Derived from the root's or the bucket's name if `None`.
     pub(crate) mount_key: Option<String>,
     pub(crate) access_mode: AccessMode,
-    pub(crate) root: PathBuf,
+    pub(crate) at: NewAt,
     pub(crate) display_name: Option<String>,
     pub(crate) labels: Vec<String>,
     pub(crate) state: MountState,
     pub(crate) config: Map<String, Value>,
+}
+
+/// Where its bytes are.
+#[derive(Clone, Debug)]
+pub(crate) enum NewAt {
+    Directory(PathBuf),
+    Bucket {
+        bucket: Option<String>,
+        prefix: Option<String>,
+    },
 }
 
 /// What is to change of a mount.
@@ -64,19 +75,45 @@ pub enum MountError {
     #[error("mountKey {0:?} is taken by another mount")]
     KeyTaken(String),
     /// Another mount has the root.
-    #[error("rootPath {} is mounted already, as {mount_key:?}", path.display())]
+    #[error("{at} is mounted already, as {mount_key:?}")]
     RootTaken {
-        /// The root.
-        path: PathBuf,
+        /// The field that names it.
+        field: &'static str,
+        /// The root, or the bucket and prefix.
+        at: String,
         /// The key of the mount that has it.
         mount_key: String,
     },
     /// There is no such mount.
     #[error("there is no mount {0}")]
     NoMount(i64),
+    /// The settings cannot be used.
+    #[error("{field}: {reason}")]
+    Settings {
+        /// As a JSON pointer.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The bucket does not answer as it should.
+    #[error("the bucket cannot be used: {0}")]
+    Bucket(String, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// The catalogue cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<SettingsError> for MountError {
+    fn from(SettingsError { field, reason }: SettingsError) -> Self {
+        Self::Settings { field, reason }
+    }
+}
+
+impl From<S3Error> for MountError {
+    fn from(error: S3Error) -> Self {
+        let reason = format!("{error}: {}", error.refusal);
+        Self::Bucket(reason, Box::new(error))
+    }
 }
 
 /// How a mount's root is spelled in the catalogue.
@@ -105,7 +142,7 @@ impl Filestore {
             None => self.create_mount(NewMount {
                 mount_key: None,
                 access_mode: AccessMode::ReadWrite,
-                root,
+                at: NewAt::Directory(root),
                 display_name: None,
                 labels: Vec::new(),
                 state: MountState::Active,
@@ -136,18 +173,18 @@ impl Filestore {
         {
             return Err(MountError::Key(key.clone()));
         }
-        let (root, facts) = open_root(&new.root)?;
+        let found = self.find_root(&new)?;
         self.store.write_blocking(move |tx| {
-            let root_path = spelled(&root);
             let connection = tx.connection();
-            if let Some(taken) = mount::by_root(connection, &root_path)? {
+            if let Some(mount_key) = found.taken_by(&mount::all(connection)?) {
                 return Err(MountError::RootTaken {
-                    path: root,
-                    mount_key: taken.mount_key,
+                    field: found.field(),
+                    at: found.shown,
+                    mount_key,
                 });
             }
             let mount_key = match new.mount_key {
-                None => free_key(connection, &root)?,
+                None => free_key(connection, &found.name)?,
                 Some(key) if mount::by_key(connection, &key)?.is_some() => {
                     return Err(MountError::KeyTaken(key));
                 }
@@ -156,11 +193,11 @@ impl Filestore {
             let mut made = Mount {
                 id: 0,
                 mount_key,
-                backend_kind: BackendKind::Local,
+                backend_kind: found.kind,
                 access_mode: new.access_mode,
-                root_path: Some(root_path),
-                bucket: None,
-                prefix: None,
+                root_path: found.root_path,
+                bucket: found.bucket,
+                prefix: found.prefix,
                 display_name: new.display_name,
                 labels: new.labels,
                 state: new.state,
@@ -168,12 +205,60 @@ impl Filestore {
                 created_at: tx.now(),
                 updated_at: tx.now(),
             };
+            let facts = found.facts;
             let cause = Cause {
                 command: "createMount",
                 ..Cause::default()
             };
             mount::insert(tx, &cause, &mut made, facts)?;
             Ok(made)
+        })
+    }
+
+    /// Looks at what is to be mounted; a bucket must answer.
+    fn find_root(&self, new: &NewMount) -> Result<FoundRoot, MountError> {
+        s3::refuse_secrets(&new.config)?;
+        let (bucket, prefix) = match &new.at {
+            NewAt::Directory(root) => {
+                let (root, facts) = open_root(root)?;
+                let root_path = spelled(&root);
+                let name = root.file_name().map(OsStr::to_string_lossy);
+                return Ok(FoundRoot {
+                    kind: BackendKind::Local,
+                    name: name.unwrap_or_default().into_owned(),
+                    shown: root.display().to_string(),
+                    root_path: Some(root_path),
+                    bucket: None,
+                    prefix: None,
+                    base: None,
+                    facts,
+                });
+            }
+            NewAt::Bucket { bucket, prefix } => (bucket, prefix),
+        };
+        let settings = Settings::parse(bucket.as_deref(), prefix.as_deref(), &new.config)?;
+        let (base, prefix) = (settings.base.clone(), settings.prefix.clone());
+        let bucket = settings.bucket.clone();
+        let unreachable = |refusal| S3Error {
+            what: "open",
+            path: String::new(),
+            bucket: bucket.clone(),
+            refusal,
+        };
+        let opened = self.buckets.connect(settings).map_err(unreachable)?;
+        if new.state == MountState::Active {
+            opened.probe()?;
+        }
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Ok(FoundRoot {
+            kind: BackendKind::S3,
+            name: format!("{bucket}-{prefix}"),
+            shown: format!("{bucket}/{prefix}"),
+            root_path: None,
+            bucket: Some(bucket),
+            prefix: Some(prefix),
+            base: Some(base),
+            facts: s3::directory_facts(),
         })
     }
 
@@ -190,11 +275,57 @@ impl Filestore {
                 mount.labels = labels;
             }
             if let Some(config) = patch.config {
+                s3::refuse_secrets(&config)?;
                 mount.config = config;
+            }
+            if mount.backend_kind == BackendKind::S3 {
+                let (bucket, prefix) = (mount.bucket.as_deref(), mount.prefix.as_deref());
+                Settings::parse(bucket, prefix, &mount.config)?;
             }
             store::mount::update(tx, &mut mount)?;
             Ok(mount)
         })
+    }
+}
+
+/// What is to be mounted.
+struct FoundRoot {
+    kind: BackendKind,
+    /// What a key is made of.
+    name: String,
+    shown: String,
+    root_path: Option<String>,
+    bucket: Option<String>,
+    prefix: Option<String>,
+    /// The bucket's URL.
+    base: Option<String>,
+    facts: crate::walk::Facts,
+}
+
+impl FoundRoot {
+    fn field(&self) -> &'static str {
+        match self.kind {
+            BackendKind::Local => "/rootPath",
+            BackendKind::S3 => "/bucket",
+        }
+    }
+
+    /// The key of the mount that has it already.
+    fn taken_by(&self, mounts: &[Mount]) -> Option<String> {
+        let is_it = |mount: &&Mount| match self.kind {
+            BackendKind::Local => mount.root_path.is_some() && mount.root_path == self.root_path,
+            BackendKind::S3 => {
+                let (bucket, prefix) = (mount.bucket.as_deref(), mount.prefix.as_deref());
+                let settings = Settings::parse(bucket, prefix, &mount.config).ok();
+                mount.backend_kind == BackendKind::S3
+                    && mount.prefix == self.prefix
+                    && settings.map(|settings| settings.base) == self.base
+            }
+        };
+        mounts
+            .iter()
+            .find(is_it)
+            .map(|mount| mount.mount_key.clone())
     }
 }
 
@@ -221,12 +352,8 @@ fn is_key(key: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// The directory's name as a key, with a number behind it if it is taken.
-fn free_key(connection: &Connection, root: &Path) -> Result<String, StoreError> {
-    let name = root
-        .file_name()
-        .map(OsStr::to_string_lossy)
-        .unwrap_or_default();
+/// The name as a key, with a number behind it if it is taken.
+fn free_key(connection: &Connection, name: &str) -> Result<String, StoreError> {
     let key: String = name
         .chars()
         .map(|c| {

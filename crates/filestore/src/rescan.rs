@@ -11,7 +11,7 @@
 //! to fail and once when they are well again, and not each time.
 
 use crate::scan::{self, Task, is_scannable};
-use crate::store::mount::{self, Mount};
+use crate::store::mount::{self, BackendKind, Mount};
 use crate::{Filestore, ScanError, ScanOptions, ScanReport, StoreError};
 use journal::ReconcileReason;
 use std::collections::HashMap;
@@ -181,7 +181,9 @@ impl Round {
     }
 
     fn interval(&self, mount: &Mount) -> Duration {
-        if self.filestore.watch_status(mount).is_complete() {
+        // Requests to a bucket are paid for.
+        let is_bucket = mount.backend_kind == BackendKind::S3;
+        if is_bucket || self.filestore.watch_status(mount).is_complete() {
             self.options.watched_interval
         } else {
             self.options.interval

@@ -15,6 +15,7 @@ mod journal;
 mod mounts;
 mod nodes;
 mod params;
+mod presign;
 mod problem;
 mod range;
 mod reconciliation;
@@ -71,6 +72,7 @@ impl Filestore {
             .routes(routes!(directories::create))
             .routes(routes!(files::upload).layer(DefaultBodyLimit::disable()))
             .routes(routes!(content::download))
+            .routes(routes!(presign::presign))
             .routes(routes!(nodes::list, changes::delete))
             .routes(routes!(nodes::get))
             .routes(routes!(nodes::children))

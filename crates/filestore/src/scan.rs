@@ -58,6 +58,7 @@ pub use progress::{ScanChanges, ScanCounts, ScanPhase, ScanProblem, ScanProgress
 pub(crate) use task::{Aside, At, Part, Scope, Task};
 
 use crate::mount::os_path;
+use crate::s3::{Buckets, S3Error};
 use crate::store::mount::{BackendKind, Mount, MountState};
 use crate::store::{Store, StoreError, WriteTx, node};
 use crate::walk::{self, Identity, Tree};
@@ -104,9 +105,9 @@ pub enum ScanError {
     /// There is no such mount.
     #[error("there is no mount {0}")]
     NoMount(i64),
-    /// The mount's bytes are not on this machine.
-    #[error("mount {0} is not local: only local mounts can be scanned")]
-    NotLocal(i64),
+    /// The mount's bucket does not answer as it should.
+    #[error("the mount's bucket cannot be listed: {0}")]
+    Bucket(String, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// The mount is not in use.
     #[error("mount {0} is inactive: set its state to active to scan it")]
     Inactive(i64),
@@ -139,6 +140,12 @@ pub enum ScanError {
     Panicked,
 }
 
+impl ScanError {
+    fn bucket(error: S3Error) -> Self {
+        Self::Bucket(format!("{error}: {}", error.refusal), Box::new(error))
+    }
+}
+
 /// The directory a name stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
@@ -157,18 +164,37 @@ impl Place {
     }
 }
 
-/// Where a mount is to be scanned.
-fn root_of(mount: &Mount) -> Result<PathBuf, ScanError> {
-    match (&mount.root_path, mount.backend_kind) {
-        _ if mount.state != MountState::Active => Err(ScanError::Inactive(mount.id)),
-        (Some(path), BackendKind::Local) => Ok(os_path(path)),
-        _ => Err(ScanError::NotLocal(mount.id)),
+/// Opens what a mount's nodes are compared with.
+fn open_tree(mount: &Mount, buckets: &Buckets) -> Result<Tree, ScanError> {
+    check(mount)?;
+    if mount.backend_kind == BackendKind::S3 {
+        let bucket = buckets.bucket(mount).map_err(ScanError::bucket)?;
+        bucket.probe().map_err(ScanError::bucket)?;
+        return Ok(Tree::of_bucket(bucket));
     }
+    let path = root_of(mount);
+    Tree::open(&path).map_err(|source| ScanError::Root { path, source })
+}
+
+fn root_of(mount: &Mount) -> PathBuf {
+    os_path(mount.root_path.as_deref().unwrap_or_default())
+}
+
+fn check(mount: &Mount) -> Result<(), ScanError> {
+    match mount.state {
+        MountState::Active => Ok(()),
+        MountState::Inactive => Err(ScanError::Inactive(mount.id)),
+    }
+}
+
+/// Whether a mount can be watched at all: a bucket cannot.
+pub(crate) fn is_watchable(mount: &Mount) -> bool {
+    is_scannable(mount) && mount.backend_kind == BackendKind::Local
 }
 
 /// Whether a mount can be scanned at all.
 pub(crate) fn is_scannable(mount: &Mount) -> bool {
-    root_of(mount).is_ok()
+    check(mount).is_ok()
 }
 
 /// Scans a mount. Directories in `hidden` are treated as if they were not there.
@@ -201,17 +227,24 @@ struct Scan<'s> {
 }
 
 impl<'s> Scan<'s> {
+    #[cfg(test)]
     fn open(
         store: &'s Store,
         mount: &Mount,
         hidden: &[PathBuf],
         options: &'s ScanOptions,
     ) -> Result<Self, ScanError> {
-        let path = root_of(mount)?;
-        let tree = match Tree::open(&path) {
-            Ok(tree) => tree,
-            Err(source) => return Err(ScanError::Root { path, source }),
-        };
+        let tree = open_tree(mount, &Buckets::default())?;
+        Self::of(store, mount, tree, hidden, options)
+    }
+
+    fn of(
+        store: &'s Store,
+        mount: &Mount,
+        tree: Tree,
+        hidden: &[PathBuf],
+        options: &'s ScanOptions,
+    ) -> Result<Self, ScanError> {
         let (root, is_fresh) = store.read(|connection| {
             let root = node::root(connection, mount.id)?;
             let children = node::children(connection, root.id, None, 1)?;
@@ -222,7 +255,7 @@ impl<'s> Scan<'s> {
         if let Some(new) = new_root {
             let is_certain = new.born_ns.is_some() && root.facts.identity.born_ns.is_some();
             if is_certain && !is_fresh && !options.accept_root {
-                return Err(ScanError::OtherRoot(path));
+                return Err(ScanError::OtherRoot(root_of(mount)));
             }
         }
         let hidden = hidden.iter().filter_map(|path| tree.numbers_of(path));

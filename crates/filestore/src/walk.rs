@@ -34,7 +34,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::testing;
 
-pub(crate) use facts::{Facts, Identity};
+pub(crate) use facts::{Facts, Identity, OBJECT_DEVICE};
 use queue::{Pending, Queue};
 use rustix::fs::RawDir;
 use rustix::io::Errno;
@@ -44,6 +44,7 @@ use std::sync::Mutex;
 pub(crate) use tree::Tree;
 
 use crate::name;
+use crate::s3::{Bucket, Child};
 use crate::watch::Entrance;
 
 /// The bytes of one read of a directory.
@@ -279,6 +280,9 @@ impl<V: Visitor> Walker<'_, V> {
         {
             return Err(failure(Errno::ACCESS));
         }
+        if let Some(bucket) = self.tree.bucket() {
+            return list_objects(bucket, path);
+        }
         let (directory, identity) = open(self.tree, path, expected)?;
         if let Some(entrance) = &self.options.entrance {
             entrance.enter(directory.as_fd(), identity);
@@ -329,6 +333,9 @@ pub(crate) fn named<'n>(
     (path, expected): (&str, Option<Identity>),
     names: impl IntoIterator<Item = &'n str>,
 ) -> Result<Vec<Entry>, Failure> {
+    if let Some(bucket) = tree.bucket() {
+        return named_objects(bucket, path, names);
+    }
     let (directory, _) = open(tree, path, expected)?;
     let mut entries = Vec::new();
     for name in names {
@@ -365,6 +372,66 @@ fn open(
         return Err(Failure::Gone);
     }
     Ok((directory, found))
+}
+
+fn named_objects<'n>(
+    bucket: &Bucket,
+    path: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Result<Vec<Entry>, Failure> {
+    let mut entries = Vec::new();
+    for name in names {
+        let facts = bucket.facts(&join(path, name));
+        match facts.map_err(|error| tree::of_bucket(&error)) {
+            Ok(None) => {}
+            // No object has such a name.
+            Err(Errno::ILSEQ) => {}
+            Ok(Some(facts)) => entries.push(Entry {
+                name: name.to_owned(),
+                facts: Ok(facts),
+            }),
+            Err(error) => return Err(failure(error)),
+        }
+    }
+    Ok(entries)
+}
+
+/// All that is in a directory of a bucket. A key that is no path, or that is hidden, is an entry
+/// that cannot be seen; its name holds a slash, so no other has it.
+fn list_objects(bucket: &Bucket, path: &str) -> Result<Vec<Entry>, Failure> {
+    let children = bucket
+        .children(path)
+        .map_err(|error| failure(tree::of_bucket(&error)))?
+        .ok_or(Failure::Gone)?;
+    let entry = |child| match child {
+        Child::Named(name, facts) => Entry {
+            name,
+            facts: Ok(facts),
+        },
+        Child::Odd(rest) => Entry {
+            name: format!("{}/", name::from_bytes(rest.as_bytes())),
+            facts: Err(Errno::ILSEQ),
+        },
+        Child::Hidden(name) => Entry {
+            name: format!("{name}/"),
+            facts: Err(Errno::EXIST),
+        },
+    };
+    let mut entries: Vec<_> = children.into_iter().map(entry).collect();
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    entries.dedup_by(|a, b| a.name == b.name);
+    Ok(entries)
+}
+
+/// Why a name cannot be seen, for people.
+pub(crate) fn reason(unseen: Errno) -> String {
+    match unseen {
+        Errno::ILSEQ => {
+            "its key is no path: an empty name, dots, or a control character".to_owned()
+        }
+        Errno::EXIST => "the object is hidden by the directory of the same name".to_owned(),
+        reason => reason.to_string(),
+    }
 }
 
 /// The path of `name` in the directory at `parent`.

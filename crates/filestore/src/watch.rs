@@ -329,7 +329,7 @@ impl Worker {
         let mounts = self.shared.filestore.store.read(mount::all)?;
         let mounts = mounts
             .iter()
-            .filter(|mount| crate::scan::is_scannable(mount));
+            .filter(|mount| crate::scan::is_watchable(mount));
         let mounts: HashSet<_> = mounts.map(|mount| mount.id).collect();
         let mut parts: HashMap<i64, HashMap<Directory, Touched>> = HashMap::new();
         for (directory, touched) in batch.touched {

@@ -7,7 +7,7 @@
 //!
 //! Deliberately not here: anything that knows Tidemark's own crates.
 //!
-//! Start with [`wait_for`], [`RedisServer`] and [`TcpProxy`].
+//! Start with [`wait_for`], [`RedisServer`], [`S3Server`] and [`TcpProxy`].
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -19,6 +19,7 @@ mod port;
 mod process;
 mod proxy;
 mod redis_server;
+mod s3_server;
 mod small_disk;
 mod tree;
 mod wait;
@@ -27,6 +28,7 @@ pub use port::free_port;
 pub use process::Process;
 pub use proxy::TcpProxy;
 pub use redis_server::RedisServer;
+pub use s3_server::S3Server;
 pub use small_disk::SmallDisk;
 pub use tree::tree;
 pub use wait::{Seen, wait_for, wait_for_async};

@@ -60,8 +60,12 @@ pub(super) fn finish(
         };
         idempotency::keep(tx, key, &kept)?;
     }
-    if let Some(id) = intent_id {
-        intent::remove(tx, id)?;
+    match (intent_id, intent.aftermath()) {
+        (Some(id), Some(aftermath)) => {
+            intent::replace(tx, id, &serde_json::to_string(&aftermath)?)?;
+        }
+        (Some(id), None) => intent::remove(tx, id)?,
+        (None, _) => {}
     }
     Ok(answer)
 }
@@ -130,11 +134,14 @@ fn apply(
             path,
             target_mount_id,
             target_path,
+            transfer,
             ..
         } => {
-            let source = (*mount_id, path);
-            copy_node(tx, cause, source, (*target_mount_id, target_path), lineage)
+            let (source, target) = ((*mount_id, path), (*target_mount_id, target_path));
+            copy_node(tx, cause, source, target, transfer.is_some(), lineage)
         }
+        // Its command is committed already.
+        Action::Discard { path, .. } => Err(CommandError::Busy(path.to_string())),
         Action::PatchMetadata {
             node_id,
             set,
@@ -149,19 +156,18 @@ fn upload(
     put: &Put,
     lineage: &Lineage,
 ) -> Result<Applied, CommandError> {
-    let (parent, created) = ensure_directories(tx, cause, put.mount_id, lineage)?;
-    let before = claim(tx, cause, put.mount_id, put.path.as_str(), NodeKind::File)?;
-    let fresh = || {
-        Node::new(
-            put.mount_id,
-            Some(parent.id),
-            put.path.to_string(),
-            put.facts,
-        )
+    let (above, facts) = match (put.facts, lineage.split_last()) {
+        (Some(facts), _) => (&lineage[..], facts),
+        (None, Some(((_, facts), above))) => (above, *facts),
+        (None, None) => return Err(StoreError::Damaged("an upload has no facts".to_owned()).into()),
     };
+    let (parent, created) = ensure_directories(tx, cause, put.mount_id, above)?;
+    let before = claim(tx, cause, put.mount_id, put.path.as_str(), NodeKind::File)?;
+    let path = || put.path.to_string();
+    let fresh = || Node::new(put.mount_id, Some(parent.id), path(), facts);
     let mut after = before.clone().unwrap_or_else(fresh);
     after.parent_id = Some(parent.id);
-    after.facts = put.facts;
+    after.facts = facts;
     after.checksum.clone_from(&put.checksum);
     after.content_hash = Some(put.content_hash.clone());
     if let Some(metadata) = &put.metadata {
@@ -171,7 +177,7 @@ fn upload(
     tx.change(cause, Verb::Uploaded, before.as_ref(), &mut after)?;
     let is_overwritten = before.is_some_and(|before| before.is_on_disk());
     let result = json!({
-        "path": put.path, "sizeBytes": put.facts.size_bytes, "checksum": put.checksum,
+        "path": put.path, "sizeBytes": facts.size_bytes, "checksum": put.checksum,
         "contentHash": put.content_hash, "overwritten": is_overwritten,
     });
     Ok(Applied {
@@ -217,7 +223,11 @@ fn move_node(
     (mount_id, path): (i64, &NodePath),
     lineage: &Lineage,
 ) -> Result<Applied, CommandError> {
-    let (parent, created) = ensure_directories(tx, cause, mount_id, lineage)?;
+    // What follows those above the target, if it was copied there, is what it is there.
+    let above = path.lineage().count().saturating_sub(1);
+    let (above, placed) = lineage.split_at_checked(above).unwrap_or((lineage, &[]));
+    let (parent, created) = ensure_directories(tx, cause, mount_id, above)?;
+    let placed = placed.iter().cloned().collect();
     let before = by_id(tx, node_id)?;
     let mut changed = created;
     let is_there = before.mount_id == mount_id && before.path == path.as_str();
@@ -228,7 +238,7 @@ fn move_node(
     let node = if is_there {
         before
     } else {
-        let (node, moved) = tx.move_tree(cause, &before, &parent, path.name())?;
+        let (node, moved) = tx.move_tree(cause, &before, &parent, path.name(), &placed)?;
         changed += moved;
         node
     };
@@ -241,12 +251,14 @@ fn move_node(
 }
 
 /// Nodes of what was copied. Each takes what people wrote on its source, and the digests if its
-/// contents are the ones they are of.
+/// contents are the ones they are of: an object's time is that of its own, so there the copy was
+/// compared with the source.
 fn copy_node(
     tx: &mut WriteTx<'_>,
     cause: &Cause<'_>,
     (source_mount_id, source_path): (i64, &NodePath),
     (mount_id, path): (i64, &NodePath),
+    is_compared: bool,
     lineage: &Lineage,
 ) -> Result<Applied, CommandError> {
     let above = path.lineage().count().saturating_sub(1);
@@ -268,7 +280,7 @@ fn copy_node(
         after.facts = *facts;
         let is_same = |source: &Node| {
             source.facts.size_bytes == facts.size_bytes
-                && source.facts.modified_ns == facts.modified_ns
+                && (source.facts.modified_ns == facts.modified_ns || is_compared)
         };
         let same = source.as_ref().filter(|source| is_same(source));
         after.checksum = same.and_then(|source| source.checksum.clone());

@@ -1,8 +1,11 @@
 //! Copies: staged under a name of our own while nothing is locked, then put in place like an upload.
+//! Those into a bucket are put object by object ([`super::transfer`]).
 
 use super::request::{Actor, CopyNode};
-use super::run::{Run, exists, of_disk};
-use super::{Action, Answer, CommandError, Commands, Place, Step};
+use super::run::{Run, exists};
+use super::{Action, Answer, CommandError, Commands, Step, refuse_own};
+use crate::backend::Backend;
+use crate::disk::{Disk, DiskError};
 use crate::walk::Facts;
 use journal::NodeKind;
 
@@ -12,8 +15,8 @@ impl Commands {
         self.run("copyNode", actor, ask, |run| {
             let from = self.place(ask.mount_id)?;
             let to = self.writable(ask.target_mount_id)?;
-            from.refuse_own(&ask.path)?;
-            to.refuse_own(&ask.target_path)?;
+            refuse_own(&from, &ask.path)?;
+            refuse_own(&to, &ask.target_path)?;
             if ask.mount_id == ask.target_mount_id && ask.target_path.is_within(&ask.path) {
                 return Err(CommandError::IntoItself(ask.path.to_string()));
             }
@@ -22,30 +25,35 @@ impl Commands {
                 .ok_or_else(|| CommandError::NoNodeAt(ask.path.to_string()))?;
             let kind = source.facts.kind;
             self.check_copy(ask, kind)?;
-            let (staged, facts) = from
-                .disk
-                .copy_to(ask.path.as_str(), &to.disk)
-                .map_err(of_disk)?;
+            let Backend::Disk(disk) = &to.backend else {
+                let copy = || self.copy_to_bucket(&run, (&from, &to), ask, kind);
+                return self.on_target(ask, kind, copy);
+            };
+            let (staged, facts) = self.stage_copy(&from, ask.path.as_str(), disk)?;
             if facts.kind != kind {
-                let _ = to.disk.remove_trash(&staged);
+                let _ = disk.remove_trash(&staged);
                 return Err(self.drift(ask.mount_id, &ask.path, "copyNode"));
             }
-            let put = || self.put_copy(&run, &to, ask, (&staged, facts));
-            let put = match kind {
-                NodeKind::Directory => self.locks.on_trees(&[ask.target_mount_id], put),
-                NodeKind::File => self
-                    .locks
-                    .on_paths(&[(ask.target_mount_id, &ask.target_path)], put),
-            };
+            let put = self.on_target(ask, kind, || {
+                self.put_copy(&run, disk, ask, (&staged, facts))
+            });
             if put.is_err() {
                 // The error that stopped it is the one to tell; a sweep removes what remains.
-                let _ = to.disk.remove_trash(&staged);
+                let _ = disk.remove_trash(&staged);
             }
             put
         })
     }
 
-    fn check_copy(&self, ask: &CopyNode, kind: NodeKind) -> Result<(), CommandError> {
+    fn on_target<T>(&self, ask: &CopyNode, kind: NodeKind, work: impl FnOnce() -> T) -> T {
+        let target = ask.target_mount_id;
+        match kind {
+            NodeKind::Directory => self.locks.on_trees(&[target], work),
+            NodeKind::File => self.locks.on_paths(&[(target, &ask.target_path)], work),
+        }
+    }
+
+    pub(super) fn check_copy(&self, ask: &CopyNode, kind: NodeKind) -> Result<(), CommandError> {
         match self.node_at(ask.target_mount_id, &ask.target_path)? {
             Some(there)
                 if !ask.overwrite || there.is_directory() || kind == NodeKind::Directory =>
@@ -59,7 +67,7 @@ impl Commands {
     fn put_copy(
         &self,
         run: &Run<'_>,
-        to: &Place,
+        disk: &Disk,
         ask: &CopyNode,
         (staged, facts): (&str, Facts),
     ) -> Result<Answer, CommandError> {
@@ -71,15 +79,16 @@ impl Commands {
             target_path: ask.target_path.clone(),
             staged: staged.to_owned(),
             identity: facts.identity,
+            transfer: None,
         })?;
         let target = ask.target_path.as_str();
         let lineage = intended.attempt(|| {
-            let (mut lineage, ()) = to.disk.in_directories(&ask.target_path.parent(), || {
+            let (mut lineage, ()) = disk.in_directories(&ask.target_path.parent(), || {
                 self.step(Step::DirectoriesMade);
-                to.disk.rename(staged, &to.disk, target, ask.overwrite)
+                disk.rename(staged, disk, target, ask.overwrite)
             })?;
-            lineage.extend(to.disk.tree_facts(target)?);
-            Ok(lineage)
+            lineage.extend(disk.tree_facts(target)?);
+            Ok::<_, DiskError>(lineage)
         })?;
         intended.commit(lineage)
     }

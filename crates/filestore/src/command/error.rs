@@ -3,6 +3,7 @@
 use crate::disk::DiskError;
 use crate::hash::HashError;
 use crate::path::PathError;
+use crate::s3::S3Error;
 use crate::store::StoreError;
 use journal::NodeKind;
 
@@ -20,8 +21,6 @@ pub(crate) enum CommandError {
          the new one is meant, scan it once with acceptRoot"
     )]
     OtherRoot(String),
-    #[error("{0}")]
-    Unsupported(&'static str),
     #[error("{field}: the path {path:?} is refused: {reason}")]
     Path {
         /// The field it came in.
@@ -71,8 +70,14 @@ pub(crate) enum CommandError {
     Drift(String),
     #[error("{0:?} changed while the command was prepared: try again")]
     Busy(String),
+    #[error("{path:?} cannot be stored in this mount: {reason}")]
+    Unstorable { path: String, reason: String },
+    #[error("the copy of {0:?} is not what its source is: nothing was moved or replaced")]
+    Corrupt(String),
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Bucket(#[from] S3Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

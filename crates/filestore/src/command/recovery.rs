@@ -1,6 +1,8 @@
 //! What an earlier run left half done.
 
-use super::{Action, CommandError, Commands, Intent, Lineage, Put, apply};
+use super::run::of_backend;
+use super::{Action, CommandError, Commands, Intent, Lineage, Put, Transfer, apply};
+use crate::backend::{Backend, Place};
 use crate::path::NodePath;
 use crate::store::mount::{self, AccessMode, BackendKind, MountState};
 use crate::store::{StoreError, intent};
@@ -43,13 +45,21 @@ impl Commands {
 
     fn recover_one(&self, id: i64, intent: &Intent) -> Result<(), CommandError> {
         let (command, command_id) = (&*intent.command, &*intent.command_id);
+        if let Action::Discard { .. } = &intent.action {
+            tracing::info!(command, command_id, "source of a finished move removed");
+            return self.discard(id, intent);
+        }
         match self.happened(&intent.action)? {
             Some(lineage) => {
                 tracing::info!(command, command_id, "half-done command finished");
-                let intent = intent.clone();
-                self.store
-                    .write_blocking(move |tx| apply::finish(tx, Some(id), &intent, &lineage))
-                    .map(|_| ())
+                let (intent, aftermath) = (intent.clone(), intent.aftermath());
+                self.store.write_blocking(move |tx| {
+                    apply::finish(tx, Some(id), &intent, &lineage).map(|_| ())
+                })?;
+                match aftermath {
+                    Some(aftermath) => self.discard(id, &aftermath),
+                    None => Ok(()),
+                }
             }
             None => {
                 tracing::info!(command, command_id, "half-done command dropped");
@@ -80,18 +90,19 @@ impl Commands {
             } => (*target_mount_id, target_path),
             Action::CreateDirectory { .. }
             | Action::Delete { .. }
+            | Action::Discard { .. }
             | Action::PatchMetadata { .. } => {
                 return Ok(None);
             }
         };
-        let lineage = self.place(mount_id)?.disk.lineage(&target.parent())?;
+        let lineage = self.place(mount_id)?.backend.lineage(&target.parent())?;
         let directories = lineage
             .into_iter()
             .take_while(|(_, facts)| facts.is_directory());
         Ok(Some((mount_id, directories.collect())))
     }
 
-    fn drop_intent(&self, id: i64) -> Result<(), StoreError> {
+    pub(super) fn drop_intent(&self, id: i64) -> Result<(), StoreError> {
         self.store.write_blocking(move |tx| intent::remove(tx, id))
     }
 
@@ -101,64 +112,106 @@ impl Commands {
             // Doing it again does no harm.
             Action::CreateDirectory { mount_id, path, .. } => {
                 let place = self.place(*mount_id)?;
-                Ok(place.disk.make_directories(path).ok())
+                Ok(place.backend.make_directory(path).ok())
             }
-            Action::Upload(put) => {
-                let place = self.place(put.mount_id)?;
-                self.stands_at(&place, &put.path, put.facts.identity)
-            }
+            Action::Upload(put) => self.happened_upload(put),
             Action::Delete {
                 mount_id,
                 path,
                 trash,
+                is_tree,
                 ..
             } => {
                 let place = self.place(*mount_id)?;
+                let at = |path: &str| place.backend.facts(path).map_err(of_backend);
+                if let Backend::Bucket(bucket) = &place.backend
+                    && *is_tree
+                {
+                    // It may have begun, and there is no way back.
+                    bucket.remove_tree(path.as_str())?;
+                }
                 let is_trashed = match trash {
-                    Some(trash) => place.disk.facts(trash)?.is_some(),
+                    Some(trash) => at(trash)?.is_some(),
                     None => false,
                 };
-                let is_gone = is_trashed || place.disk.facts(path.as_str())?.is_none();
+                let is_gone = is_trashed || at(path.as_str())?.is_none();
                 Ok(is_gone.then(Lineage::new))
             }
             Action::Move {
                 target_mount_id,
                 target_path,
                 identity,
+                transfer,
                 ..
             } => {
                 let place = self.place(*target_mount_id)?;
-                self.stands_at(&place, target_path, *identity)
+                match transfer {
+                    None => self.stands_at(&place, target_path, *identity),
+                    Some(transfer) => self.happened_transfer(action, transfer),
+                }
             }
             Action::Copy {
                 target_mount_id,
                 target_path,
                 identity,
+                transfer,
                 ..
             } => {
+                if let Some(transfer) = transfer {
+                    return self.happened_transfer(action, transfer);
+                }
                 let place = self.place(*target_mount_id)?;
-                let Some(mut lineage) = self.stands_at(&place, target_path, *identity)? else {
-                    return Ok(None);
-                };
-                lineage.extend(place.disk.tree_facts(target_path.as_str())?);
-                Ok(Some(lineage))
+                self.tree_stands_at(&place, target_path, *identity)
             }
             // Touches no file, so it is never half done.
-            Action::PatchMetadata { .. } => Ok(None),
+            Action::PatchMetadata { .. } | Action::Discard { .. } => Ok(None),
         }
+    }
+
+    fn happened_upload(&self, put: &Put) -> Result<Option<Lineage>, CommandError> {
+        let place = self.place(put.mount_id)?;
+        let bucket = match (&place.backend, put.facts) {
+            (Backend::Bucket(bucket), _) => bucket,
+            (Backend::Disk(_), Some(facts)) => {
+                return self.stands_at(&place, &put.path, facts.identity);
+            }
+            (Backend::Disk(_), None) => return Ok(None),
+        };
+        let found = bucket.head(put.path.as_str())?;
+        let Some(found) = found.filter(|found| found.is_put_by(&put.staged)) else {
+            return Ok(None);
+        };
+        let mut lineage = bucket.lineage(&put.path.parent())?;
+        lineage.push((put.path.to_string(), found.object.facts()));
+        Ok(Some(lineage))
     }
 
     fn stands_at(
         &self,
-        place: &super::Place,
-        path: &crate::path::NodePath,
+        place: &Place,
+        path: &NodePath,
         identity: Identity,
     ) -> Result<Option<Lineage>, CommandError> {
-        let facts = place.disk.facts(path.as_str())?;
+        let facts = place.backend.facts(path.as_str()).map_err(of_backend)?;
         if facts.is_none_or(|facts| facts.identity != identity) {
             return Ok(None);
         }
-        Ok(Some(place.disk.lineage(&path.parent())?))
+        let lineage = place.backend.lineage(&path.parent()).map_err(of_backend)?;
+        Ok(Some(lineage))
+    }
+
+    pub(super) fn tree_stands_at(
+        &self,
+        place: &Place,
+        path: &NodePath,
+        identity: Identity,
+    ) -> Result<Option<Lineage>, CommandError> {
+        let Some(mut lineage) = self.stands_at(place, path, identity)? else {
+            return Ok(None);
+        };
+        let tree = place.backend.tree_facts(path.as_str());
+        lineage.extend(tree.map_err(of_backend)?);
+        Ok(Some(lineage))
     }
 
     fn sweep(&self, kept: &[String]) -> Result<(), StoreError> {
@@ -170,9 +223,10 @@ impl Commands {
                 continue;
             }
             let mount_key = mount.mount_key.clone();
-            let swept = self
-                .open(mount)
-                .and_then(|place| Ok(place.disk.sweep(kept)?));
+            let swept = self.open(mount).and_then(|place| match place.backend {
+                Backend::Disk(disk) => Ok(disk.sweep(kept)?),
+                Backend::Bucket(_) => Ok(()),
+            });
             if let Err(error) = swept {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(
@@ -206,9 +260,9 @@ impl Action {
     /// What it changes, with all below.
     fn places(&self) -> Vec<(i64, &NodePath)> {
         match self {
-            Self::CreateDirectory { mount_id, path, .. } | Self::Delete { mount_id, path, .. } => {
-                vec![(*mount_id, path)]
-            }
+            Self::CreateDirectory { mount_id, path, .. }
+            | Self::Delete { mount_id, path, .. }
+            | Self::Discard { mount_id, path, .. } => vec![(*mount_id, path)],
             Self::Upload(put) => vec![(put.mount_id, &put.path)],
             Self::Move {
                 mount_id,
@@ -231,6 +285,10 @@ impl Action {
         match self {
             Self::Upload(Put { staged, .. }) | Self::Copy { staged, .. } => Some(staged),
             Self::Delete { trash, .. } => trash.as_deref(),
+            Self::Move {
+                transfer: Some(Transfer::Staged { name }),
+                ..
+            } => Some(name),
             _ => None,
         }
     }

@@ -1,16 +1,21 @@
 //! Steps 2 and 3 of each command.
 
 use super::request::{Actor, CreateDirectory, PatchMetadata, Upload, UploadedContent};
-use super::{Action, Answer, CommandError, Commands, Intent, Lineage, Place, Put, Step, apply};
-use crate::disk::{DiskError, Staged};
+use super::{
+    Action, Answer, CommandError, Commands, Intent, Lineage, Put, Step, Transfer, apply, refuse_own,
+};
+use crate::backend::{Backend, BackendError};
+use crate::disk::{Disk, DiskError, Staged};
 use crate::metric;
 use crate::path::NodePath;
+use crate::s3::{Bucket, Refusal, S3Error};
 use crate::store::idempotency::{self, Fingerprint};
 use crate::store::{Node, intent, node};
 use crate::walk::Facts;
 use journal::{NodeKind, NodeState};
 use rustix::io::Errno;
 use serde::Serialize;
+use std::io::Seek;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -39,7 +44,7 @@ impl Commands {
     ) -> Result<Answer, CommandError> {
         self.run("createDirectory", actor, ask, |run| {
             let place = self.writable(ask.mount_id)?;
-            place.refuse_own(&ask.path)?;
+            refuse_own(&place, &ask.path)?;
             self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
                 if let Some(node) = self.node_at(ask.mount_id, &ask.path)? {
                     return Err(exists(&ask.path, &node));
@@ -49,7 +54,7 @@ impl Commands {
                     path: ask.path.clone(),
                     metadata: ask.metadata.clone(),
                 })?;
-                let lineage = intended.attempt(|| place.disk.make_directories(&ask.path))?;
+                let lineage = intended.attempt(|| place.backend.make_directory(&ask.path))?;
                 intended.commit(lineage)
             })
         })
@@ -65,29 +70,81 @@ impl Commands {
         let asked = (ask, content.content_hash.clone());
         self.run("uploadFile", actor, &asked, |run| {
             let place = self.writable(ask.mount_id)?;
-            place.refuse_own(&ask.path)?;
+            refuse_own(&place, &ask.path)?;
+            let disk = match &place.backend {
+                Backend::Disk(disk) => disk,
+                Backend::Bucket(bucket) => return self.upload_object(&run, bucket, ask, content),
+            };
             let mut staged = if content.mount_id == Some(ask.mount_id) {
                 content.staged
             } else {
-                restage(&place, content.staged)?
+                restage(disk, content.staged)?
             };
             self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
                 self.check_upload(ask)?;
-                let (name, facts) = place.disk.name_staged(&mut staged)?;
+                let (name, facts) = disk.name_staged(&mut staged)?;
                 let put = self.put(
                     &run,
-                    &place,
+                    disk,
                     ask,
                     (&name, &staged, facts),
                     content.content_hash,
                 );
                 if put.is_err() {
                     // The error that stopped it is the one to tell; a sweep removes what remains.
-                    let _ = place.disk.remove(&name, false);
+                    let _ = disk.remove(&name, false);
                 }
                 put
             })
         })
+    }
+
+    /// Sends the contents while nothing is locked, and makes an object of them.
+    fn upload_object(
+        &self,
+        run: &Run<'_>,
+        bucket: &Bucket,
+        ask: &Upload,
+        content: UploadedContent,
+    ) -> Result<Answer, CommandError> {
+        self.check_upload(ask)?;
+        let mut file = &content.staged.file;
+        let size = file
+            .rewind()
+            .and_then(|()| file.metadata())
+            .map_err(of_staged)?
+            .len();
+        let path = ask.path.as_str();
+        let token = Uuid::now_v7().simple().to_string();
+        let incoming = bucket
+            .send(path, &token, &mut file, size)
+            .map_err(of_bucket)?;
+        let mut incoming = Some(incoming);
+        let put = self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
+            self.check_upload(ask)?;
+            let intended = run.intend(Action::Upload(Put {
+                mount_id: ask.mount_id,
+                path: ask.path.clone(),
+                staged: token.clone(),
+                facts: None,
+                checksum: ask.checksum.clone(),
+                content_hash: content.content_hash,
+                metadata: ask.metadata.clone(),
+            }))?;
+            let lineage = intended.attempt(|| {
+                let mut lineage = bucket.make_parents(&ask.path.parent())?;
+                if let Some(incoming) = incoming.take() {
+                    let object = bucket.settle(path, &token, incoming, ask.overwrite)?;
+                    lineage.push((ask.path.to_string(), object.facts()));
+                }
+                Ok::<_, S3Error>(lineage)
+            })?;
+            intended.commit(lineage)
+        });
+        if let Some(incoming) = incoming {
+            bucket.forget(incoming);
+        }
+        put
     }
 
     fn check_upload(&self, ask: &Upload) -> Result<(), CommandError> {
@@ -105,7 +162,7 @@ impl Commands {
     fn put(
         &self,
         run: &Run<'_>,
-        place: &Place,
+        disk: &Disk,
         ask: &Upload,
         (name, staged, facts): (&str, &Staged, Facts),
         content_hash: String,
@@ -114,7 +171,7 @@ impl Commands {
             mount_id: ask.mount_id,
             path: ask.path.clone(),
             staged: name.to_owned(),
-            facts,
+            facts: Some(facts),
             checksum: ask.checksum.clone(),
             content_hash,
             metadata: ask.metadata.clone(),
@@ -122,10 +179,9 @@ impl Commands {
         // Two syncs at once: nothing is to be seen of either before both are done.
         let intended = run.intend_while(action, || staged.sync())?;
         let (lineage, ()) = intended.attempt(|| {
-            place.disk.in_directories(&ask.path.parent(), || {
+            disk.in_directories(&ask.path.parent(), || {
                 self.step(Step::DirectoriesMade);
-                let target = ask.path.as_str();
-                place.disk.rename(name, &place.disk, target, ask.overwrite)
+                disk.rename(name, disk, ask.path.as_str(), ask.overwrite)
             })
         })?;
         intended.commit(lineage)
@@ -213,7 +269,9 @@ impl Commands {
         let outcome = match &ended {
             Ok(answer) if answer.idempotent => "repeated",
             Ok(_) => "done",
-            Err(CommandError::Disk(_) | CommandError::Store(_)) => "failed",
+            Err(CommandError::Disk(_) | CommandError::Bucket(_) | CommandError::Store(_)) => {
+                "failed"
+            }
             Err(_) => "refused",
         };
         metrics::counter!(metric::COMMANDS_TOTAL, "command" => command, "outcome" => outcome)
@@ -270,11 +328,16 @@ impl<'c> Run<'c> {
 
 impl Intended<'_> {
     /// Does the file operation; takes the intent back if it fails.
-    pub(super) fn attempt<T>(
+    pub(super) fn attempt<T, E: Into<BackendError>>(
         &self,
-        work: impl FnOnce() -> Result<T, DiskError>,
+        work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, CommandError> {
-        match work() {
+        let done = work().map_err(|error| of_backend(error.into()));
+        self.attempted(done)
+    }
+
+    pub(super) fn attempted<T>(&self, done: Result<T, CommandError>) -> Result<T, CommandError> {
+        match done {
             Ok(done) => {
                 self.commands.step(Step::FilesChanged);
                 Ok(done)
@@ -284,42 +347,72 @@ impl Intended<'_> {
                 self.commands
                     .store
                     .write_blocking(move |tx| intent::remove(tx, id))?;
-                Err(of_disk(error))
+                Err(error)
             }
         }
     }
 
+    /// Writes down how far it is.
+    pub(super) fn advance(&mut self, transfer: Transfer) -> Result<(), CommandError> {
+        match &mut self.intent.action {
+            Action::Move { transfer: at, .. } | Action::Copy { transfer: at, .. } => {
+                *at = Some(transfer);
+            }
+            _ => {}
+        }
+        let (id, text) = (self.id, serde_json::to_string(&self.intent)?);
+        self.commands
+            .store
+            .write_blocking(move |tx| intent::replace(tx, id, &text))?;
+        Ok(())
+    }
+
+    /// Commits; what a transfer leaves to be done has the intent's id.
     pub(super) fn commit(self, lineage: Lineage) -> Result<Answer, CommandError> {
         let Self {
             commands,
             id,
             intent,
         } = self;
+        let aftermath = intent.aftermath();
         let answer = commands
             .store
             .write_blocking(move |tx| apply::finish(tx, Some(id), &intent, &lineage))?;
         commands.step(Step::Committed);
+        if let Some(aftermath) = aftermath {
+            commands.clear_up(id, &aftermath);
+        }
         Ok(answer)
     }
 }
 
 /// Brings contents that were staged elsewhere to the mount's filesystem.
-fn restage(place: &Place, mut elsewhere: Staged) -> Result<Staged, CommandError> {
-    use std::io::Seek;
-    let mut staged = place.disk.stage()?;
-    let copied = elsewhere
+fn restage(disk: &Disk, mut elsewhere: Staged) -> Result<Staged, CommandError> {
+    let mut staged = disk.stage()?;
+    elsewhere
         .file
         .rewind()
-        .and_then(|()| std::io::copy(&mut elsewhere.file, &mut staged.file));
-    copied.map_err(|error| DiskError {
-        what: "stage a file in",
-        path: String::new(),
-        source: Errno::from_io_error(&error).unwrap_or(Errno::IO),
-    })?;
+        .and_then(|()| std::io::copy(&mut elsewhere.file, &mut staged.file))
+        .map_err(of_staged)?;
     Ok(staged)
 }
 
-/// What the disk's refusal means for the command.
+fn of_staged(error: std::io::Error) -> CommandError {
+    CommandError::Disk(DiskError {
+        what: "stage a file in",
+        path: String::new(),
+        source: Errno::from_io_error(&error).unwrap_or(Errno::IO),
+    })
+}
+
+/// What the backend's refusal means for the command.
+pub(super) fn of_backend(error: BackendError) -> CommandError {
+    match error {
+        BackendError::Disk(error) => of_disk(error),
+        BackendError::S3(error) => of_bucket(error),
+    }
+}
+
 pub(super) fn of_disk(error: DiskError) -> CommandError {
     match (error.source, error.what) {
         (Errno::EXIST, _) => CommandError::ExistsOnDisk(error.path),
@@ -332,6 +425,21 @@ pub(super) fn of_disk(error: DiskError) -> CommandError {
             CommandError::Drift(error.path)
         }
         _ => CommandError::Disk(error),
+    }
+}
+
+pub(super) fn of_bucket(error: S3Error) -> CommandError {
+    match error.refusal {
+        Refusal::Key(reason) => CommandError::Unstorable {
+            path: error.path,
+            reason: reason.to_string(),
+        },
+        Refusal::Exists => CommandError::ExistsOnDisk(error.path),
+        Refusal::NotFound => CommandError::Drift(error.path),
+        Refusal::NotADirectory => wrong_kind_at(error.path, NodeKind::File, NodeKind::Directory),
+        Refusal::NotEmpty => CommandError::NotEmpty(error.path),
+        Refusal::Changed => CommandError::Busy(error.path),
+        _ => CommandError::Bucket(error),
     }
 }
 

@@ -1,17 +1,20 @@
 //! Commands that may be about whole trees: delete and move.
 
 use super::request::{Actor, DeleteNode, MoveNode};
-use super::run::{Run, exists, expect_version};
-use super::{Action, Answer, CommandError, Commands, Lineage, Place, Step};
+use super::run::{Run, exists, expect_version, of_backend};
+use super::{Action, Answer, CommandError, Commands, Lineage, Step, refuse_own};
+use crate::backend::{Backend, BackendError, Place};
 use crate::store::{Node, node};
+use crate::walk::{Facts, Identity};
 use journal::NodeKind;
+use rustix::io::Errno;
 
 impl Commands {
     /// Deletes a file, an empty directory, or a directory with all in it.
     pub(crate) fn delete(&self, actor: Actor, ask: &DeleteNode) -> Result<Answer, CommandError> {
         self.run("deleteNode", actor, ask, |run| {
             let place = self.writable(ask.mount_id)?;
-            place.refuse_own(&ask.path)?;
+            refuse_own(&place, &ask.path)?;
             let node = self.node_to_delete(ask)?;
             if node.is_directory() {
                 self.locks
@@ -51,7 +54,7 @@ impl Commands {
     ) -> Result<Answer, CommandError> {
         let node = self.node_to_delete(ask)?;
         expect_version(Some(&node), ask.expected_version, &ask.path)?;
-        let facts = place.disk.facts(ask.path.as_str())?;
+        let facts = place.backend.facts(ask.path.as_str()).map_err(of_backend)?;
         // A missing node has nothing on disk that is its own.
         let on_disk = facts.filter(|_| node.is_on_disk());
         if on_disk.is_some_and(|facts| facts.kind != node.facts.kind) {
@@ -60,24 +63,25 @@ impl Commands {
         if node.is_directory() && !ask.recursive && self.has_children(node.id)? {
             return Err(CommandError::NotEmpty(ask.path.to_string()));
         }
-        let trash = (ask.recursive && on_disk.is_some_and(|facts| facts.is_directory()))
-            .then(|| place.disk.trash_name());
+        let is_tree = ask.recursive && on_disk.is_some_and(|facts| facts.is_directory());
+        let trash = match &place.backend {
+            Backend::Disk(disk) if is_tree => Some(disk.trash_name()),
+            _ => None,
+        };
         let intended = run.intend(Action::Delete {
             mount_id: ask.mount_id,
             path: ask.path.clone(),
             node_id: node.id,
+            is_tree: is_tree && trash.is_none(),
             trash: trash.clone(),
         })?;
-        intended.attempt(|| match (&trash, on_disk) {
-            (Some(trash), _) => place
-                .disk
-                .rename(ask.path.as_str(), &place.disk, trash, false),
-            (None, Some(facts)) => place.disk.remove(ask.path.as_str(), facts.is_directory()),
-            (None, None) => Ok(()),
+        intended.attempt(|| match on_disk {
+            Some(facts) => remove(place, ask.path.as_str(), facts, is_tree, trash.as_deref()),
+            None => Ok(()),
         })?;
         let answer = intended.commit(Lineage::new())?;
-        if let Some(trash) = trash
-            && let Err(error) = place.disk.remove_trash(&trash)
+        if let (Some(trash), Backend::Disk(disk)) = (trash, &place.backend)
+            && let Err(error) = disk.remove_trash(&trash)
         {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(
@@ -101,8 +105,8 @@ impl Commands {
         self.run("moveNode", actor, ask, |run| {
             let from = self.writable(ask.mount_id)?;
             let to = self.writable(ask.target_mount_id)?;
-            from.refuse_own(&ask.path)?;
-            to.refuse_own(&ask.target_path)?;
+            refuse_own(&from, &ask.path)?;
+            refuse_own(&to, &ask.target_path)?;
             if ask.mount_id == ask.target_mount_id && ask.target_path.is_within(&ask.path) {
                 return Err(CommandError::IntoItself(ask.path.to_string()));
             }
@@ -143,26 +147,62 @@ impl Commands {
         {
             return Err(exists(&ask.target_path, &there));
         }
-        let facts = from.disk.facts(ask.path.as_str())?;
+        let facts = from.backend.facts(ask.path.as_str()).map_err(of_backend)?;
         let facts = facts
             .filter(|facts| facts.kind == node.facts.kind)
             .ok_or_else(|| self.drift(ask.mount_id, &ask.path, "moveNode"))?;
-        let intended = run.intend(Action::Move {
-            mount_id: ask.mount_id,
-            path: ask.path.clone(),
-            node_id: node.id,
-            target_mount_id: ask.target_mount_id,
-            target_path: ask.target_path.clone(),
-            identity: facts.identity,
-        })?;
-        let (lineage, ()) = intended.attempt(|| {
-            to.disk.in_directories(&ask.target_path.parent(), || {
+        let (Backend::Disk(source), Backend::Disk(target)) = (&from.backend, &to.backend) else {
+            return self.move_by_copy(run, (from, to), ask, &node);
+        };
+        let intended = run.intend(move_of(ask, &node, facts.identity))?;
+        let moved = intended.attempt(|| {
+            target.in_directories(&ask.target_path.parent(), || {
                 self.step(Step::DirectoriesMade);
-                let target = ask.target_path.as_str();
-                from.disk
-                    .rename(ask.path.as_str(), &to.disk, target, ask.overwrite)
+                let path = ask.target_path.as_str();
+                source.rename(ask.path.as_str(), target, path, ask.overwrite)
             })
-        })?;
-        intended.commit(lineage)
+        });
+        match moved {
+            // They are on different filesystems.
+            Err(CommandError::Disk(error)) if error.source == Errno::XDEV => {
+                self.move_by_copy(run, (from, to), ask, &node)
+            }
+            moved => intended.commit(moved?.0),
+        }
     }
+}
+
+/// A move as its intent has it.
+pub(super) fn move_of(ask: &MoveNode, node: &Node, identity: Identity) -> Action {
+    Action::Move {
+        mount_id: ask.mount_id,
+        path: ask.path.clone(),
+        node_id: node.id,
+        target_mount_id: ask.target_mount_id,
+        target_path: ask.target_path.clone(),
+        identity,
+        transfer: None,
+    }
+}
+
+fn remove(
+    place: &Place,
+    path: &str,
+    facts: Facts,
+    is_tree: bool,
+    trash: Option<&str>,
+) -> Result<(), BackendError> {
+    match (&place.backend, trash) {
+        (Backend::Disk(disk), Some(trash)) => disk.rename(path, disk, trash, false)?,
+        (Backend::Disk(disk), None) => disk.remove(path, facts.is_directory())?,
+        (Backend::Bucket(bucket), _) => {
+            bucket.keep_parent(path)?;
+            if is_tree {
+                bucket.remove_tree(path)?;
+            } else {
+                bucket.remove(path, facts.is_directory())?;
+            }
+        }
+    }
+    Ok(())
 }

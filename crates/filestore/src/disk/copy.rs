@@ -12,7 +12,14 @@ use crate::walk::{self, Facts};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+
+const NEW_FILE: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 impl Disk {
     /// Copies a file, a symlink or a tree of this mount to a name of its own in the root of `to`.
@@ -64,6 +71,31 @@ impl Disk {
             rustix::fs::fsync(&target).map_err(failed("sync", &from))?;
         }
         Ok(())
+    }
+
+    /// Writes a new file with this modification time, and syncs it. Gives its size.
+    pub(crate) fn write_new(
+        &self,
+        path: &str,
+        source: &mut dyn Read,
+        modified_ns: Option<i64>,
+    ) -> Result<u64, DiskError> {
+        let writing = || failed("write", path);
+        let failed = |error| writing()(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+        let (parent, name) = self.parent_of(path)?;
+        let name = name::to_bytes(name);
+        let file = rustix::fs::openat(&parent, &*name, NEW_FILE, FILE_MODE).map_err(writing())?;
+        let mut file = File::from(file);
+        let size = std::io::copy(source, &mut file).map_err(failed)?;
+        if let Some(modified_ns) = modified_ns {
+            let modified = Timespec {
+                tv_sec: modified_ns.div_euclid(1_000_000_000),
+                tv_nsec: modified_ns.rem_euclid(1_000_000_000),
+            };
+            set_modified(&file, modified).map_err(writing())?;
+        }
+        file.sync_all().map_err(failed)?;
+        Ok(size)
     }
 
     /// The facts of a path and of everything below it, parents first.
@@ -134,8 +166,7 @@ fn copy_file(
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let from = rustix::fs::openat(source, name, flags, Mode::empty()).map_err(copying())?;
     let before = rustix::fs::fstat(&from).map_err(copying())?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let to = rustix::fs::openat(target, copy, flags, FILE_MODE).map_err(copying())?;
+    let to = rustix::fs::openat(target, copy, NEW_FILE, FILE_MODE).map_err(copying())?;
     let (mut from, mut to) = (File::from(from), File::from(to));
     std::io::copy(&mut from, &mut to)
         .map_err(|error| copying()(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
@@ -147,12 +178,16 @@ fn copy_file(
             tv_sec: before.st_mtime,
             tv_nsec: i64::try_from(before.st_mtime_nsec).unwrap_or(0),
         };
-        let times = Timestamps {
-            last_access: modified,
-            last_modification: modified,
-        };
-        rustix::fs::futimens(to.as_fd(), &times).map_err(copying())?;
+        set_modified(&to, modified).map_err(copying())?;
     }
     to.sync_all()
         .map_err(|error| copying()(Errno::from_io_error(&error).unwrap_or(Errno::IO)))
+}
+
+fn set_modified(file: &File, modified: Timespec) -> Result<(), Errno> {
+    let times = Timestamps {
+        last_access: modified,
+        last_modification: modified,
+    };
+    rustix::fs::futimens(file.as_fd(), &times)
 }

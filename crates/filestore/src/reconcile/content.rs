@@ -2,6 +2,7 @@
 
 use crate::disk::{Disk, DiskError};
 use crate::hash::Hasher;
+use crate::s3::{Bucket, Refusal, S3Error};
 use crate::walk::Facts;
 use rustix::io::Errno;
 use std::io::Read;
@@ -77,6 +78,41 @@ fn hash_with(
         }
     }
     Ok(Hashed::Changing)
+}
+
+/// The hash of an object's contents: they are those of the facts, whoever puts another one there.
+pub(super) fn hash_object(
+    bucket: &Bucket,
+    path: &str,
+    cancel: &CancellationToken,
+) -> Result<Hashed, S3Error> {
+    let (object, mut reader) = match bucket.open(path) {
+        Ok(opened) => opened,
+        Err(error) if matches!(error.refusal, Refusal::NotFound) => return Ok(Hashed::Gone),
+        Err(error) => return Err(error),
+    };
+    let mut buffer = vec![0; READ_BYTES];
+    let (mut hasher, mut size) = (Hasher::new([]), 0);
+    loop {
+        if cancel.is_cancelled() {
+            return Ok(Hashed::Cancelled);
+        }
+        let read = reader.read(&mut buffer).map_err(|error| S3Error {
+            what: "read",
+            path: path.to_owned(),
+            bucket: String::new(),
+            refusal: Refusal::Local(error),
+        })?;
+        match buffer.get(..read) {
+            Some([]) | None => break,
+            Some(bytes) => hasher.update(bytes),
+        }
+        size += u64::try_from(read).unwrap_or(0);
+    }
+    match hasher.finish() {
+        Ok(hash) if size == object.size_bytes => Ok(Hashed::Hash(hash, object.facts())),
+        _ => Ok(Hashed::Changing),
+    }
 }
 
 fn is_absence(error: Errno) -> bool {

@@ -2,6 +2,7 @@
 
 use super::COMMAND;
 use super::content::{self, Hashed};
+use crate::backend::{Backend, BackendError};
 use crate::command::CommandError;
 use crate::scan::{At, Part, Scope, Task, with_sources};
 use crate::store::job::{self, Job};
@@ -230,7 +231,13 @@ impl Filestore {
         hashes: &mut Hashes,
     ) -> Result<Option<(String, Facts)>, JobError> {
         let place = self.commands.place(mount_id)?;
-        match content::hash(&place.disk, path, cancel) {
+        let hashed = match &place.backend {
+            Backend::Disk(disk) => content::hash(disk, path, cancel).map_err(BackendError::from),
+            Backend::Bucket(bucket) => {
+                content::hash_object(bucket, path, cancel).map_err(BackendError::from)
+            }
+        };
+        match hashed {
             Ok(Hashed::Hash(hash, facts)) => {
                 hashes.files += 1;
                 hashes.bytes += facts.size_bytes.cast_unsigned();
@@ -362,7 +369,7 @@ fn outcome(
 
 fn code(error: &JobError) -> &'static str {
     match error {
-        JobError::Scan(ScanError::NoMount(_) | ScanError::NotLocal(_)) => "BACKEND_NOT_FOUND",
+        JobError::Scan(ScanError::NoMount(_)) => "BACKEND_NOT_FOUND",
         JobError::Scan(ScanError::Inactive(_)) => "BACKEND_INACTIVE",
         JobError::Scan(ScanError::Root { .. } | ScanError::OtherRoot(_)) => "BACKEND_UNAVAILABLE",
         _ => "RECONCILIATION_FAILED",

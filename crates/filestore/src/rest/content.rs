@@ -3,7 +3,10 @@
 use super::State;
 use super::range::{self, Wanted};
 use crate::Filestore;
-use crate::command::CommandError;
+use crate::backend::Backend;
+use crate::command::{CommandError, Commands};
+use crate::disk::Disk;
+use crate::s3::{Bucket, Refusal, S3Error};
 use crate::store::{Node, StoreError, node};
 use ::journal::{JournalId, NodeDownloaded, NodeKind, NodeState, Text};
 use axum::body::Body;
@@ -32,13 +35,20 @@ const DOWNLOAD: &str = "download";
 
 /// A file that is open, and what it is like now.
 struct Content {
-    file: File,
+    source: Source,
     node: Node,
     length: u64,
     etag: String,
     last_modified: Option<String>,
     /// The disk still has what the node tells, so the node's digests are the file's.
     is_as_catalogued: bool,
+}
+
+/// Where the bytes come from.
+enum Source {
+    File(File),
+    /// An object, and its `ETag`: nothing is read of one that has another by then.
+    Object(Arc<Bucket>, String),
 }
 
 /// A file's contents: as they are on disk now, whole or one range.
@@ -91,12 +101,17 @@ pub(super) async fn download(
     if method != Method::HEAD && wanted != Wanted::Outside {
         let principal = super::Actor::from_request(&headers, &caller, None)?.principal;
         let range = range.map(str::to_owned).filter(|_| wanted != Wanted::Whole);
-        tokio::spawn(Arc::clone(&state).downloaded(content.node.clone(), principal, range));
+        tokio::spawn(Arc::clone(&state).downloaded(
+            content.node.clone(),
+            principal,
+            "stream",
+            range,
+        ));
     }
-    respond(content, shown, wanted)
+    respond(content, shown, wanted).await
 }
 
-fn respond(content: Content, shown: HeaderMap, wanted: Wanted) -> Result<Response, Problem> {
+async fn respond(content: Content, shown: HeaderMap, wanted: Wanted) -> Result<Response, Problem> {
     let length = content.length;
     let (status, first, count) = match wanted {
         Wanted::Whole => (StatusCode::OK, 0, length),
@@ -112,13 +127,24 @@ fn respond(content: Content, shown: HeaderMap, wanted: Wanted) -> Result<Respons
             return Ok(([(CONTENT_RANGE, content_range)], problem).into_response());
         }
     };
-    let mut file = content.file;
-    file.seek(SeekFrom::Start(first))
-        .map_err(|error| Problem::internal(&error))?;
-    // A file that grows while it is read ends where it ended when it was opened; one that shrinks
-    // breaks the answer off, so that nobody takes it for whole.
-    let reader = tokio::fs::File::from_std(file).take(count);
-    let body = Body::from_stream(ReaderStream::with_capacity(reader, READ_BYTES));
+    let body = match content.source {
+        // An empty range cannot be asked for.
+        Source::Object(..) if count == 0 => Body::empty(),
+        Source::Object(bucket, etag) => {
+            let range = first..first.saturating_add(count);
+            let path = &content.node.path;
+            let got = bucket.get(path, Some(range), Some(etag)).await;
+            Body::from_stream(got.map_err(|error| of_object(path, error))?.1)
+        }
+        Source::File(mut file) => {
+            file.seek(SeekFrom::Start(first))
+                .map_err(|error| Problem::internal(&error))?;
+            // A file that grows while it is read ends where it ended when it was opened; one that
+            // shrinks breaks the answer off, so that nobody takes it for whole.
+            let reader = tokio::fs::File::from_std(file).take(count);
+            Body::from_stream(ReaderStream::with_capacity(reader, READ_BYTES))
+        }
+    };
     let mut response = (status, shown, body).into_response();
     response
         .headers_mut()
@@ -133,6 +159,16 @@ fn respond(content: Content, shown: HeaderMap, wanted: Wanted) -> Result<Respons
 
 impl Filestore {
     fn content(&self, id: i64) -> Result<Content, Problem> {
+        let node = self.regular_file(id)?;
+        let place = self.commands.place(node.mount_id)?;
+        match place.backend {
+            Backend::Disk(disk) => file_content(&self.commands, &disk, node),
+            Backend::Bucket(bucket) => object_content(&self.commands, bucket, node),
+        }
+    }
+
+    /// The node of a file that has contents.
+    pub(super) fn regular_file(&self, id: i64) -> Result<Node, Problem> {
         let node = self.store.read(|connection| node::by_id(connection, id))?;
         let node = node
             .filter(|node| node.state != NodeState::Deleted)
@@ -145,52 +181,16 @@ impl Filestore {
             let problem = Problem::conflict("wrong_kind", detail);
             return Err(problem.with_apphub_code("INVALID_REQUEST"));
         }
-        let place = self.commands.place(node.mount_id)?;
-        let file = place.disk.open_file(&node.path).map_err(|error| {
-            use rustix::io::Errno;
-            match error.source {
-                Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::XDEV => {
-                    let drift = self.commands.drift(node.mount_id, &node.path, DOWNLOAD);
-                    Problem::from(drift)
-                }
-                _ => error.into(),
-            }
-        })?;
-        let metadata = file.metadata().map_err(|error| Problem::internal(&error))?;
-        let modified_ns = metadata
-            .mtime()
-            .saturating_mul(1_000_000_000)
-            .saturating_add(metadata.mtime_nsec());
-        let length = metadata.len();
-        let is_as_catalogued = i64::try_from(length) == Ok(node.facts.size_bytes)
-            && node.facts.modified_ns == Some(modified_ns)
-            && node.facts.kind == NodeKind::File;
-        if !is_as_catalogued && node.is_on_disk() {
-            self.commands.drift(node.mount_id, &node.path, DOWNLOAD);
-        }
-        let etag = match &node.content_hash {
-            Some(hash) if is_as_catalogued => format!("\"{hash}\""),
-            _ => format!("\"{:x}-{length:x}-{modified_ns:x}\"", metadata.ino()),
-        };
-        let last_modified = jiff::Timestamp::from_second(metadata.mtime())
-            .ok()
-            .map(|at| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
-        Ok(Content {
-            file,
-            node,
-            length,
-            etag,
-            last_modified,
-            is_as_catalogued,
-        })
+        Ok(node)
     }
 
     /// Tells the journal that a file was handed out. It does not hold up the download, and a
     /// download is not refused because it could not be told.
-    async fn downloaded(
+    pub(super) async fn downloaded(
         self: Arc<Self>,
         node: Node,
         principal: Option<String>,
+        mode: &'static str,
         range: Option<String>,
     ) {
         let told = self
@@ -204,7 +204,7 @@ impl Filestore {
                     checksum: node.checksum.as_deref().map(Text::from),
                     content_hash: node.content_hash.as_deref().map(Text::from),
                     principal: principal.as_deref().map(Text::from),
-                    mode: Text::from("stream"),
+                    mode: Text::from(mode),
                     range: range.as_deref().map(Text::from),
                     observed_at: tx.now(),
                     journal_id: JournalId::ZERO,
@@ -218,6 +218,83 @@ impl Filestore {
             );
         }
     }
+}
+
+fn file_content(commands: &Commands, disk: &Disk, node: Node) -> Result<Content, Problem> {
+    let file = disk.open_file(&node.path).map_err(|error| {
+        use rustix::io::Errno;
+        match error.source {
+            Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::XDEV => {
+                Problem::from(commands.drift(node.mount_id, &node.path, DOWNLOAD))
+            }
+            _ => error.into(),
+        }
+    })?;
+    let metadata = file.metadata().map_err(|error| Problem::internal(&error))?;
+    let modified_ns = metadata
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.mtime_nsec());
+    let length = metadata.len();
+    let is_as_catalogued = i64::try_from(length) == Ok(node.facts.size_bytes)
+        && node.facts.modified_ns == Some(modified_ns)
+        && node.facts.kind == NodeKind::File;
+    if !is_as_catalogued && node.is_on_disk() {
+        commands.drift(node.mount_id, &node.path, DOWNLOAD);
+    }
+    let etag = match &node.content_hash {
+        Some(hash) if is_as_catalogued => format!("\"{hash}\""),
+        _ => format!("\"{:x}-{length:x}-{modified_ns:x}\"", metadata.ino()),
+    };
+    Ok(Content {
+        source: Source::File(file),
+        node,
+        length,
+        etag,
+        last_modified: http_date(metadata.mtime()),
+        is_as_catalogued,
+    })
+}
+
+fn object_content(
+    commands: &Commands,
+    bucket: Arc<Bucket>,
+    node: Node,
+) -> Result<Content, Problem> {
+    let found = bucket.head(&node.path).map_err(Problem::from)?;
+    let object = found
+        .ok_or_else(|| commands.drift(node.mount_id, &node.path, DOWNLOAD))?
+        .object;
+    let is_as_catalogued = object.facts() == node.facts;
+    if !is_as_catalogued && node.is_on_disk() {
+        commands.drift(node.mount_id, &node.path, DOWNLOAD);
+    }
+    let etag = match &node.content_hash {
+        Some(hash) if is_as_catalogued => format!("\"{hash}\""),
+        _ => object.etag.clone(),
+    };
+    Ok(Content {
+        source: Source::Object(bucket, object.etag),
+        node,
+        length: object.size_bytes,
+        etag,
+        last_modified: http_date(object.modified_seconds),
+        is_as_catalogued,
+    })
+}
+
+/// The object went, or changed, since it was looked at.
+fn of_object(path: &str, error: S3Error) -> Problem {
+    match error.refusal {
+        Refusal::NotFound => CommandError::Drift(path.to_owned()).into(),
+        Refusal::Changed => CommandError::Busy(path.to_owned()).into(),
+        _ => error.into(),
+    }
+}
+
+fn http_date(seconds: i64) -> Option<String> {
+    let at = jiff::Timestamp::from_second(seconds).ok()?;
+    Some(at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 impl Content {

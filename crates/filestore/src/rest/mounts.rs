@@ -3,7 +3,7 @@
 use super::params::{limit, present, words};
 use super::{Data, State, data};
 use crate::Filestore;
-use crate::mount::{MountPatch, NewMount};
+use crate::mount::{MountPatch, NewAt, NewMount};
 use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
 use crate::watch::WatchStatus;
 use axum::http::StatusCode;
@@ -79,11 +79,18 @@ pub(super) struct CreateBody {
     access_mode: Option<AccessMode>,
     /// The directory of a local mount: absolute, and there.
     root_path: Option<String>,
+    /// The bucket of an S3 mount. It must be there, and answer.
+    bucket: Option<String>,
+    /// The part of the bucket that is mounted: all keys below it.
+    prefix: Option<String>,
     display_name: Option<String>,
     #[serde(default)]
     labels: Vec<String>,
     state: Option<MountState>,
-    /// For the backend. `crossFilesystems: true` lets scans enter other filesystems mounted below.
+    /// For the backend. Local: `crossFilesystems: true` lets scans enter other filesystems mounted
+    /// below. S3: `endpoint`, `region`, `allowHttp`, `forcePathStyle`, `credentialsFile`,
+    /// `credentialsProfile`, `listPageKeys`; credentials themselves are refused, and come from the
+    /// service's environment or the file.
     #[schema(value_type = Object)]
     #[serde(default)]
     config: Map<String, Value>,
@@ -126,6 +133,8 @@ pub(super) async fn list(
             Some(&mount.mount_key),
             mount.display_name.as_ref(),
             mount.root_path.as_ref(),
+            mount.bucket.as_ref(),
+            mount.prefix.as_ref(),
         ];
         let mut named = named.into_iter().flatten();
         (kinds.is_empty() || kinds.contains(&mount.backend_kind))
@@ -178,25 +187,17 @@ pub(super) async fn create(
     state: State,
     Json(body): Json<CreateBody>,
 ) -> Result<(StatusCode, Json<Data<WatchedMount>>), Problem> {
-    if body.backend_kind != BackendKind::Local {
-        return Err(Problem::invalid(
-            "/backendKind",
-            "only local mounts are supported yet",
-        ));
-    }
-    let Some(root) = body.root_path.map(PathBuf::from) else {
-        return Err(Problem::invalid(
-            "/rootPath",
-            "a local mount needs the path of a directory",
-        ));
+    let at = match body.backend_kind {
+        BackendKind::Local => NewAt::Directory(local_root(body.root_path)?),
+        BackendKind::S3 => NewAt::Bucket {
+            bucket: body.bucket,
+            prefix: body.prefix,
+        },
     };
-    if !root.is_absolute() {
-        return Err(Problem::invalid("/rootPath", "the path must be absolute"));
-    }
     let new = NewMount {
         mount_key: body.mount_key,
         access_mode: body.access_mode.unwrap_or(AccessMode::ReadWrite),
-        root,
+        at,
         display_name: body.display_name,
         labels: body.labels,
         state: body.state.unwrap_or(MountState::Active),
@@ -206,6 +207,19 @@ pub(super) async fn create(
         .write_blocking(|filestore| Ok(filestore.create_mount(new)?))
         .await?;
     Ok((StatusCode::CREATED, data(WatchedMount::of(&state, mount))))
+}
+
+fn local_root(root_path: Option<String>) -> Result<PathBuf, Problem> {
+    let Some(root) = root_path.map(PathBuf::from) else {
+        return Err(Problem::invalid(
+            "/rootPath",
+            "a local mount needs the path of a directory",
+        ));
+    };
+    if !root.is_absolute() {
+        return Err(Problem::invalid("/rootPath", "the path must be absolute"));
+    }
+    Ok(root)
 }
 
 /// A mount.

@@ -6,6 +6,7 @@ use crate::disk::DiskError;
 use crate::hash::HashError;
 use crate::mount::MountError;
 use crate::path::PathError;
+use crate::s3::{Refusal, S3Error};
 use crate::scan::ScanError;
 use ::journal::{NodeKind, ReadError};
 use axum::http::StatusCode;
@@ -24,7 +25,8 @@ impl From<CommandError> for Problem {
                 Self::conflict("conflict", detail)
             }
             CommandError::ReadOnly(_) => Self::new(StatusCode::FORBIDDEN, "read_only", detail),
-            CommandError::Unsupported(_) => Self::bad_request("unsupported", detail),
+            CommandError::Unstorable { .. } => Self::bad_request("invalid_path", detail),
+            CommandError::Corrupt(_) => Self::conflict("checksum_mismatch", detail),
             CommandError::Path { field, reason, .. } => {
                 Self::bad_request("invalid_path", detail).with_field(field, reason.to_string())
             }
@@ -67,6 +69,7 @@ impl From<CommandError> for Problem {
                 Self::conflict("conflict", detail)
             }
             CommandError::Disk(error) => error.into(),
+            CommandError::Bucket(error) => error.into(),
             CommandError::Store(error) => error.into(),
         }
     }
@@ -120,6 +123,31 @@ impl From<DiskError> for Problem {
     }
 }
 
+impl From<S3Error> for Problem {
+    fn from(error: S3Error) -> Self {
+        let detail = format!("{error}: {}", error.refusal);
+        match &error.refusal {
+            Refusal::Key(_) => Self::bad_request("invalid_path", detail),
+            Refusal::TooLarge => Self::too_large(detail),
+            Refusal::Forbidden(_) => Self::forbidden(detail),
+            Refusal::NoBucket => Self::unavailable(detail),
+            Refusal::Unavailable(source) => {
+                tracing::warn!(
+                    error = &**source as &dyn std::error::Error,
+                    "bucket unavailable"
+                );
+                Self::unavailable(detail)
+            }
+            Refusal::Local(_) => Self::internal(&error),
+            Refusal::NotFound
+            | Refusal::Exists
+            | Refusal::NotADirectory
+            | Refusal::NotEmpty
+            | Refusal::Changed => Self::conflict("conflict", detail),
+        }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
@@ -152,8 +180,12 @@ impl From<MountError> for Problem {
             MountError::KeyTaken(_) => {
                 Self::conflict("already_exists", &detail).with_field("/mountKey", detail)
             }
-            MountError::RootTaken { mount_key, .. } => Self::conflict("already_exists", &detail)
-                .with_field("/rootPath", detail)
+            MountError::Settings { field, reason } => Self::invalid(&field, reason),
+            MountError::Bucket(..) => Self::invalid("/bucket", detail),
+            MountError::RootTaken {
+                field, mount_key, ..
+            } => Self::conflict("already_exists", &detail)
+                .with_field(field, detail)
                 .with_details(json!({ "mountKey": mount_key })),
             MountError::NoMount(_) => Self::not_found(detail).with_apphub_code("BACKEND_NOT_FOUND"),
             MountError::Store(error) => error.into(),
@@ -166,7 +198,7 @@ impl From<ScanError> for Problem {
         let detail = error.to_string();
         match error {
             ScanError::NoMount(_) => Self::not_found(detail).with_apphub_code("BACKEND_NOT_FOUND"),
-            ScanError::NotLocal(_) => Self::bad_request("unsupported", detail),
+            ScanError::Bucket(..) => Self::unavailable(detail),
             ScanError::Inactive(_) | ScanError::OtherRoot(_) => Self::conflict("conflict", detail),
             ScanError::Root { source, .. } => Self::unavailable(format!("{detail}: {source}")),
             ScanError::Store(error) => error.into(),

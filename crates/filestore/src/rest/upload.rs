@@ -2,10 +2,12 @@
 //!
 //! The contents go from the socket through a bounded channel to a blocking thread that writes and
 //! hashes them. They are staged on the mount's own filesystem if the form says before the file
-//! where it goes, as AppHub's clients do; in the data directory if it says so after.
+//! where it goes, as AppHub's clients do; in the data directory if it says so after, and for a bucket,
+//! where nothing can be put that may yet be refused.
 
 use super::problem;
 use crate::Filestore;
+use crate::backend::Backend;
 use crate::command::UploadedContent;
 use crate::disk::{self, DiskError, Staged};
 use crate::hash::{Checksum, HashError, Hasher};
@@ -90,15 +92,14 @@ impl Filestore {
         destination: Destination,
         hasher: Hasher,
     ) -> Result<UploadedContent, Problem> {
-        let staged = self
-            .read_blocking(move |filestore| match destination {
-                Destination::Mount(id) => Ok(filestore
-                    .commands
-                    .place(id)?
-                    .disk
-                    .stage()
-                    .map_err(Problem::from)?),
-                Destination::DataDirectory => Ok(disk::stage_beside(&filestore.data_dir)?),
+        let (staged, mount_id) = self
+            .read_blocking(move |filestore| {
+                if let Destination::Mount(id) = destination
+                    && let Backend::Disk(disk) = filestore.commands.place(id)?.backend
+                {
+                    return Ok((disk.stage()?, Some(id)));
+                }
+                Ok((disk::stage_beside(&filestore.data_dir)?, None))
             })
             .await?;
         let (sender, receiver) = mpsc::channel(PIECES);
@@ -113,10 +114,7 @@ impl Filestore {
         let (staged, hash) = writing.await.map_err(|error| Problem::internal(&error))??;
         Ok(UploadedContent {
             staged,
-            mount_id: match destination {
-                Destination::Mount(id) => Some(id),
-                Destination::DataDirectory => None,
-            },
+            mount_id,
             content_hash: hash?,
         })
     }

@@ -1,6 +1,6 @@
 SELECT id, path, kind = 'directory', is_symlink, size_bytes, modified_ns, dev, ino, born_ns
 FROM nodes
 WHERE mount_id = ?1 AND ino = ?2 AND ino <> 0 AND state <> 'deleted'
-    AND dev = ?3 AND born_ns IS ?4
+    AND dev = ?3 AND (dev = -1 OR born_ns IS ?4)
 ORDER BY state = 'missing', path = ?5 DESC, parent_id IS ?6 DESC, name = ?7 DESC, id
 LIMIT 64

@@ -10,11 +10,14 @@
 //! each takes one of the nodes: the one under the same parent, or of the same name, if there is one.
 //! A node that is missing already is recognised too, if no other node is the file: a file that a scan saw in neither of two
 //! places, because it moved while the scan ran, comes back to its node.
+//!
+//! Objects in a bucket have no identity but their contents, so there only the one of its kind is
+//! recognised.
 
 use super::ScanError;
 use super::lookup::{Candidate, Lookup};
 use super::scratch::{Found, Scratch};
-use crate::walk::{Facts, Tree};
+use crate::walk::{Facts, OBJECT_DEVICE, Tree};
 
 /// Goes through the found names from the top of the tree down, and notes in each the node it is.
 /// Names that are not there any more are forgotten.
@@ -40,7 +43,11 @@ pub(super) fn recognise(
                 continue;
             }
             let parent = scratch.node_at(found.parent)?;
-            for candidate in lookup.candidates(found, parent)? {
+            let mut candidates = lookup.candidates(found, parent)?;
+            if found.facts.identity.dev == OBJECT_DEVICE {
+                candidates = only_one(scratch, tree, found, candidates)?;
+            }
+            for candidate in candidates {
                 if is_it(scratch, tree, found, &candidate)? {
                     scratch.recognise(found.id, candidate.id)?;
                     if found.facts.is_directory() {
@@ -51,6 +58,34 @@ pub(super) fn recognise(
             }
         }
     }
+}
+
+/// Of objects many have the same contents, and nothing else tells them apart. So one is recognised
+/// at its own path, or if it is the only one that was found and the only one that is gone.
+fn only_one(
+    scratch: &Scratch,
+    tree: &Tree,
+    found: &Found,
+    candidates: Vec<Candidate>,
+) -> Result<Vec<Candidate>, ScanError> {
+    let mut gone = Vec::new();
+    for candidate in candidates {
+        if candidate.path == found.path {
+            return Ok(vec![candidate]);
+        }
+        if found.facts.is_same_file(&candidate.facts) {
+            let now = tree.facts(&candidate.path);
+            let is_gone =
+                now.is_ok_and(|now| !now.is_some_and(|now| now.is_same_file(&found.facts)));
+            if is_gone {
+                gone.push(candidate);
+            }
+        }
+    }
+    if gone.len() != 1 || scratch.has_twin(found)? {
+        gone.clear();
+    }
+    Ok(gone)
 }
 
 fn is_it(

@@ -194,6 +194,15 @@ impl Scratch {
         rows.collect()
     }
 
+    /// Whether another object with the same contents was found.
+    pub(super) fn has_twin(&self, found: &Found) -> Result<bool> {
+        let sql = "SELECT 1 FROM found WHERE dev = -1 AND ino = ? AND size_bytes = ? AND id <> ?";
+        let identity = found.facts.identity;
+        self.db
+            .prepare_cached(sql)?
+            .exists((identity.ino, found.facts.size_bytes, found.id))
+    }
+
     pub(super) fn changed_after(&self, node: i64, limit: usize) -> Result<Vec<Changed>> {
         let sql = "SELECT * FROM changed WHERE node > ? ORDER BY node LIMIT ?";
         let mut statement = self.db.prepare_cached(sql)?;

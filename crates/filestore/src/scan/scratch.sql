@@ -22,6 +22,9 @@ CREATE TABLE found (
     node INTEGER
 );
 
+-- Objects in a bucket (-1 stands in for the device) are recognised only where one of a kind is found.
+CREATE INDEX found_object ON found (ino) WHERE dev = -1;
+
 -- Nodes whose file is where it was, and has changed. `version` is the node's when it was compared.
 CREATE TABLE changed (
     node INTEGER PRIMARY KEY,

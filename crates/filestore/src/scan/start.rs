@@ -2,7 +2,7 @@
 
 use super::{Aside, Scan, ScanError, ScanJob, ScanOptions, ScanReport, Task, job::Turn};
 use crate::Filestore;
-use crate::store::mount;
+use crate::store::mount::{self, BackendKind};
 use std::sync::Arc;
 
 impl Filestore {
@@ -83,9 +83,12 @@ impl Filestore {
             let mount = self.scannable(mount_id)?;
             let hidden = std::slice::from_ref(&self.data_dir);
             let is_whole = task.is_whole();
-            let watches = self.watches.lock().clone();
+            // Nothing can be watched in a bucket.
+            let is_local = mount.backend_kind == BackendKind::Local;
+            let watches = self.watches.lock().clone().filter(|_| is_local);
             let entrance = watches.map(|watches| watches.entrance(mount_id, is_whole));
-            let mut scan = Scan::open(&self.store, &mount, hidden, options)?;
+            let tree = super::open_tree(&mount, &self.buckets)?;
+            let mut scan = Scan::of(&self.store, &mount, tree, hidden, options)?;
             scan.task = task.clone();
             scan.is_fresh &= is_whole;
             scan.walk_options.entrance.clone_from(&entrance);
@@ -109,7 +112,7 @@ impl Filestore {
             .store
             .read(|connection| mount::by_id(connection, mount_id))?;
         let mount = mount.ok_or(ScanError::NoMount(mount_id))?;
-        super::root_of(&mount)?;
+        super::check(&mount)?;
         Ok(mount)
     }
 }

@@ -454,7 +454,7 @@ fn hidden_directories_and_mounts_that_cannot_be_scanned() {
         backend_kind: BackendKind::S3,
         ..bench.mount.clone()
     };
-    assert!(matches!(scan(&s3), Err(ScanError::NotLocal(_))));
+    assert!(matches!(scan(&s3), Err(ScanError::Bucket(..))));
     assert_eq!(
         bench.live().len(),
         2,

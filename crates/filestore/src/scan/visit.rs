@@ -94,7 +94,10 @@ impl Comparer<'_> {
                     files += 1;
                     bytes += facts.size_bytes.cast_unsigned();
                 }
-                Err(reason) => self.unclear.add(&walk::join(path, &entry.name), reason),
+                Err(unseen) => {
+                    let reason = walk::reason(*unseen);
+                    self.unclear.add(&walk::join(path, &entry.name), &reason);
+                }
             }
         }
         self.progress.directories.fetch_add(1, Relaxed);

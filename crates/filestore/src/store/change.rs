@@ -1,10 +1,12 @@
 //! What changed, why, and the journal entry that tells it.
 
 use super::{Node, StoreError, rollup};
+use crate::walk::Facts;
 use journal::{
     EventType, JournalId, NodeEvent, NodeKind, NodeReconciled, NodeState, ReconcileReason, Text,
     Time,
 };
+use std::collections::HashMap;
 
 /// On whose behalf a node changes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,6 +145,21 @@ fn previous_path<'a>(before: Option<&'a Node>, after: &Node) -> Option<Text<'a>>
     let before = before?;
     let is_elsewhere = before.mount_id != after.mount_id || before.path != after.path;
     is_elsewhere.then(|| Text::from(before.path.as_str()))
+}
+
+/// Takes what is known of the node's new place.
+pub(super) fn place(node: &mut Node, placed: &HashMap<String, Facts>) {
+    let Some(facts) = placed.get(&node.path) else {
+        return;
+    };
+    if facts.kind != node.facts.kind {
+        return;
+    }
+    if facts.size_bytes != node.facts.size_bytes {
+        node.checksum = None;
+        node.content_hash = None;
+    }
+    node.facts = *facts;
 }
 
 /// What `before` is after it left the disk, by a command or by itself.

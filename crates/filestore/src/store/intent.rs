@@ -13,6 +13,14 @@ pub(crate) fn insert(tx: &WriteTx<'_>, command: &str) -> Result<i64, StoreError>
     Ok(connection.last_insert_rowid())
 }
 
+/// What remains to be done is something else now.
+pub(crate) fn replace(tx: &WriteTx<'_>, id: i64, command: &str) -> Result<(), StoreError> {
+    tx.connection()
+        .prepare_cached("UPDATE intents SET command = ?2 WHERE id = ?1")?
+        .execute(params![id, command])?;
+    Ok(())
+}
+
 /// It is done, or will not be.
 pub(crate) fn remove(tx: &WriteTx<'_>, id: i64) -> Result<(), StoreError> {
     tx.connection()

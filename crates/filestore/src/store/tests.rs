@@ -4,6 +4,7 @@ use super::change::{Cause, Verb};
 use super::{Node, Store, StoreError, WriteTx, mount, node, rollup};
 use crate::walk::{Facts, Identity};
 use journal::{Digest, JournalId, JournalReader, NodeKind, SystemClock, chain};
+use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 use tempfile::TempDir;
 
@@ -214,7 +215,7 @@ fn a_directory_that_moves_takes_its_totals_along_whatever_changed_with_it() {
         let b = insert(tx, &root, "b", NodeKind::Directory, 0)?;
         let inner = insert(tx, &a, "inner", NodeKind::Directory, 0)?;
         insert(tx, &inner, "f", NodeKind::File, 5)?;
-        let (inner, moved) = tx.move_tree(&cause, &inner, &b, "inner")?;
+        let (inner, moved) = tx.move_tree(&cause, &inner, &b, "inner", &HashMap::new())?;
         insert(tx, &inner, "g", NodeKind::File, 7)?;
         let removed = tx.remove_tree(&cause, Verb::Deleted, &a)?.1;
         Ok::<_, StoreError>((b.id, inner.id, moved, removed))

@@ -4,8 +4,10 @@ use super::change::{self, Cause, Fact, Verb};
 use super::listing::{self, Listing};
 use super::rollup::{self, Pending};
 use super::{Head, Node, StoreError, node};
+use crate::walk::Facts;
 use journal::{EventType, JournalId, NodeState, Time};
 use rusqlite::{Connection, params};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// How many children are looked at at once when a whole directory is gone through.
@@ -213,6 +215,8 @@ impl<'c> WriteTx<'c> {
     }
 
     /// Moves a node and all below it: one `moved` entry each, parents first. Gives how many.
+    /// `placed` tells the facts that those have at their new paths which were not simply renamed;
+    /// one that comes out with another size has lost its digests.
     ///
     /// # Errors
     /// [`StoreError::Stale`] if `before` is not the row any more; the new path must be free.
@@ -222,16 +226,19 @@ impl<'c> WriteTx<'c> {
         before: &Node,
         parent: &Node,
         name: &str,
+        placed: &HashMap<String, Facts>,
     ) -> Result<(Node, i64), StoreError> {
         let mut after = before.clone();
         after.mount_id = parent.mount_id;
         after.parent_id = Some(parent.id);
         after.path = crate::walk::join(&parent.path, name);
+        change::place(&mut after, placed);
         self.change(cause, Verb::Moved, Some(before), &mut after)?;
         let moved = self.each_below(&after, |tx, parent, child| {
             let mut after = child.clone();
             after.mount_id = parent.mount_id;
             after.path = crate::walk::join(&parent.path, child.name());
+            change::place(&mut after, placed);
             tx.change(cause, Verb::Moved, Some(child), &mut after)?;
             Ok(Some(after))
         })?;

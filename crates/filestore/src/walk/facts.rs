@@ -12,6 +12,9 @@ const WANTED: StatxFlags = StatxFlags::TYPE
     .union(StatxFlags::INO)
     .union(StatxFlags::BTIME);
 
+/// What stands in for the device in the identity of an object in a bucket; no disk has it.
+pub(crate) const OBJECT_DEVICE: i64 = -1;
+
 /// Which file it is, whatever its name. The birth time tells a file from a later one that was
 /// given the same inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,7 +59,17 @@ impl Facts {
     /// name. With a birth time the identity alone decides. Without one an inode number that was
     /// given out again looks like the file before it, so a file must also have kept its size and
     /// modification time, and a directory is never recognised.
+    ///
+    /// An object is recognised by its `ETag` and its size, unless it is empty, as all empty ones are
+    /// alike: its time is that of its key.
     pub(crate) fn is_same_file(&self, seen: &Self) -> bool {
+        if self.identity.dev == OBJECT_DEVICE {
+            return self.kind == seen.kind
+                && self.size_bytes > 0
+                && self.size_bytes == seen.size_bytes
+                && self.identity.dev == seen.identity.dev
+                && self.identity.ino == seen.identity.ino;
+        }
         let has_kept_its_contents = !self.is_directory()
             && self.size_bytes == seen.size_bytes
             && self.modified_ns == seen.modified_ns;

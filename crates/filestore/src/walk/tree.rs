@@ -1,13 +1,15 @@
-//! A tree on disk, reached from one open root.
+//! A tree on disk, reached from one open root, or in a bucket.
 
 use super::facts::{self, Facts};
 use crate::name;
+use crate::s3::{Bucket, Refusal, S3Error};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
@@ -22,18 +24,116 @@ const STEP_BYTES: usize = 4_000;
 /// How often the kernel may ask to try again, which it does while something is being renamed.
 const ATTEMPTS: usize = 16;
 
+/// A tree that a mount's nodes are compared with.
+#[derive(Debug)]
+pub(crate) struct Tree(Ground);
+
+#[derive(Debug)]
+enum Ground {
+    Disk(Disk),
+    Bucket(Arc<Bucket>),
+}
+
+impl Tree {
+    /// Opens the root of a tree on disk. Symlinks in `root` itself are followed: it was named by
+    /// the operator.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        Disk::open(root).map(|disk| Self(Ground::Disk(disk)))
+    }
+
+    /// The objects of a mount.
+    pub(crate) const fn of_bucket(bucket: Arc<Bucket>) -> Self {
+        Self(Ground::Bucket(bucket))
+    }
+
+    /// The same tree, every name opened by itself as on a kernel without `openat2`.
+    #[cfg(test)]
+    pub(crate) fn without_openat2(self) -> Self {
+        match self.0 {
+            Ground::Disk(disk) => Self(Ground::Disk(disk.without_openat2())),
+            ground => Self(ground),
+        }
+    }
+
+    /// The device and inode number of a directory anywhere, as this tree would tell them.
+    pub(crate) fn numbers_of(&self, directory: &Path) -> Option<(i64, i64)> {
+        match &self.0 {
+            Ground::Disk(disk) => disk.numbers_of(directory),
+            Ground::Bucket(_) => None,
+        }
+    }
+
+    /// Opens the directory at `path` for reading. A bucket has none that could be opened.
+    pub(crate) fn directory(&self, path: &str) -> Result<OwnedFd, Errno> {
+        match &self.0 {
+            Ground::Disk(disk) => disk.directory(path),
+            Ground::Bucket(_) => Err(Errno::OPNOTSUPP),
+        }
+    }
+
+    /// The facts of what stands at `path`, `None` if nothing does (or if a part of the way to it
+    /// is no directory any more).
+    pub(crate) fn facts(&self, path: &str) -> Result<Option<Facts>, Errno> {
+        match &self.0 {
+            Ground::Disk(disk) => disk.facts(path),
+            Ground::Bucket(bucket) => bucket.facts(path).map_err(|error| of_bucket(&error)),
+        }
+    }
+
+    /// The bucket, if it is one.
+    pub(super) fn bucket(&self) -> Option<&Bucket> {
+        match &self.0 {
+            Ground::Disk(_) => None,
+            Ground::Bucket(bucket) => Some(bucket),
+        }
+    }
+
+    /// The facts of `name` in an open directory of this tree.
+    pub(super) fn facts_in(&self, directory: BorrowedFd<'_>, name: &CStr) -> Result<Facts, Errno> {
+        match &self.0 {
+            Ground::Disk(disk) => disk.facts_in(directory, name),
+            Ground::Bucket(_) => Err(Errno::OPNOTSUPP),
+        }
+    }
+
+    /// The facts of an open directory of this tree.
+    pub(super) fn facts_of(&self, directory: BorrowedFd<'_>) -> Result<Facts, Errno> {
+        match &self.0 {
+            Ground::Disk(disk) => disk.facts_of(directory),
+            Ground::Bucket(_) => Err(Errno::OPNOTSUPP),
+        }
+    }
+}
+
+/// The nearest that a disk would say. What happened is logged.
+pub(super) fn of_bucket(error: &S3Error) -> Errno {
+    match &error.refusal {
+        Refusal::Key(_) => Errno::ILSEQ,
+        Refusal::NotFound => Errno::NOENT,
+        Refusal::NotADirectory => Errno::NOTDIR,
+        Refusal::Forbidden(_) => Errno::ACCESS,
+        _ => {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "bucket cannot be looked at"
+            );
+            Errno::IO
+        }
+    }
+}
+
 /// A tree on disk. Every access starts at the root's open handle and follows no symlink, so
 /// nothing that happens below can lead out of it.
 #[derive(Debug)]
-pub(crate) struct Tree {
+struct Disk {
     root: OwnedFd,
     root_dev: i64,
     has_openat2: bool,
 }
 
-impl Tree {
+impl Disk {
     /// Opens the root. Symlinks in `root` itself are followed: it was named by the operator.
-    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+    fn open(root: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(root, flags, Mode::empty())?;
         let root_dev = facts::facts_at(&root, c"", AtFlags::EMPTY_PATH, None)?
@@ -51,7 +151,7 @@ impl Tree {
 
     /// The same tree, every name opened by itself as on a kernel without `openat2`.
     #[cfg(test)]
-    pub(crate) fn without_openat2(self) -> Self {
+    fn without_openat2(self) -> Self {
         Self {
             has_openat2: false,
             ..self
@@ -59,7 +159,7 @@ impl Tree {
     }
 
     /// The device and inode number of a directory anywhere, as this tree would tell them.
-    pub(crate) fn numbers_of(&self, directory: &Path) -> Option<(i64, i64)> {
+    fn numbers_of(&self, directory: &Path) -> Option<(i64, i64)> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(directory, flags, Mode::empty()).ok()?;
         let identity = self.facts_of(directory.as_fd()).ok()?.identity;
@@ -67,13 +167,13 @@ impl Tree {
     }
 
     /// Opens the directory at `path` for reading.
-    pub(crate) fn directory(&self, path: &str) -> Result<OwnedFd, Errno> {
+    fn directory(&self, path: &str) -> Result<OwnedFd, Errno> {
         self.open_beneath(&name::to_bytes(path), OFlags::RDONLY | DIRECTORY)
     }
 
     /// The facts of what stands at `path`, `None` if nothing does (or if a part of the way to it
     /// is no directory any more).
-    pub(crate) fn facts(&self, path: &str) -> Result<Option<Facts>, Errno> {
+    fn facts(&self, path: &str) -> Result<Option<Facts>, Errno> {
         let bytes = name::to_bytes(path);
         let (parent, last) = match bytes.iter().rposition(|byte| *byte == b'/') {
             Some(at) => bytes.split_at(at),
@@ -101,12 +201,12 @@ impl Tree {
     }
 
     /// The facts of `name` in an open directory of this tree.
-    pub(super) fn facts_in(&self, directory: BorrowedFd<'_>, name: &CStr) -> Result<Facts, Errno> {
+    fn facts_in(&self, directory: BorrowedFd<'_>, name: &CStr) -> Result<Facts, Errno> {
         facts::facts_at(directory, name, AtFlags::empty(), Some(self.root_dev))
     }
 
     /// The facts of an open directory of this tree.
-    pub(super) fn facts_of(&self, directory: BorrowedFd<'_>) -> Result<Facts, Errno> {
+    fn facts_of(&self, directory: BorrowedFd<'_>) -> Result<Facts, Errno> {
         facts::facts_at(directory, c"", AtFlags::EMPTY_PATH, Some(self.root_dev))
     }
 

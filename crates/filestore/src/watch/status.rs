@@ -90,7 +90,7 @@ impl Filestore {
     #[must_use]
     pub fn watch_status(&self, mount: &Mount) -> WatchStatus {
         let watches = self.watches.lock().clone();
-        let is_on = watches.is_some() && crate::scan::is_scannable(mount);
+        let is_on = watches.is_some() && crate::scan::is_watchable(mount);
         let coverage = watches
             .map(|watches| watches.coverage(mount.id))
             .unwrap_or_default();

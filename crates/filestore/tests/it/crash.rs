@@ -3,7 +3,7 @@
 //! The hook panics at the named step: the command's thread unwinds without another statement, as if
 //! it had been killed there. Then the filestore is closed and opened again.
 
-use crate::support::{Answered, Server};
+use crate::support::{Answered, BUCKET, Ground, Server};
 use filestore::{OnStep, Step};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -185,10 +185,10 @@ async fn assert_disks_agree(server: &Server) {
     assert_eq!(report.changes.total(), 0, "{report:?}");
 }
 
-async fn populate(server: &Server) {
+async fn populate(ground: &Ground, server: &Server) {
     second(server);
     server.upload("missing", "gone soon").await.data();
-    std::fs::remove_file(server.root.join("missing")).unwrap();
+    ground.remove(server, "missing");
     server.scan().await;
     server.mkdir("empty").await.data();
     server.upload("file", "contents").await.data();
@@ -216,11 +216,13 @@ fn completed(server: &Server) -> Vec<String> {
     ids.collect()
 }
 
-async fn crash_and_retry(command: Command, step: Step) {
+async fn crash_and_retry(ground: &Ground, command: Command, step: Step) {
     let (on_step, is_armed) = crash_at(step);
     let dirs = Arc::new(tempfile::tempdir().unwrap());
-    let server = Server::start_with(dirs, move |options| options.on_step = Some(on_step)).await;
-    populate(&server).await;
+    let server = ground
+        .start_with(dirs, move |options| options.on_step = Some(on_step))
+        .await;
+    populate(ground, &server).await;
     let before = completed(&server).len();
     is_armed.store(true, Ordering::SeqCst);
     let crashed = command.run(&server).await;
@@ -230,15 +232,12 @@ async fn crash_and_retry(command: Command, step: Step) {
     assert_eq!(is_hit, has_step, "{command:?} at {step:?}: {crashed:?}");
     let dirs = server.close().await;
 
-    let server = Server::start_with(dirs, |_| {}).await;
+    let server = ground.start_with(dirs, |_| {}).await;
     let context = format!("{command:?} at {step:?}");
-    let hidden: Vec<_> = server
-        .names()
-        .into_iter()
-        .chain(names_in(&server.dirs.path().join("second")))
-        .filter(|name| name.starts_with('.'))
-        .collect();
-    assert!(hidden.is_empty(), "{context}: {hidden:?} left behind");
+    let mut left = ground.leftovers(&server);
+    left.extend(names_in(&server.dirs.path().join("second")));
+    left.retain(|name| !name.starts_with(char::is_alphabetic) || name.contains(' '));
+    assert!(left.is_empty(), "{context}: {left:?} left behind");
     assert_disks_agree(&server).await;
     let retried = command.run(&server).await;
     assert!(retried.status.is_success(), "{context}: {retried:?}");
@@ -256,32 +255,50 @@ async fn crash_and_retry(command: Command, step: Step) {
     drop(kept);
 }
 
+async fn crash_all(ground: &Ground, step: Step) {
+    for command in COMMANDS {
+        crash_and_retry(ground, *command, step).await;
+        if let Ground::S3(s3) = ground {
+            for key in s3.keys(BUCKET) {
+                s3.delete(BUCKET, &key);
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_after_the_intent_is_made_good() {
-    for command in COMMANDS {
-        crash_and_retry(*command, Step::Intended).await;
-    }
+    crash_all(&Ground::Local, Step::Intended).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_the_directories_and_the_file_operation_is_made_good() {
-    for command in COMMANDS {
-        crash_and_retry(*command, Step::DirectoriesMade).await;
-    }
+    crash_all(&Ground::Local, Step::DirectoriesMade).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_file_operation_and_commit_is_made_good() {
-    for command in COMMANDS {
-        crash_and_retry(*command, Step::FilesChanged).await;
-    }
+    crash_all(&Ground::Local, Step::FilesChanged).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_commit_and_answer_is_made_good() {
-    for command in COMMANDS {
-        crash_and_retry(*command, Step::Committed).await;
-    }
+    crash_all(&Ground::Local, Step::Committed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_after_the_intent_is_made_good_in_a_bucket() {
+    crash_all(&Ground::s3(), Step::Intended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_file_operation_and_commit_is_made_good_in_a_bucket() {
+    crash_all(&Ground::s3(), Step::FilesChanged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_commit_and_answer_is_made_good_in_a_bucket() {
+    crash_all(&Ground::s3(), Step::Committed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

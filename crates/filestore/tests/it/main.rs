@@ -10,6 +10,7 @@
 mod apphub;
 mod commands;
 mod concurrency;
+mod conformance;
 mod crash;
 mod download;
 mod events;
@@ -26,8 +27,10 @@ mod reconcile;
 mod retention;
 mod rollups;
 mod roots;
+mod s3;
 mod scan;
 mod support;
+mod transfer;
 mod unprivileged;
 mod upload;
 mod watch;

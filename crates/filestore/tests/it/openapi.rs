@@ -33,6 +33,7 @@ fn the_document_tells_every_operation_and_its_scope() {
     GET /v1/backend-mounts/{id} getMount filestore:read
     GET /v1/events/stream streamEvents filestore:read
     GET /v1/files/{id}/content downloadFile filestore:read
+    GET /v1/files/{id}/presign presignFile filestore:read
     GET /v1/integrity checkIntegrity filestore:read
     GET /v1/journal readJournal filestore:read
     GET /v1/journal/consumers listJournalConsumers filestore:read

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
+use testkit::S3Server;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,81 @@ pub(crate) struct Server {
     stop: CancellationToken,
     served: JoinHandle<std::io::Result<()>>,
     pub(crate) dirs: Arc<TempDir>,
+}
+
+/// What a mount's bytes lie in. One suite is run over both.
+#[derive(Debug)]
+pub(crate) enum Ground {
+    Local,
+    S3(S3Server),
+}
+
+pub(crate) const BUCKET: &str = "bucket";
+
+impl Ground {
+    pub(crate) fn s3() -> Self {
+        let server = S3Server::start();
+        server.create_bucket(BUCKET);
+        Self::S3(server)
+    }
+
+    pub(crate) async fn start(&self) -> Server {
+        self.start_with(Arc::new(tempfile::tempdir().unwrap()), |_| {})
+            .await
+    }
+
+    /// On the data directory and the mount of an earlier one.
+    pub(crate) async fn start_with(
+        &self,
+        dirs: Arc<TempDir>,
+        change: impl FnOnce(&mut Options) + Send + 'static,
+    ) -> Server {
+        let mut server = Server::start_with(dirs, change).await;
+        if let Self::S3(s3) = self {
+            server.mount = server.s3_mount(s3).await;
+        }
+        server
+    }
+
+    /// Writes a file behind Tidemark's back.
+    pub(crate) fn put(&self, server: &Server, path: &str, content: &str) {
+        match self {
+            Self::Local => {
+                let at = server.root.join(path);
+                std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+                std::fs::write(at, content).unwrap();
+            }
+            Self::S3(s3) => s3.put(BUCKET, path, content),
+        }
+    }
+
+    /// Deletes a file behind Tidemark's back.
+    pub(crate) fn remove(&self, server: &Server, path: &str) {
+        match self {
+            Self::Local => std::fs::remove_file(server.root.join(path)).unwrap(),
+            Self::S3(s3) => s3.delete(BUCKET, path),
+        }
+    }
+
+    /// What is in a file, if it is there.
+    pub(crate) fn content(&self, server: &Server, path: &str) -> Option<String> {
+        match self {
+            Self::Local => std::fs::read_to_string(server.root.join(path)).ok(),
+            Self::S3(s3) => s3.content(BUCKET, path),
+        }
+    }
+
+    /// What Tidemark has put there for itself and not removed.
+    pub(crate) fn leftovers(&self, server: &Server) -> Vec<String> {
+        match self {
+            Self::Local => {
+                let mut names = server.names();
+                names.retain(|name| name.starts_with('.'));
+                names
+            }
+            Self::S3(s3) => vec!["an upload".to_owned(); s3.uploads(BUCKET)],
+        }
+    }
 }
 
 /// What was answered.
@@ -71,6 +147,37 @@ impl Server {
             served,
             dirs,
         }
+    }
+
+    /// The mount of the bucket, made if it is not there.
+    pub(crate) async fn s3_mount(&self, s3: &S3Server) -> i64 {
+        let mounts = self.get("/v1/backend-mounts?kinds=s3").await;
+        if let Some(id) = mounts.data()["mounts"][0]["id"].as_i64() {
+            return id;
+        }
+        let body = self.s3_mount_body(s3);
+        let request = self.request(Method::POST, "/v1/backend-mounts").json(&body);
+        self.send(request).await.data()["id"].as_i64().unwrap()
+    }
+
+    /// What makes a mount of the bucket. Listings come a few keys at a time.
+    pub(crate) fn s3_mount_body(&self, s3: &S3Server) -> Value {
+        let credentials = self.dirs.path().join("credentials");
+        let text = "[default]\naws_access_key_id = access\naws_secret_access_key = hush-hush\n";
+        std::fs::write(&credentials, text).unwrap();
+        json!({
+            "mountKey": "s3", "backendKind": "s3", "bucket": BUCKET,
+            "config": { "endpoint": s3.url(), "allowHttp": true, "listPageKeys": 3,
+                "credentialsFile": credentials },
+        })
+    }
+
+    /// The contents of a node, by its path.
+    pub(crate) async fn content(&self, path: &str) -> String {
+        let id = self.by_path(path).await.node_id();
+        let answer = self.get(&format!("/v1/files/{id}/content")).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        answer.text
     }
 
     /// Stops serving, closes the filestore, and gives the directories for the next start.
