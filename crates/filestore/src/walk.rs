@@ -250,7 +250,8 @@ impl<V: Visitor> Walker<'_, V> {
                 continue;
             }
             let name = std::mem::take(&mut entry.name);
-            if facts.identity.dev == 0 || self.options.crosses_filesystems {
+            let is_within = matches!(facts.identity.dev, 0 | OBJECT_DEVICE);
+            if is_within || self.options.crosses_filesystems {
                 children.push(Pending {
                     name,
                     identity: Some(facts.identity),

@@ -26,7 +26,11 @@ impl From<CommandError> for Problem {
             }
             CommandError::ReadOnly(_) => Self::new(StatusCode::FORBIDDEN, "read_only", detail),
             CommandError::Unstorable { .. } => Self::bad_request("invalid_path", detail),
-            CommandError::Corrupt(_) => Self::conflict("checksum_mismatch", detail),
+            CommandError::Corrupt(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "checksum_mismatch",
+                detail,
+            ),
             CommandError::Path { field, reason, .. } => {
                 Self::bad_request("invalid_path", detail).with_field(field, reason.to_string())
             }

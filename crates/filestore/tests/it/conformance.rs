@@ -77,7 +77,7 @@ async fn an_upload_is_whole_and_replaces_only_when_told(ground: &Ground) {
     assert_eq!(server.content("d/f").await, "hello");
 
     let wrong = server.upload_with("d/g", "hullo", &[], &headers).await;
-    assert_eq!(wrong.problem(), (400, "checksum_mismatch"));
+    assert_eq!(wrong.problem(), (422, "checksum_mismatch"));
     assert_eq!(ground.content(&server, "d/g"), None);
     let refused = server.upload("d/f", "again").await;
     assert_eq!(refused.problem(), (409, "already_exists"));

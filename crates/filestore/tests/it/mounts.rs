@@ -101,8 +101,8 @@ async fn bad_mounts_are_refused_by_field() {
         (
             json!({ "mountKey": "k", "backendKind": "s3" }),
             400,
-            "/backendKind",
-            "local",
+            "/bucket",
+            "needs a bucket",
         ),
         (
             json!({ "mountKey": "k", "backendKind": "ftp" }),

@@ -346,7 +346,7 @@ async fn contents_that_are_not_what_was_hashed_are_not_moved() {
         let answer = three.command("move", "local", to, "file").await;
         assert_eq!(
             answer.problem(),
-            (409, "checksum_mismatch"),
+            (422, "checksum_mismatch"),
             "{to}: {answer:?}"
         );
         assert_eq!(places.content(to, "new/file"), None);
