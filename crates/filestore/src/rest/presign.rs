@@ -31,12 +31,12 @@ pub(super) struct Presigned {
     #[schema(value_type = String, format = DateTime)]
     expires_at: ::journal::Time,
     /// Headers to send along.
+    #[schema(value_type = Object)]
     headers: BTreeMap<String, String>,
     method: &'static str,
 }
 
-/// A URL to download a file of an S3 mount with, straight from S3, until it expires. Whoever has
-/// it may download, so keep it as you would a password.
+/// A URL to download a file of an S3 mount with, straight from S3, until it expires.
 #[utoipa::path(
     get,
     path = "/v1/files/{id}/presign",
