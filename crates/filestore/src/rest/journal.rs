@@ -2,7 +2,7 @@
 
 use super::consumers::see;
 use super::{AFTER_DIGEST, EPOCH, HEAD, State, TRIMMED, problem};
-use ::journal::{Entry, Envelope, Epoch, JournalId, JournalReader, Page};
+use ::journal::{Entry, Envelope, Epoch, JournalId, JournalReader, Page, ReadError};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -76,9 +76,25 @@ pub(super) async fn read(
             if let Some(name) = consumer {
                 see(filestore, &name, after)?;
             }
-            JournalReader::read(&*filestore.store, after, limit).map_err(problem::of_read)
+            match JournalReader::read(&*filestore.store, after, limit) {
+                Ok(page) => Ok(Ok(page)),
+                Err(error @ ReadError::Trimmed { trimmed, .. }) => {
+                    Ok(Err((trimmed, problem::of_read(error))))
+                }
+                Err(error) => Err(problem::of_read(error)),
+            }
         })
         .await?;
+    let page = match page {
+        Ok(page) => page,
+        // A consumer reads the header to know that it must start from a snapshot.
+        Err((trimmed, gone)) => {
+            let mut response = gone.into_response();
+            let trimmed = HeaderValue::from(trimmed.get());
+            response.headers_mut().insert(TRIMMED, trimmed);
+            return Ok(response);
+        }
+    };
     let headers = headers(&page)?;
     let epoch = page.position.epoch;
     Ok((headers, httpkit::ndjson(lines(epoch, page.entries))).into_response())

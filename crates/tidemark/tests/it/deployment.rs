@@ -200,6 +200,13 @@ impl Deployment {
         )
     }
 
+    /// The status that a DELETE is answered with.
+    pub(crate) fn delete_at(&self, service: usize, path: &str) -> u16 {
+        let url = format!("{}{path}", self.url(service));
+        let response = self.client.delete(url).send();
+        response.expect("the service answers").status().as_u16()
+    }
+
     pub(crate) fn upload(&self, path: &str, contents: &[u8]) -> Result<Value, String> {
         let file = reqwest::blocking::multipart::Part::bytes(contents.to_vec()).file_name("file");
         let form = reqwest::blocking::multipart::Form::new()

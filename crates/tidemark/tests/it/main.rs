@@ -12,6 +12,7 @@ mod e2e_books;
 mod e2e_journal;
 mod e2e_outage;
 mod e2e_rebuild;
+mod e2e_retention;
 mod e2e_slow_book;
 mod fake;
 mod files;
