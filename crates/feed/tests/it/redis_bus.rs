@@ -240,6 +240,23 @@ async fn a_subscription_that_is_silent_is_noticed_by_its_heartbeat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_stands_is_not_live_before_a_heartbeat_came_back() {
+    let server = RedisServer::start();
+    let proxy = TcpProxy::start(server.address());
+    let url = format!("redis://{}", proxy.address());
+    // Connecting, subscribing and publishing are answered; no message ever arrives.
+    proxy.swallow(b"\r\nbeat\r\n");
+    let bus = Deployment::start(&url, &server.url(), Duration::from_millis(50));
+    bus.is(BusState::Silent).await;
+    assert_eq!(bus.consumer.status().last_heartbeat_at, None);
+    bus.commit(50);
+    bus.is_complete().await;
+    proxy.heal();
+    bus.is(BusState::Live).await;
+    assert!(bus.consumer.status().last_heartbeat_at.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_publisher_that_cannot_publish_only_costs_time() {
     let server = RedisServer::start();
     let proxy = TcpProxy::start(server.address());

@@ -225,6 +225,28 @@ async fn the_two_parts_of_a_deletion_are_apart() {
 }
 
 #[tokio::test]
+async fn a_drift_retried_after_a_newer_entry_changes_nothing() {
+    let served = Served::start().await;
+    let mut journal = served.journal();
+    journal.node("created", 1, "a", json!({}));
+    let drift = json!({"backendMountId": 1, "nodeId": 1, "path": "a", "reason": "watch",
+                       "detectedAt": "2025-06-02T00:00:00.000Z"});
+    let parked = journal.append("filestore.drift.detected", drift.clone());
+    journal.node("reconciled", 1, "a", json!({}));
+    let letter = journal.entries.remove(1);
+    journal.apply();
+    let checkpoint = journal.checkpoint;
+    journal
+        .apply_entries(&[letter], &[], &[parked], checkpoint)
+        .unwrap();
+    assert_eq!(node(&served, "1").await["consistencyState"], "active");
+    // A drift seen since says something new.
+    journal.append("filestore.drift.detected", drift);
+    journal.apply();
+    assert_eq!(node(&served, "1").await["consistencyState"], "inconsistent");
+}
+
+#[tokio::test]
 async fn a_missing_node_keeps_its_record_and_a_reconciled_one_says_why() {
     let served = Served::start().await;
     let mut journal = served.journal();

@@ -180,21 +180,47 @@ async fn a_late_consumer_keeps_its_history_and_gets_what_it_missed() {
 
 #[tokio::test]
 async fn a_dead_letter_retried_after_a_snapshot_counts_nothing_twice() {
+    // A directory weighs nothing; a file has a size and counts as one.
+    for parked in [0, 3] {
+        let fixture = Fixture::new();
+        let tree = tree();
+        let mut sink = fixture.timestore.sink();
+        let head = tree.journal.checkpoint(tree.journal.head());
+        let mut others = tree.journal.entries.clone();
+        let letter = others.remove(parked);
+        apply(&mut sink, &others, &[], &[], head).unwrap();
+        sink.load_snapshot(snapshot(&tree)).unwrap();
+        assert_book_equals(&fixture, &tree).await;
+        let (id, letters) = (letter.id, [letter]);
+        apply(&mut sink, &letters, &[], &[id], head).unwrap();
+        assert_book_equals(&fixture, &tree).await;
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_whose_checkpoint_is_refused_leaves_no_row() {
     let fixture = Fixture::new();
-    let tree = tree();
-    let mut sink = fixture.timestore.sink();
-    let head = tree.journal.checkpoint(tree.journal.head());
-    apply(&mut sink, &tree.journal.entries[1..], &[], &[], head).unwrap();
-    sink.load_snapshot(snapshot(&tree)).unwrap();
-    assert_book_equals(&fixture, &tree).await;
-    apply(
-        &mut sink,
-        &tree.journal.entries[..1],
-        &[],
-        &[JournalId::new(1)],
-        head,
-    )
-    .unwrap();
+    let mut tree = tree();
+    let (mut one, mut two) = (fixture.timestore.sink(), fixture.timestore.sink());
+    tree.journal.apply(&mut one, 0, 5).unwrap();
+    two.checkpoint().unwrap();
+    // The book moves on, and the other sink does not know.
+    tree.journal.apply(&mut one, 5, 10).unwrap();
+    let checkpoint = one.checkpoint().unwrap();
+    let digest = fixture.timestore.content_digest().unwrap();
+    change(&mut tree);
+    let error = two.load_snapshot(snapshot(&tree)).unwrap_err();
+    assert!(matches!(error, SinkError::Unavailable(..)), "{error}");
+    assert_eq!(fixture.timestore.content_digest().unwrap(), digest);
+    assert_eq!(
+        fixture
+            .sql("SELECT count(*) AS rows, max(journal_id) AS last FROM filestore_activity")
+            .await,
+        vec![json!({"rows": 10, "last": 10})]
+    );
+    assert_eq!(one.checkpoint().unwrap(), checkpoint);
+    // Asked again, it knows better.
+    two.load_snapshot(snapshot(&tree)).unwrap();
     assert_book_equals(&fixture, &tree).await;
 }
 
