@@ -50,7 +50,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: `timestore.duckdb` in `data_dir`, the dataset `filestore_activity`, 64 MiB,
+    /// The defaults: `timestore.duckdb` in `data_dir`, the dataset `filestore_activity`, 256 MiB,
     /// one thread, 30 seconds, 10,000 rows.
     #[must_use]
     pub fn new(data_dir: &std::path::Path, clock: Arc<dyn Clock>) -> Self {
@@ -59,7 +59,7 @@ impl Options {
             dataset_slug: "filestore_activity".to_owned(),
             dataset_name: "Filestore activity".to_owned(),
             table_name: "filestore_activity".to_owned(),
-            memory_limit_bytes: 64 << 20,
+            memory_limit_bytes: 256 << 20,
             threads: 1,
             log_max_bytes: 32 << 20,
             growth_tail_entries: 50_000,

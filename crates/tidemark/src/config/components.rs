@@ -330,7 +330,7 @@ pub struct Timestore {
     #[arg(
         env = "TIMESTORE_MEMORY_LIMIT_MIB",
         value_name = "MIB",
-        default_value_t = 64
+        default_value_t = 256
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(48..))]
     pub memory_limit_mib: u32,
