@@ -45,6 +45,9 @@ impl HttpJournalReader {
     pub fn new(base: &str, token: Option<String>, runtime: Handle) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
+            // A snapshot has no bound in time as a whole, so a connection that stands and says
+            // nothing must be noticed between two pieces.
+            .read_timeout(TIMEOUT)
             .build()?;
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),

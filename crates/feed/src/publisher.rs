@@ -7,6 +7,7 @@
 
 use crate::SharedReader;
 use crate::bus::poll::pause;
+use crate::bus::redis::Timing;
 use crate::consumer::Backoff;
 use journal::{Entry, Envelope, Epoch, JournalId, ReadError};
 use redis::Connection;
@@ -21,7 +22,6 @@ pub const MESSAGE_MAX_BYTES: usize = 1024 * 1024;
 /// Most entries in one pipeline.
 const PIPELINE_MAX: usize = 500;
 const WAIT: Duration = Duration::from_millis(500);
-const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why publishing failed; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,7 @@ pub fn spawn(
     reader: SharedReader,
     url: &str,
     channel: String,
+    timing: Timing,
     stop: CancellationToken,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let client = redis::Client::open(url)
@@ -54,10 +55,11 @@ pub fn spawn(
                 client,
                 channel,
                 origin: uuid::Uuid::new_v4().to_string(),
+                timeout: timing.connect_timeout,
                 connection: None,
                 published: None,
             };
-            let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+            let mut backoff = Backoff::new(timing.retry_first, timing.retry_longest);
             let mut is_failing = false;
             while !stop.is_cancelled() {
                 match publisher.step() {
@@ -89,6 +91,7 @@ struct Publisher {
     client: redis::Client,
     channel: String,
     origin: String,
+    timeout: Duration,
     connection: Option<Connection>,
     published: Option<JournalId>,
 }
@@ -130,9 +133,9 @@ impl Publisher {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => {
-                let connection = self.client.get_connection_with_timeout(TIMEOUT)?;
-                connection.set_read_timeout(Some(TIMEOUT))?;
-                connection.set_write_timeout(Some(TIMEOUT))?;
+                let connection = self.client.get_connection_with_timeout(self.timeout)?;
+                connection.set_read_timeout(Some(self.timeout))?;
+                connection.set_write_timeout(Some(self.timeout))?;
                 none.insert(connection)
             }
         };

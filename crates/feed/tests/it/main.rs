@@ -2,9 +2,10 @@
 
 #![cfg(test)]
 
+use soak::memory;
+
 mod ahead;
 mod consumer;
 mod follower;
-mod memory;
 mod model;
 mod redis_bus;

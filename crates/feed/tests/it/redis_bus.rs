@@ -46,7 +46,8 @@ impl Deployment {
         let clock = Arc::new(SystemClock);
         let consumer =
             consumer::spawn(sink.clone(), Arc::clone(&shared) as _, clock, options).unwrap();
-        publisher::spawn(shared, publisher_url, CHANNEL.to_owned(), stop.clone()).unwrap();
+        let channel = CHANNEL.to_owned();
+        publisher::spawn(shared, publisher_url, channel, quick(), stop.clone()).unwrap();
         tokio::spawn(redis::run(
             subscriber_url.to_owned(),
             CHANNEL.to_owned(),

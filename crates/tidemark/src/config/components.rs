@@ -414,6 +414,57 @@ pub struct Feed {
     #[arg(default_value = "1s")]
     pub poll_interval: Duration,
 
+    /// How often a consumer looks at the journal while the bus is live, in case a signal was lost
+    #[arg(
+        id = "feed.idle_interval",
+        long = "feed-idle-interval",
+        env = "FEED_IDLE_INTERVAL"
+    )]
+    #[arg(value_name = "DURATION", value_parser = values::positive_duration)]
+    #[arg(default_value = "5s")]
+    pub idle_interval: Duration,
+
+    /// Longest wait before a failed read, batch or connection is tried again
+    #[arg(
+        id = "feed.retry_longest",
+        long = "feed-retry-longest",
+        env = "FEED_RETRY_LONGEST"
+    )]
+    #[arg(value_name = "DURATION", value_parser = values::positive_duration)]
+    #[arg(default_value = "5s")]
+    pub retry_longest: Duration,
+
+    /// How often a consumer sends itself a heartbeat through Redis
+    #[arg(
+        id = "feed.heartbeat_interval",
+        long = "feed-heartbeat-interval",
+        env = "FEED_HEARTBEAT_INTERVAL"
+    )]
+    #[arg(value_name = "DURATION", value_parser = values::positive_duration)]
+    #[arg(default_value = "1s")]
+    pub heartbeat_interval: Duration,
+
+    /// After how long without a heartbeat the bus is silent and subscribed to again; longer than
+    /// the interval of the heartbeats
+    #[arg(
+        id = "feed.silent_after",
+        long = "feed-silent-after",
+        env = "FEED_SILENT_AFTER"
+    )]
+    #[arg(value_name = "DURATION", value_parser = values::positive_duration)]
+    #[arg(default_value = "4s")]
+    pub silent_after: Duration,
+
+    /// How long Redis may take to connect or to answer
+    #[arg(
+        id = "feed.bus_timeout",
+        long = "feed-bus-timeout",
+        env = "FEED_BUS_TIMEOUT"
+    )]
+    #[arg(value_name = "DURATION", value_parser = values::positive_duration)]
+    #[arg(default_value = "2s")]
+    pub bus_timeout: Duration,
+
     /// Whether a start is refused while the bus does not answer
     #[arg(id = "feed.require_bus_at_start", long = "feed-require-bus-at-start")]
     #[arg(

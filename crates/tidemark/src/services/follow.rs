@@ -19,6 +19,12 @@ pub(super) fn check_bus(config: &Config, runtime: &Runtime) -> anyhow::Result<()
     let BusUrl::Redis(url) = &config.filestore.redis_url else {
         return Ok(());
     };
+    let (silent_after, interval) = (config.feed.silent_after, config.feed.heartbeat_interval);
+    anyhow::ensure!(
+        silent_after > interval,
+        "FEED_SILENT_AFTER: {silent_after:?} must be longer than FEED_HEARTBEAT_INTERVAL \
+         ({interval:?}), or the bus would always be silent"
+    );
     if !config.feed.require_bus_at_start {
         return Ok(());
     }
@@ -79,19 +85,15 @@ pub(super) fn remote_reader(
         .context("the HTTP client cannot be set up")
 }
 
-/// Starts the consumer of a sink.
+/// Starts the consumer of a sink, which health calls stalled after `stall_threshold` without
+/// progress.
 pub(super) fn spawn<S: Sink>(
     config: &Config,
     sink: S,
     journal: &Journal,
+    stall_threshold: Duration,
 ) -> anyhow::Result<ConsumerHandle> {
-    let options = ConsumerOptions {
-        batch_max_entries: usize::try_from(config.feed.batch_max_entries)?,
-        poll_interval: config.feed.poll_interval,
-        retry_first: Duration::from_millis(u64::from(config.timestore.filestore_retry_ms)),
-        dead_letters_max: u64::from(config.feed.dead_letters_max),
-        ..ConsumerOptions::default()
-    };
+    let options = options(config, stall_threshold)?;
     let reader = journal.reader_of(sink.name());
     let handle = consumer::spawn(sink, reader, Arc::new(SystemClock), options)
         .context("a consumer's thread cannot be started")?;
@@ -100,6 +102,20 @@ pub(super) fn spawn<S: Sink>(
         filestore.hold_journal_for(handle.name(), move || consumer.needs_after());
     }
     Ok(handle)
+}
+
+fn options(config: &Config, stall_threshold: Duration) -> anyhow::Result<ConsumerOptions> {
+    // A consumer that looks less often than health is patient would be called stalled while it
+    // has nothing to do.
+    let often_enough = stall_threshold / 2;
+    Ok(ConsumerOptions {
+        batch_max_entries: usize::try_from(config.feed.batch_max_entries)?,
+        poll_interval: config.feed.poll_interval.min(often_enough),
+        idle_interval: config.feed.idle_interval.min(often_enough),
+        retry_first: Duration::from_millis(u64::from(config.timestore.filestore_retry_ms)),
+        retry_longest: config.feed.retry_longest,
+        dead_letters_max: u64::from(config.feed.dead_letters_max),
+    })
 }
 
 /// Starts what wakes the consumers, and the publisher where filestore is here.
@@ -123,18 +139,54 @@ pub(super) fn connect(
         BusUrl::Redis(url) => {
             let channel = &config.filestore.events_channel;
             if is_filestore_here {
-                publisher::spawn(Arc::clone(reader), url, channel.clone(), stop.clone())?;
+                let (reader, channel) = (Arc::clone(reader), channel.clone());
+                publisher::spawn(reader, url, channel, timing(config), stop.clone())?;
             }
             if !consumers.is_empty() {
                 runtime.spawn(redis::run(
                     url.clone(),
                     channel.clone(),
                     consumers.to_vec(),
-                    redis::Timing::default(),
+                    timing(config),
                     stop.clone(),
                 ));
             }
         }
     }
     Ok(())
+}
+
+fn timing(config: &Config) -> redis::Timing {
+    redis::Timing {
+        connect_timeout: config.feed.bus_timeout,
+        heartbeat_interval: config.feed.heartbeat_interval,
+        silent_after: config.feed.silent_after,
+        retry_longest: config.feed.retry_longest,
+        ..redis::Timing::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    fn config(arguments: &[&str]) -> Config {
+        let command = Config::augment_args(Command::new("tidemark").no_binary_name(true));
+        let matches = command.get_matches_from(arguments);
+        Config::from_arg_matches(&matches).unwrap()
+    }
+
+    #[test]
+    fn an_idle_consumer_looks_twice_as_often_as_health_is_patient() {
+        let idle = |arguments: &[&str], threshold| {
+            let options = options(&config(arguments), Duration::from_secs(threshold)).unwrap();
+            (options.idle_interval, options.poll_interval)
+        };
+        let (half, second) = (Duration::from_millis(500), Duration::from_secs(1));
+        assert_eq!(idle(&[], 1), (half, half));
+        assert_eq!(idle(&[], 60), (Duration::from_secs(5), second));
+        let told = ["--feed-idle-interval=2s", "--feed-poll-interval=3s"];
+        assert_eq!(idle(&told, 60), (Duration::from_secs(2), 3 * second));
+    }
 }

@@ -167,12 +167,13 @@ impl Running {
                 let sink = metastore
                     .sink()
                     .context("metastore cannot follow the journal")?;
+                let threshold = config.metastore.filestore_stall_threshold_seconds;
+                let threshold = Duration::from_secs(u64::from(threshold));
                 let consumer = config
                     .metastore
                     .filestore_sync_enabled
-                    .then(|| follow::spawn(config, sink, journal))
+                    .then(|| follow::spawn(config, sink, journal, threshold))
                     .transpose()?;
-                let threshold = config.metastore.filestore_stall_threshold_seconds;
                 let view = view(config, "metastore", consumer.clone(), threshold);
                 self.consumers.extend(consumer);
                 App::new(
@@ -184,12 +185,13 @@ impl Running {
             Service::Timestore => {
                 let timestore = self.timestore.as_ref().context("timestore is not open")?;
                 let (router, sink) = (timestore.router(), timestore.sink());
+                let threshold = config.timestore.filestore_stall_threshold_seconds;
+                let threshold = Duration::from_secs(u64::from(threshold));
                 let consumer = config
                     .timestore
                     .filestore_sync_enabled
-                    .then(|| follow::spawn(config, sink, journal))
+                    .then(|| follow::spawn(config, sink, journal, threshold))
                     .transpose()?;
-                let threshold = config.timestore.filestore_stall_threshold_seconds;
                 let view = view(config, "timestore", consumer.clone(), threshold);
                 self.consumers.extend(consumer);
                 App::new(
@@ -405,13 +407,13 @@ fn view(
     config: &Config,
     service: &'static str,
     consumer: Option<ConsumerHandle>,
-    threshold_seconds: u32,
+    stall_threshold: Duration,
 ) -> ConsumerView {
     ConsumerView {
         consumer,
         service,
         is_inline: config.filestore.redis_url == crate::config::BusUrl::Inline,
-        stall_threshold: Duration::from_secs(u64::from(threshold_seconds)),
+        stall_threshold,
     }
 }
 

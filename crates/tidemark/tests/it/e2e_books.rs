@@ -161,6 +161,16 @@ fn what_cannot_start_names_the_setting_and_the_fix() {
     );
 
     let said = refusal(&other, |command| {
+        command
+            .env("FILESTORE_REDIS_URL", &closed)
+            .env("FEED_SILENT_AFTER", "1s");
+    });
+    assert!(
+        said.contains("FEED_SILENT_AFTER") && said.contains("FEED_HEARTBEAT_INTERVAL"),
+        "{said}"
+    );
+
+    let said = refusal(&other, |command| {
         command.env("FILESTORE_HOST", "0.0.0.0");
     });
     assert!(

@@ -2,11 +2,12 @@
 
 #![cfg(test)]
 
+use soak::deployment;
+
 mod books;
 mod chaos;
 mod commands;
 mod config;
-mod deployment;
 mod docs;
 mod e2e_books;
 mod e2e_journal;

@@ -1,30 +1,54 @@
 //! The real executable, as one process or as three, with real files and a real Redis.
 
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 use testkit::{Process, free_port, wait_for};
 
 /// Far longer than anything takes: whoever waits this long has failed.
-pub(crate) const LONG: Duration = Duration::from_secs(120);
+pub const LONG: Duration = Duration::from_secs(120);
+
+/// The services in the order of the data, which is how they are numbered here: 0, 1, 2.
+pub const SERVICES: [&str; 3] = ["filestore", "metastore", "timestore"];
 
 /// The services of one data set: where they listen and how they are started.
-pub(crate) struct Deployment {
+#[derive(Debug)]
+pub struct Deployment {
     root: tempfile::TempDir,
-    pub(crate) ports: [u16; 3],
+    /// Where the three listen.
+    pub ports: [u16; 3],
     bus: String,
-    settings: &'static [(&'static str, &'static str)],
-    pub(crate) processes: Vec<(&'static str, Process)>,
-    pub(crate) mount_id: i64,
+    /// Settings of every process, by their environment variables.
+    pub settings: BTreeMap<String, String>,
+    /// Settings of one service's process alone.
+    pub settings_of: BTreeMap<&'static str, BTreeMap<String, String>>,
+    /// The processes that run, by what they were started as.
+    pub processes: Vec<(&'static str, Process)>,
+    /// The mount of [`Deployment::files`].
+    pub mount_id: i64,
     client: reqwest::blocking::Client,
 }
 
-pub(crate) const SERVICES: [&str; 3] = ["filestore", "metastore", "timestore"];
+/// The executable, beside the test or the program that asks: cargo puts them into one folder.
+///
+/// # Panics
+/// It has not been built.
+#[must_use]
+pub fn executable() -> PathBuf {
+    let own = std::env::current_exe().expect("a program knows where it is");
+    let beside = own.ancestors().map(|folder| folder.join("tidemark"));
+    beside
+        .skip(1)
+        .find(|path| path.is_file())
+        .expect("target/…/tidemark is missing; build it with: cargo build --package tidemark")
+}
 
 /// The executable with an environment of its own.
-pub(crate) fn tidemark() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+#[must_use]
+pub fn tidemark() -> Command {
+    let mut command = Command::new(executable());
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -34,7 +58,11 @@ pub(crate) fn tidemark() -> Command {
 
 impl Deployment {
     /// A deployment that runs nothing yet. `bus` is `inline` or a Redis URL.
-    pub(crate) fn new(bus: &str) -> Self {
+    ///
+    /// # Panics
+    /// There is no room for its files.
+    #[must_use]
+    pub fn new(bus: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("files")).unwrap();
         let client = reqwest::blocking::Client::builder()
@@ -45,7 +73,8 @@ impl Deployment {
             root,
             ports: [free_port(), free_port(), free_port()],
             bus: bus.to_owned(),
-            settings: &[],
+            settings: BTreeMap::new(),
+            settings_of: BTreeMap::new(),
             processes: Vec::new(),
             mount_id: 0,
             client,
@@ -53,18 +82,18 @@ impl Deployment {
     }
 
     /// A deployment that runs nothing yet, with settings of its own.
-    pub(crate) fn with_settings(
-        bus: &str,
-        settings: &'static [(&'static str, &'static str)],
-    ) -> Self {
-        Self {
-            settings,
-            ..Self::new(bus)
+    #[must_use]
+    pub fn with_settings(bus: &str, settings: &[(&str, &str)]) -> Self {
+        let mut deployment = Self::new(bus);
+        for (name, value) in settings {
+            deployment.settings.insert((*name).to_owned(), (*value).to_owned());
         }
+        deployment
     }
 
     /// One process with all three services.
-    pub(crate) fn together(bus: &str) -> Self {
+    #[must_use]
+    pub fn together(bus: &str) -> Self {
         let mut deployment = Self::new(bus);
         deployment.start("all");
         deployment.add_mount();
@@ -72,26 +101,41 @@ impl Deployment {
     }
 
     /// A process for each service.
-    pub(crate) fn apart(bus: &str) -> Self {
+    #[must_use]
+    pub fn apart(bus: &str) -> Self {
         let mut deployment = Self::new(bus);
-        SERVICES
-            .iter()
-            .for_each(|service| deployment.start(service));
-        deployment.add_mount();
+        deployment.start_apart();
         deployment
     }
 
+    /// Starts a process for each service, all at once, and makes the mount.
+    pub fn start_apart(&mut self) {
+        let mut started: Vec<_> = SERVICES
+            .iter()
+            .map(|service| (*service, self.spawn(service)))
+            .collect();
+        for (service, process) in &mut started {
+            self.wait_until_serving(service, process);
+        }
+        self.processes.append(&mut started);
+        self.add_mount();
+    }
+
     /// The files that are mounted.
-    pub(crate) fn files(&self) -> PathBuf {
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
         self.root.path().join("files")
     }
 
-    pub(crate) fn data_dir(&self) -> PathBuf {
+    /// Where the databases are.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
         self.root.path().join("data")
     }
 
     /// The command line with this deployment's settings.
-    pub(crate) fn command(&self) -> Command {
+    #[must_use]
+    pub fn command(&self) -> Command {
         let mut command = tidemark();
         command
             .env("TIDEMARK_DATA_DIR", self.data_dir())
@@ -101,13 +145,22 @@ impl Deployment {
             .env("TIMESTORE_PORT", self.ports[2].to_string())
             .env("FILESTORE_RESCAN_INTERVAL", "0s")
             .env("FILESTORE_WATCH", "false")
-            .envs(self.settings.iter().copied())
+            .envs(&self.settings)
             .current_dir(self.root.path());
         command
     }
 
     /// Starts a service, or `all`, or `dev` on the files, and waits until it answers.
-    pub(crate) fn start(&mut self, service: &'static str) {
+    ///
+    /// # Panics
+    /// It does not.
+    pub fn start(&mut self, service: &'static str) {
+        let mut process = self.spawn(service);
+        self.wait_until_serving(service, &mut process);
+        self.processes.push((service, process));
+    }
+
+    fn spawn(&self, service: &'static str) -> Process {
         let mut command = self.command();
         match service {
             "all" => drop(command.arg("serve")),
@@ -119,7 +172,11 @@ impl Deployment {
                 }
             }
         }
-        let mut process = Process::spawn(&mut command);
+        command.envs(self.settings_of.get(service).into_iter().flatten());
+        Process::spawn(&mut command)
+    }
+
+    fn wait_until_serving(&self, service: &str, process: &mut Process) {
         let ports: Vec<_> = match SERVICES.iter().position(|name| *name == service) {
             Some(at) => vec![self.ports[at]],
             None => self.ports.to_vec(),
@@ -127,23 +184,44 @@ impl Deployment {
         for port in ports {
             process.wait_until_serving(([127, 0, 0, 1], port).into(), LONG);
         }
-        self.processes.push((service, process));
     }
 
-    pub(crate) fn process(&mut self, service: &str) -> &mut Process {
+    /// The process of a service that runs.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn process(&mut self, service: &str) -> &mut Process {
         let found = self.processes.iter_mut().find(|(name, _)| *name == service);
-        &mut found.unwrap().1
+        &mut found.expect("the service runs").1
     }
 
-    /// Stops a service as an operator does.
-    pub(crate) fn stop(&mut self, service: &str) {
+    /// Stops a service in good order.
+    ///
+    /// # Panics
+    /// It does not stop, or not with success.
+    pub fn stop(&mut self, service: &str) {
         let status = self.process(service).stop(LONG);
         assert!(status.success(), "{service} stopped with {status}");
         self.processes.retain(|(name, _)| *name != service);
     }
 
-    /// An answer as it is.
-    pub(crate) fn text(&self, service: usize, path: &str) -> Result<String, String> {
+    /// Keeps the folder, with what every process said in `logs/`; where it is.
+    #[must_use]
+    pub fn keep(&mut self) -> PathBuf {
+        self.root.disable_cleanup(true);
+        let logs = self.root.path().join("logs");
+        std::fs::create_dir_all(&logs).ok();
+        for (service, process) in &self.processes {
+            std::fs::write(logs.join(format!("{service}.log")), process.stderr()).ok();
+        }
+        self.root.path().to_owned()
+    }
+
+    /// An answer's body as it is.
+    ///
+    /// # Errors
+    /// As [`Deployment::get`].
+    pub fn text(&self, service: usize, path: &str) -> Result<String, String> {
         let sent = self
             .client
             .get(format!("{}{path}", self.url(service)))
@@ -155,7 +233,10 @@ impl Deployment {
     }
 
     /// `kill -9`.
-    pub(crate) fn kill(&mut self, service: &str) {
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn kill(&mut self, service: &str) {
         self.process(service).kill();
         self.processes.retain(|(name, _)| *name != service);
     }
@@ -170,11 +251,17 @@ impl Deployment {
         self.mount_id = mount["data"]["id"].as_i64().expect("the mount has an id");
     }
 
-    pub(crate) fn url(&self, service: usize) -> String {
+    /// A service's base URL.
+    #[must_use]
+    pub fn url(&self, service: usize) -> String {
         format!("http://127.0.0.1:{}", self.ports[service])
     }
 
-    pub(crate) fn get(&self, service: usize, path: &str) -> Result<Value, String> {
+    /// `GET` of a service's path.
+    ///
+    /// # Errors
+    /// What the service, or the connection, says instead of a success.
+    pub fn get(&self, service: usize, path: &str) -> Result<Value, String> {
         answer(
             self.client
                 .get(format!("{}{path}", self.url(service)))
@@ -182,7 +269,11 @@ impl Deployment {
         )
     }
 
-    pub(crate) fn post(&self, service: usize, path: &str, body: &Value) -> Result<Value, String> {
+    /// `POST` of a JSON body.
+    ///
+    /// # Errors
+    /// As [`Deployment::get`].
+    pub fn post(&self, service: usize, path: &str, body: &Value) -> Result<Value, String> {
         answer(
             self.client
                 .post(format!("{}{path}", self.url(service)))
@@ -191,7 +282,11 @@ impl Deployment {
         )
     }
 
-    pub(crate) fn patch(&self, service: usize, path: &str, body: &Value) -> Result<Value, String> {
+    /// `PATCH` with a JSON body.
+    ///
+    /// # Errors
+    /// As [`Deployment::get`].
+    pub fn patch(&self, service: usize, path: &str, body: &Value) -> Result<Value, String> {
         answer(
             self.client
                 .patch(format!("{}{path}", self.url(service)))
@@ -201,13 +296,21 @@ impl Deployment {
     }
 
     /// The status that a DELETE is answered with.
-    pub(crate) fn delete_at(&self, service: usize, path: &str) -> u16 {
+    ///
+    /// # Panics
+    /// The service does not answer.
+    #[must_use]
+    pub fn delete_at(&self, service: usize, path: &str) -> u16 {
         let url = format!("{}{path}", self.url(service));
         let response = self.client.delete(url).send();
         response.expect("the service answers").status().as_u16()
     }
 
-    pub(crate) fn upload(&self, path: &str, contents: &[u8]) -> Result<Value, String> {
+    /// Uploads a file, over one that is there.
+    ///
+    /// # Errors
+    /// As [`Deployment::get`].
+    pub fn upload(&self, path: &str, contents: &[u8]) -> Result<Value, String> {
         let file = reqwest::blocking::multipart::Part::bytes(contents.to_vec()).file_name("file");
         let form = reqwest::blocking::multipart::Form::new()
             .text("backendMountId", self.mount_id.to_string())
@@ -222,7 +325,11 @@ impl Deployment {
         )
     }
 
-    pub(crate) fn delete(&self, path: &str) -> Result<Value, String> {
+    /// Deletes a node with all below it.
+    ///
+    /// # Errors
+    /// As [`Deployment::get`].
+    pub fn delete(&self, path: &str) -> Result<Value, String> {
         let body = json!({"backendMountId": self.mount_id, "path": path, "recursive": true});
         answer(
             self.client
@@ -232,32 +339,61 @@ impl Deployment {
         )
     }
 
-    pub(crate) fn make_directory(&self, path: &str) -> Result<Value, String> {
+    /// Makes a directory with those above it.
+    ///
+    /// # Errors
+    /// As [`Deployment::get`].
+    pub fn make_directory(&self, path: &str) -> Result<Value, String> {
         let body = json!({"backendMountId": self.mount_id, "path": path});
         self.post(0, "/v1/directories", &body)
     }
 
-    pub(crate) fn move_node(&self, path: &str, target: &str) -> Result<Value, String> {
+    /// Moves a node.
+    ///
+    /// # Errors
+    /// As [`Deployment::get`].
+    pub fn move_node(&self, path: &str, target: &str) -> Result<Value, String> {
         let body = json!({"backendMountId": self.mount_id, "path": path, "targetPath": target});
         self.post(0, "/v1/nodes/move", &body)
     }
 
     /// The journal's head.
-    pub(crate) fn head(&self) -> u64 {
-        let response = self
-            .client
-            .get(format!("{}/v1/journal?limit=0", self.url(0)))
-            .send();
-        let response = response.expect("filestore answers");
-        response.headers()["tidemark-head"]
-            .to_str()
-            .unwrap()
-            .parse()
-            .unwrap()
+    ///
+    /// # Panics
+    /// filestore does not answer.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.try_head().expect("filestore answers")
+    }
+
+    /// The journal's head, if filestore says so.
+    ///
+    /// # Errors
+    /// What it says instead.
+    pub fn try_head(&self) -> Result<u64, String> {
+        let url = format!("{}/v1/journal?limit=0", self.url(0));
+        let response = self.client.get(url).send();
+        let response = response.map_err(|error| error.to_string())?;
+        let head = response.headers().get("tidemark-head");
+        head.and_then(|head| head.to_str().ok()?.parse().ok())
+            .ok_or_else(|| format!("{} without a head", response.status()))
+    }
+
+    /// The text that a service answers `GET` with.
+    ///
+    /// # Panics
+    /// It does not answer, or not with success.
+    #[must_use]
+    pub fn text(&self, service: usize, path: &str) -> String {
+        let url = format!("{}{path}", self.url(service));
+        let response = self.client.get(url).send().expect("the service answers");
+        assert!(response.status().is_success(), "{}", response.status());
+        response.text().expect("the answer is text")
     }
 
     /// A consumer's health, whatever its status.
-    pub(crate) fn health(&self, service: usize) -> Value {
+    #[must_use]
+    pub fn health(&self, service: usize) -> Value {
         let response = self
             .client
             .get(format!("{}/filestore/health", self.url(service)))
@@ -269,7 +405,10 @@ impl Deployment {
     }
 
     /// Waits until both consumers have applied everything; how long it took.
-    pub(crate) fn settle(&self) -> Duration {
+    ///
+    /// # Panics
+    /// They do not.
+    pub fn settle(&self) -> Duration {
         let head = self.head();
         let started = std::time::Instant::now();
         for service in [1, 2] {
@@ -290,12 +429,19 @@ impl Deployment {
     }
 
     /// Runs `tidemark` with this deployment's settings.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+    ///
+    /// # Panics
+    /// It cannot be run.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().unwrap()
     }
 
     /// `tidemark verify` finds the books in agreement; what it says.
-    pub(crate) fn verify(&self) -> String {
+    ///
+    /// # Panics
+    /// It does not.
+    pub fn verify(&self) -> String {
         let output = self.run(&["verify"]);
         let text = format!(
             "{}{}",
@@ -308,7 +454,11 @@ impl Deployment {
     }
 
     /// Rows and distinct entries in the timestore's table, and its last entry.
-    pub(crate) fn activity(&self) -> (u64, u64, u64) {
+    ///
+    /// # Panics
+    /// timestore does not answer.
+    #[must_use]
+    pub fn activity(&self) -> (u64, u64, u64) {
         let sql = "SELECT count(*) AS n, count(DISTINCT journal_id) AS d, max(journal_id) AS m \
                    FROM filestore_activity";
         let answer = self.post(2, "/sql/read", &json!({"sql": sql})).unwrap();
@@ -332,7 +482,10 @@ fn answer(sent: reqwest::Result<reqwest::blocking::Response>) -> Result<Value, S
 }
 
 /// Makes `directories` × `files` empty files below `root`.
-pub(crate) fn many_files(root: &Path, directories: usize, files: usize) {
+///
+/// # Panics
+/// They cannot be made.
+pub fn many_files(root: &Path, directories: usize, files: usize) {
     for directory in 0..directories {
         let directory = root.join(format!("d{directory:04}"));
         std::fs::create_dir_all(&directory).unwrap();
