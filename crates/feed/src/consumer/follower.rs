@@ -316,7 +316,10 @@ impl<S: Sink> Follower<S> {
             }
         }
         loop {
-            self.check_park(parked.len())?;
+            if let Some(fitting) = self.fitting(entries, &parked)? {
+                let digest = fitting.last().map_or(from.digest, |entry| entry.digest);
+                return self.apply(from, fitting, digest);
+            }
             let items: Vec<_> = events
                 .iter()
                 .map(|(entry, event)| Item { entry, event })
@@ -363,19 +366,32 @@ impl<S: Sink> Follower<S> {
         })
     }
 
-    /// Pauses when the park is full: nothing is dropped, nothing more is taken.
-    fn check_park(&mut self, more: usize) -> Result<(), Stop> {
-        if more == 0 {
-            return Ok(());
+    /// The entries before the first of `parked` that the park has no room for; `None` if it has
+    /// room for all. So a batch that holds more poison than fits is taken as far as it fits.
+    /// Pauses when it is full at the first entry: nothing is dropped, nothing more is taken.
+    fn fitting<'a>(
+        &mut self,
+        entries: &'a [Entry],
+        parked: &[DeadLetter],
+    ) -> Result<Option<&'a [Entry]>, Stop> {
+        if parked.is_empty() {
+            return Ok(None);
         }
         let (count, max) = (self.dead_letter_count()?, self.options.dead_letters_max);
-        if count.saturating_add(more as u64) > max {
+        let mut ids: Vec<_> = parked.iter().map(|letter| letter.journal_id).collect();
+        ids.sort_unstable();
+        let room = usize::try_from(max.saturating_sub(count)).unwrap_or(usize::MAX);
+        let Some(first) = ids.get(room) else {
+            return Ok(None);
+        };
+        let (fitting, _) = entries.split_at(entries.partition_point(|entry| entry.id < *first));
+        if fitting.is_empty() {
             return Err(Stop::Retry(format!(
-                "{count} of at most {max} dead letters are parked and {more} more would be: \
-                 paused until some are retried or discarded"
+                "{count} of at most {max} dead letters are parked, and entry {first} would be \
+                 another: paused until some are retried or discarded"
             )));
         }
-        Ok(())
+        Ok(Some(fitting))
     }
 
     fn letter(&self, entry: &Entry, reason: String) -> DeadLetter {

@@ -109,7 +109,7 @@ impl Model {
         let options = options(self.dead_letters_max);
         let longest = options.retry_longest.max(options.idle_interval);
         let mut deadline = self.now_ms + 2 * u64::try_from(longest.as_millis()).unwrap();
-        let (mut turns, mut pauses) = (0, 0);
+        let (mut turns, mut pauses, mut paused_at) = (0, 0, None);
         while self.checked < self.reader.with(|journal| journal.head()) {
             let at = self.next_turn_at().unwrap();
             assert!(at <= deadline, "the head was not reached in time");
@@ -119,13 +119,19 @@ impl Model {
             turns += 1;
             if self.is_paused() {
                 // The person comes once a pause; the time until then is theirs.
+                let again = paused_at.replace(self.checked) == Some(self.checked);
+                assert!(
+                    !again,
+                    "no progress after room was made at {}",
+                    self.checked
+                );
                 self.make_room();
                 pauses += 1;
                 deadline = self.turn_at_ms + 2 * u64::try_from(longest.as_millis()).unwrap();
             }
             let batches = backlog / BATCH_MAX as u64;
             assert!(
-                turns <= batches + 3 + 2 * pauses,
+                turns <= batches + 3 + 3 * pauses,
                 "{turns} turns and {pauses} pauses for {backlog} entries"
             );
         }
