@@ -248,8 +248,11 @@ impl<'a> Client<'a> {
         self.known.remove(&path);
         let bytes = vec![7; usize::try_from(self.random.below(2_000)).ok()?];
         std::fs::write(self.files.join(&path), bytes).expect("a file of one's own can be written");
-        let body = json!({"path": path, "reason": "manual"});
-        Some(self.json(Method::POST, "/v1/reconciliation", body))
+        Some(Command {
+            method: Method::POST,
+            path: format!("/v1/backend-mounts/{}/scan", self.mount_id),
+            body: Body::Json(json!({})),
+        })
     }
 
     fn request(&self, command: &Command, key: &str) -> RequestBuilder {

@@ -63,7 +63,8 @@ impl Deployment {
     /// There is no room for its files.
     #[must_use]
     pub fn new(bus: &str) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        let root = tempfile::Builder::new().prefix("tidemark-").tempdir();
+        let root = root.unwrap();
         std::fs::create_dir(root.path().join("files")).unwrap();
         let client = reqwest::blocking::Client::builder()
             .timeout(LONG)

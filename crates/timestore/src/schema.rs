@@ -143,12 +143,19 @@ pub(crate) fn check_fields(fields: &[Field], pointer: &str) -> Result<()> {
     Ok(())
 }
 
+/// The view of the parked entries (`sql/catalogue.sql`), which no dataset's table may shadow.
+const DEAD_LETTERS_VIEW: &str = "filestore_dead_letters";
+
 /// Checks a slug: it is a path segment, and with `-` for `_` the table's name.
 pub(crate) fn check_slug(slug: &str) -> Result<()> {
     let starts_well = slug.starts_with(|c: char| c.is_ascii_lowercase());
     let is_plain = slug
         .chars()
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
+    if slug.replace('-', "_") == DEAD_LETTERS_VIEW {
+        let detail = format!("{DEAD_LETTERS_VIEW} lists the dead letters; choose another slug");
+        return Err(Error::invalid("/slug", detail));
+    }
     if starts_well && is_plain && slug.len() <= SLUG_MAX_BYTES {
         return Ok(());
     }

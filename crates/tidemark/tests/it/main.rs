@@ -10,6 +10,8 @@ mod commands;
 mod config;
 mod docs;
 mod e2e_books;
+mod e2e_dead_letters;
+mod e2e_faults;
 mod e2e_journal;
 mod e2e_outage;
 mod e2e_rebuild;

@@ -86,3 +86,8 @@ CREATE TABLE IF NOT EXISTS tidemark.growth_hours (
 
 -- One row at most.
 CREATE TABLE IF NOT EXISTS tidemark.growth_summed (journal_id BIGINT NOT NULL);
+
+-- The parked entries, for whoever asks by SQL.
+CREATE VIEW IF NOT EXISTS main.filestore_dead_letters AS
+SELECT journal_id, event_type, reason, parked_at, attempts, data
+FROM tidemark.dead_letters;
