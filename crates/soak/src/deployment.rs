@@ -87,7 +87,9 @@ impl Deployment {
     pub fn with_settings(bus: &str, settings: &[(&str, &str)]) -> Self {
         let mut deployment = Self::new(bus);
         for (name, value) in settings {
-            deployment.settings.insert((*name).to_owned(), (*value).to_owned());
+            deployment
+                .settings
+                .insert((*name).to_owned(), (*value).to_owned());
         }
         deployment
     }
@@ -385,7 +387,7 @@ impl Deployment {
     /// # Panics
     /// It does not answer, or not with success.
     #[must_use]
-    pub fn text(&self, service: usize, path: &str) -> String {
+    pub fn body(&self, service: usize, path: &str) -> String {
         let url = format!("{}{path}", self.url(service));
         let response = self.client.get(url).send().expect("the service answers");
         assert!(response.status().is_success(), "{}", response.status());

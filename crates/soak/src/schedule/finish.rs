@@ -81,7 +81,7 @@ fn every_acknowledged_command_is_there(rig: &Rig) {
 
 /// What filestore says there is.
 fn catalogue(rig: &Rig) -> Tree {
-    let text = rig.deployment.text(0, "/v1/snapshot");
+    let text = rig.deployment.body(0, "/v1/snapshot");
     let nodes = text
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("a line of the snapshot is JSON"));
