@@ -2,9 +2,7 @@
 
 use crate::support::{Fixture, Tree, apply, at, nodes};
 use feed::{Sink, SinkError};
-use journal::{
-    ConsistencyState, JournalId, NodeKind, NodeState, ReadError, Snapshot, SnapshotNode,
-};
+use journal::{ConsistencyState, NodeKind, NodeState, ReadError, Snapshot, SnapshotNode};
 use serde_json::json;
 
 fn snapshot_nodes(tree: &Tree) -> Vec<SnapshotNode> {
