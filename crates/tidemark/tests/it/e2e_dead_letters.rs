@@ -77,6 +77,8 @@ fn an_entry_that_breaks_a_constraint_is_parked_and_retried_without_undoing_newer
     deployment.settle();
     let record = format!("/records/filestore/{id}");
     let newest = deployment.get(1, &record).unwrap();
+    let path = &newest["record"]["metadata"]["filestore"]["path"];
+    assert_eq!(path, "bad/file", "{newest}");
     // While the cause is there, a retry is refused and says why.
     let retry = |journal_id: u64| {
         let id = journal_id.to_string();
@@ -97,12 +99,12 @@ fn an_entry_that_breaks_a_constraint_is_parked_and_retried_without_undoing_newer
     assert_eq!(listed(&deployment), Vec::<Value>::new());
     let after = deployment.get(1, &record).unwrap();
     assert_eq!(
-        after["metadata"]["filestore"], newest["metadata"]["filestore"],
+        after["record"]["metadata"]["filestore"], newest["record"]["metadata"]["filestore"],
         "the older entry undid nothing"
     );
     let only = format!("/records/filestore/{}", node_id(&only));
     let only = deployment.get(1, &only).unwrap();
-    assert_eq!(only["metadata"]["filestore"]["path"], "bad/only");
+    assert_eq!(only["record"]["metadata"]["filestore"]["path"], "bad/only");
     deployment.verify();
 }
 
