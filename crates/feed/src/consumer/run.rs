@@ -149,12 +149,13 @@ impl<S: Sink> Consumer<S> {
         if let Some(rest) = self.rebuild_turn() {
             return rest;
         }
+        let asked_at = Instant::now();
         let step = self.follower.step();
         let dead_letters = self.follower.dead_letter_count().ok();
         let mut progress = self.handle.shared.status.lock();
         let was = progress.status.state;
         let bus = progress.status.bus;
-        self.note(&mut progress, &step, dead_letters);
+        self.note(&mut progress, &step, asked_at, dead_letters);
         let is = progress.status.state;
         let checkpoint = progress.status.checkpoint;
         drop(progress);
@@ -202,8 +203,14 @@ impl<S: Sink> Consumer<S> {
         None
     }
 
-    /// Writes what the step did into the status.
-    fn note(&self, progress: &mut Progress, step: &Step, dead_letters: Option<u64>) {
+    /// Writes what the step that began at `asked_at` did into the status.
+    fn note(
+        &self,
+        progress: &mut Progress,
+        step: &Step,
+        asked_at: Instant,
+        dead_letters: Option<u64>,
+    ) {
         let status = &mut progress.status;
         if let Some(checkpoint) = self.follower.checkpoint() {
             status.checkpoint = checkpoint.journal_id;
@@ -238,7 +245,11 @@ impl<S: Sink> Consumer<S> {
                         status.last_event_received_at = Some(now);
                     }
                 }
-                progress.moved_at = Instant::now();
+                progress.moved_at = match step {
+                    // An answer that came late says where the head was when it was asked for.
+                    Step::AtHead => asked_at,
+                    _ => Instant::now(),
+                };
                 if status.checkpoint == status.head {
                     progress.current_at = progress.moved_at;
                     status.current_at = Some(now);

@@ -5,9 +5,9 @@ use feed::bus;
 use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
 use feed::rest::{self, ConsumerView};
 use feed::{BusState, ConsumerState};
-use journal::{JournalId, SystemClock};
+use journal::{JournalId, JournalReader, Page, Position, ReadError, Snapshot, SystemClock};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Far longer than anything here takes: a test that waits this long has failed.
@@ -287,4 +287,49 @@ async fn a_disabled_sync_says_so() {
         .unwrap();
     assert_eq!(response.status(), 404);
     stop.cancel();
+}
+
+/// A journal whose answers are under way for a while.
+struct Late(MemoryReader, Duration);
+
+impl JournalReader for Late {
+    fn position(&self) -> Result<Position, ReadError> {
+        self.0.position()
+    }
+
+    fn read(&self, after: JournalId, limit: usize) -> Result<Page, ReadError> {
+        let page = self.0.read(after, limit);
+        let asked_at = Instant::now();
+        while let Some(left) = self.1.checked_sub(asked_at.elapsed()) {
+            std::thread::park_timeout(left);
+        }
+        page
+    }
+
+    fn wait(&self, after: JournalId, timeout: Duration) -> Result<Position, ReadError> {
+        self.0.wait(after, timeout)
+    }
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
+        self.0.snapshot()
+    }
+}
+
+#[test]
+fn an_answer_that_came_late_proves_the_head_only_as_of_the_question() {
+    let late = Duration::from_millis(60);
+    let reader = Late(MemoryReader::new(), late);
+    let mut consumer = consumer::Consumer::new(
+        MemorySink::default(),
+        Arc::new(reader),
+        Arc::new(SystemClock),
+        patient(),
+    );
+    consumer.turn();
+    assert_eq!(consumer.handle().status().state, ConsumerState::Following);
+    let stood_still = consumer.handle().stood_still_for();
+    assert!(
+        stood_still >= late,
+        "{stood_still:?} is shorter than the answer took"
+    );
 }
