@@ -5,6 +5,7 @@ use crate::deployment::{Deployment, LONG, many_files};
 use serde_json::json;
 use soak::schedule::{self, Plan};
 use soak::shape::Shape;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 use testkit::{SmallDisk, wait_for};
 
@@ -140,12 +141,17 @@ fn a_stop_finishes_the_batch_in_hand_and_says_so() {
 #[test]
 fn a_second_signal_aborts_and_the_next_start_goes_on() {
     let mut deployment = busy();
-    // A request that hangs keeps the first signal from ending the process.
+    // A request that hangs keeps the first signal from ending the process. `100 Continue` says that
+    // its body is being read; before that, it may be turned away unheard.
     let address = ("127.0.0.1", deployment.ports[1]);
     let mut hanging = std::net::TcpStream::connect(address).unwrap();
-    let head = "POST /records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
-                Content-Length: 1000\r\n\r\n{";
-    std::io::Write::write_all(&mut hanging, head.as_bytes()).unwrap();
+    hanging.set_read_timeout(Some(LONG)).unwrap();
+    let head = "POST /records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n";
+    hanging.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    hanging.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
     let process = deployment.process("metastore");
     process.interrupt();
     process.wait_for_stderr("a second signal aborts", LONG);
