@@ -5,7 +5,7 @@
 mod latency;
 mod small;
 
-pub(crate) use small::Kind;
+pub(crate) use small::{Kind, MADE};
 
 use crate::books::Books;
 use crate::memory;

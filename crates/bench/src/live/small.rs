@@ -12,6 +12,9 @@ use std::path::Path;
 /// What an uploaded file holds.
 const CONTENTS: [u8; 100] = [b'x'; 100];
 
+/// Where the files that commands make are, within a measurement's data.
+pub(crate) const MADE: &str = "made";
+
 /// Which command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
@@ -105,7 +108,7 @@ pub(super) fn of_client(
 
 /// An empty mount in `data`, for what is made.
 pub(super) fn empty_mount(filestore: &Filestore, data: &Path) -> anyhow::Result<i64> {
-    let root = data.join("made");
+    let root = data.join(MADE);
     fs::create_dir_all(&root).with_context(|| format!("{} cannot be made", root.display()))?;
     Ok(filestore.ensure_local_mount(&root)?.id)
 }
