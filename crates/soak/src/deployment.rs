@@ -130,6 +130,12 @@ impl Deployment {
         self.root.path().join("files")
     }
 
+    /// Everything of this deployment.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.root.path()
+    }
+
     /// Where the databases are.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
@@ -161,6 +167,39 @@ impl Deployment {
         let mut process = self.spawn(service);
         self.wait_until_serving(service, &mut process);
         self.processes.push((service, process));
+    }
+
+    /// Starts a service, if it starts.
+    ///
+    /// # Errors
+    /// What it said instead, on its way out.
+    ///
+    /// # Panics
+    /// It ended otherwise than with an error that it told.
+    pub fn try_start(&mut self, service: &'static str) -> Result<(), String> {
+        let mut process = self.spawn(service);
+        let at = SERVICES.iter().position(|name| *name == service);
+        let url = self.url(at.expect("one of the three"));
+        // It listens before it has opened its files, so that it accepts says nothing.
+        let is_serving = wait_for("a service to answer, or to end", LONG, || {
+            if !process.is_running() {
+                return Some(false);
+            }
+            let answer = self.client.get(format!("{url}/healthz")).send();
+            answer.is_ok().then_some(true)
+        });
+        if is_serving {
+            self.processes.push((service, process));
+            return Ok(());
+        }
+        let said = process.last_words();
+        let status = process.wait(LONG);
+        assert_eq!(
+            status.code(),
+            Some(1),
+            "{service} ended with {status}:\n{said}"
+        );
+        Err(said)
     }
 
     fn spawn(&self, service: &'static str) -> Process {

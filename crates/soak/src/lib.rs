@@ -6,7 +6,8 @@
 //!   schedules a second, checked after every step.
 //! * [`schedule`]: the real executable's services as processes, real files, a real Redis behind
 //!   proxies that break. A schedule is a list of [`shape::Shape`]s with commands by REST going on
-//!   through all of them, and ends in `tidemark verify` and a comparison with the disk.
+//!   through all of them, and ends in `tidemark verify` and a comparison with the disk. Some shapes
+//!   are [`damage`] done to a service's files.
 //! * [`outage`]: one minute without Redis under steady load, with the lag and the memory of every
 //!   process.
 //!
@@ -24,6 +25,7 @@
 )]
 
 pub mod clients;
+pub mod damage;
 pub mod deployment;
 pub mod health;
 pub mod memory;

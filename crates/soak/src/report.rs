@@ -1,5 +1,6 @@
 //! What is printed in the end.
 
+use crate::damage::Noticed;
 use crate::model::{self, Counts};
 use crate::schedule;
 use comfy_table::{Cell, CellAlignment, Table};
@@ -26,6 +27,7 @@ pub struct Totals {
     model_faults: Counts,
     process_faults: Counts,
     caught_up: BTreeMap<&'static str, Vec<Duration>>,
+    noticed: BTreeMap<(&'static str, Noticed), u64>,
 }
 
 impl Totals {
@@ -44,6 +46,9 @@ impl Totals {
         add(&mut self.process_faults, &outcome.faults);
         for (shape, took) in &outcome.caught_up {
             self.caught_up.entry(shape).or_default().push(*took);
+        }
+        for noticed in &outcome.noticed {
+            *self.noticed.entry(*noticed).or_default() += 1;
         }
     }
 
@@ -101,6 +106,13 @@ impl Totals {
                  {} looks at a health that said that its checkpoint stood still\n\n",
                 self.commands, self.sent_again, self.not_green
             ));
+        }
+        if !self.noticed.is_empty() {
+            let mut table = table(["damage", "how it was noticed and healed", "times"]);
+            for ((damage, noticed), times) in &self.noticed {
+                table.add_row([Cell::new(damage), Cell::new(noticed), number(times)]);
+            }
+            text.push_str(&format!("{table}\n\n"));
         }
         text
     }

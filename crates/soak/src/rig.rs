@@ -10,8 +10,10 @@
 //! time-out takes a second or two.
 
 use crate::clients::Acknowledged;
+use crate::damage::{Damage, Noticed, People};
 use crate::deployment::{Deployment, SERVICES};
 use parking_lot::Mutex;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,6 +23,8 @@ use testkit::{RedisServer, SmallDisk, TcpProxy};
 pub const CHANNEL: &str = "apphub:filestore";
 /// The bytes of a disk that is to be filled: room for the book of one schedule.
 const DISK_BYTES: u64 = 48 << 20;
+/// The database on such a disk.
+const DISK_FILE: &str = "book.db";
 /// Redis cuts a subscriber that is this far behind.
 const OUTPUT_LIMIT: &str = "pubsub 1mb 512kb 1";
 
@@ -76,6 +80,14 @@ pub struct Rig {
     pub shared: Arc<Shared>,
     /// How many trees have been put onto the disk behind filestore's back.
     pub bursts: u64,
+    /// Damage that nobody has looked at yet.
+    pub damage: Option<Damage>,
+    /// What was done to files so far.
+    pub damaged: Vec<String>,
+    /// How each damage was noticed and healed.
+    pub noticed: Vec<(&'static str, Noticed)>,
+    /// What people wrote.
+    pub people: People,
 }
 
 impl Rig {
@@ -115,7 +127,7 @@ impl Rig {
         ];
         for (service, (name, scheme)) in names.into_iter().enumerate() {
             if let Some(disk) = &disks[service] {
-                let path = disk.path().join("book.db");
+                let path = disk.path().join(DISK_FILE);
                 let url = format!("{scheme}{}", path.display());
                 set(SERVICES[service], name, url);
             }
@@ -135,6 +147,10 @@ impl Rig {
             disks,
             shared: Arc::new(shared),
             bursts: 0,
+            damage: None,
+            damaged: Vec::new(),
+            noticed: Vec::new(),
+            people: People::default(),
         }
     }
 
@@ -148,6 +164,25 @@ impl Rig {
         // First, so that nobody takes the new process's health for the old one's.
         self.shared.starts[service].fetch_add(1, Ordering::SeqCst);
         self.deployment.start(SERVICES[service]);
+    }
+
+    /// Starts a service again, if it starts.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub fn try_start_again(&mut self, service: usize) -> Result<(), String> {
+        self.shared.starts[service].fetch_add(1, Ordering::SeqCst);
+        self.deployment.try_start(SERVICES[service])
+    }
+
+    /// A service's database.
+    #[must_use]
+    pub fn store(&self, service: usize) -> PathBuf {
+        const FILES: [&str; 3] = ["filestore.db", "metastore.db", "timestore.duckdb"];
+        match &self.disks[service] {
+            Some(disk) => disk.path().join(DISK_FILE),
+            None => self.deployment.data_dir().join(FILES[service]),
+        }
     }
 
     /// The disk of a service's database.

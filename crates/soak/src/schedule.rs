@@ -5,6 +5,7 @@ mod finish;
 
 use crate::Random;
 use crate::clients::Client;
+use crate::damage::Noticed;
 use crate::deployment::LONG;
 use crate::health::{self, Seen};
 use crate::model::Counts;
@@ -62,6 +63,8 @@ pub struct Outcome {
     pub caught_up: Vec<(&'static str, Duration)>,
     /// What the watch on health saw.
     pub health: Seen,
+    /// How each damage done to files was noticed and healed.
+    pub noticed: Vec<(&'static str, Noticed)>,
 }
 
 impl Plan {
@@ -138,7 +141,10 @@ pub fn run(plan: &Plan) -> Result<Outcome, String> {
         Err(said) => {
             let kept = rig.deployment.keep();
             let kept = kept.display();
-            Err(format!("{said}\n  {plan:?}\n  kept for inspection: {kept}"))
+            let damaged = rig.damaged.join("; ");
+            Err(format!(
+                "{said}\n  {plan:?}\n  done to files: [{damaged}]\n  kept for inspection: {kept}"
+            ))
         }
     }
 }
@@ -188,6 +194,7 @@ fn play(plan: &Plan, rig: &mut Rig) -> Outcome {
         drop(over);
     });
     outcome.entries = rig.deployment.head();
+    outcome.noticed = std::mem::take(&mut rig.noticed);
     let acknowledged = shared.acknowledged.lock();
     outcome.commands = acknowledged.by_id.len() as u64;
     outcome.sent_again = acknowledged.sent_again;

@@ -1,6 +1,7 @@
 //! The shapes in which things fail: the outage matrix, and the deaths of processes and disks.
 
 use crate::Random;
+use crate::damage::{self, Kind};
 use crate::deployment::SERVICES;
 use crate::rig::{CHANNEL, LONGER_THAN_TIMEOUTS, Rig};
 use std::time::Duration;
@@ -39,11 +40,13 @@ pub enum Shape {
     SlowSubscriber,
     PublisherAway,
     SilentSubscription,
+    /// The files of a service that does not run.
+    Damaged(usize, Kind),
 }
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 34] = [
         Self::KillFilestore,
         Self::KillMetastore,
         Self::KillTimestore,
@@ -69,6 +72,28 @@ impl Shape {
         Self::SlowSubscriber,
         Self::PublisherAway,
         Self::SilentSubscription,
+        Self::DAMAGE[0],
+        Self::DAMAGE[1],
+        Self::DAMAGE[2],
+        Self::DAMAGE[3],
+        Self::DAMAGE[4],
+        Self::DAMAGE[5],
+        Self::DAMAGE[6],
+        Self::DAMAGE[7],
+        Self::DAMAGE[8],
+    ];
+
+    /// Damage of each kind to the files of each service.
+    pub const DAMAGE: [Self; 9] = [
+        Self::Damaged(FILESTORE, Kind::BitFlipped),
+        Self::Damaged(FILESTORE, Kind::TailCut),
+        Self::Damaged(FILESTORE, Kind::WritesDropped),
+        Self::Damaged(METASTORE, Kind::BitFlipped),
+        Self::Damaged(METASTORE, Kind::TailCut),
+        Self::Damaged(METASTORE, Kind::WritesDropped),
+        Self::Damaged(TIMESTORE, Kind::BitFlipped),
+        Self::Damaged(TIMESTORE, Kind::TailCut),
+        Self::Damaged(TIMESTORE, Kind::WritesDropped),
     ];
 
     /// The shapes of the bus: the outage matrix.
@@ -114,6 +139,15 @@ impl Shape {
             Self::SlowSubscriber => "slow subscriber cut by output limit",
             Self::PublisherAway => "publisher cannot publish",
             Self::SilentSubscription => "subscription silent",
+            Self::Damaged(FILESTORE, Kind::BitFlipped) => "filestore's file: bit flipped",
+            Self::Damaged(FILESTORE, Kind::TailCut) => "filestore's file: tail cut",
+            Self::Damaged(FILESTORE, Kind::WritesDropped) => "filestore's file: writes dropped",
+            Self::Damaged(METASTORE, Kind::BitFlipped) => "metastore's file: bit flipped",
+            Self::Damaged(METASTORE, Kind::TailCut) => "metastore's file: tail cut",
+            Self::Damaged(METASTORE, Kind::WritesDropped) => "metastore's file: writes dropped",
+            Self::Damaged(_, Kind::BitFlipped) => "timestore's file: bit flipped",
+            Self::Damaged(_, Kind::TailCut) => "timestore's file: tail cut",
+            Self::Damaged(_, Kind::WritesDropped) => "timestore's file: writes dropped",
         }
     }
 
@@ -134,6 +168,8 @@ impl Shape {
             Self::SlowSubscriber => "rs",
             Self::CutInFrame | Self::SilentSubscription => "s",
             Self::PublisherAway => "p",
+            // What it comes to is judged by comparing everything, so everything else is whole.
+            Self::Damaged(..) => "fmtdejrsp",
         }
     }
 
@@ -209,6 +245,9 @@ impl Shape {
             Self::SlowSubscriber => overrun_subscribers(rig),
             Self::PublisherAway => rig.publisher.refuse(),
             Self::SilentSubscription => rig.subscriber.swallow(b"$7\r\nmessage"),
+            Self::Damaged(service, kind) => {
+                damage::inject(rig, (service, kind, self.name()), random);
+            }
         }
     }
 
@@ -240,6 +279,7 @@ impl Shape {
                 rig.subscriber.heal();
             }
             Self::PublisherAway => rig.publisher.heal(),
+            Self::Damaged(..) => damage::heal(rig),
         }
     }
 }
@@ -268,6 +308,8 @@ mod tests {
         assert!(!Shape::KillAll.goes_with(Shape::PauseTimestore));
         assert!(!Shape::RedisDownAtStart.goes_with(Shape::ClientKill));
         assert!(Shape::KillMetastore.goes_with(Shape::RedisHalfOpen));
+        let damaged = Shape::DAMAGE[0];
+        assert!(!Shape::ALL.iter().any(|shape| shape.goes_with(damaged)));
         assert!(Shape::ALL.iter().all(|shape| !shape.goes_with(*shape)));
     }
 }

@@ -236,9 +236,10 @@ impl Process {
         kib.expect("the process has memory") * 1024
     }
 
-    /// All it printed, for a failure's message. Its two pipes are read by two threads: one may know of the end before the
-    /// other has read what explains it.
-    pub(crate) fn last_words(&self) -> String {
+    /// All that it printed, once it has ended. Its pipes are read by threads of their own, which may
+    /// not have read everything yet when the end is known.
+    #[must_use]
+    pub fn last_words(&self) -> String {
         self.stdout.wait_until_closed();
         self.stderr.wait_until_closed();
         format!("stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr())

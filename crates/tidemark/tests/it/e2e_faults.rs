@@ -40,6 +40,11 @@ fn a_journal_out_of_reach_and_full_disks_lose_and_double_nothing() {
 }
 
 #[test]
+fn damage_to_the_files_of_any_service_is_noticed_and_healed_or_harmless() {
+    run(&Plan::through(4, &Shape::DAMAGE));
+}
+
+#[test]
 fn schedules_of_faults_by_seed_lose_and_double_nothing() {
     for seed in 0..3 {
         run(&Plan::of_seed(seed));
