@@ -57,6 +57,37 @@ pub(crate) struct DiskError {
     pub(crate) source: Errno,
 }
 
+/// What tells whether an open file is still what it was, a change back of its modification time
+/// included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) inode: i64,
+    size_bytes: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(crate) fn of(file: &File, path: &str) -> Result<Self, DiskError> {
+        let stat = rustix::fs::fstat(file).map_err(failed("look at", path))?;
+        let nanos = |nanos| i64::try_from(nanos).unwrap_or(0);
+        Ok(Self {
+            inode: stat.st_ino.cast_signed(),
+            size_bytes: stat.st_size,
+            modified: (stat.st_mtime, nanos(stat.st_mtime_nsec)),
+            changed: (stat.st_ctime, nanos(stat.st_ctime_nsec)),
+        })
+    }
+
+    /// When its contents or what is said of it last changed, in milliseconds since 1970.
+    pub(crate) fn changed_ms(&self) -> i64 {
+        let (seconds, nanos) = self.changed;
+        seconds
+            .saturating_mul(1_000)
+            .saturating_add(nanos.div_euclid(1_000_000))
+    }
+}
+
 fn failed(what: &'static str, path: &str) -> impl FnOnce(Errno) -> DiskError {
     move |source| DiskError {
         what,

@@ -3,6 +3,7 @@
 use crate::backend::Opener;
 use crate::command::{Commands, OnStep};
 use crate::consumers::{Consumers, HoldOptions};
+use crate::hashing;
 use crate::metric;
 use crate::reconcile::Runners;
 use crate::s3::Buckets;
@@ -69,6 +70,8 @@ pub struct Filestore {
     pub(crate) store: Arc<Store>,
     pub(crate) scans: Arc<Scans>,
     pub(crate) runners: Runners,
+    /// How hashing in the background is doing.
+    pub(crate) hashing: hashing::Board,
     /// What is watched, while it is.
     pub(crate) watches: Mutex<Option<Arc<Watches>>>,
     pub(crate) commands: Commands,
@@ -114,6 +117,7 @@ impl Filestore {
             hold,
             scans: Arc::default(),
             runners: Runners::default(),
+            hashing: hashing::Board::default(),
             watches: Mutex::default(),
             commands,
             buckets,
@@ -132,6 +136,11 @@ impl Filestore {
     #[must_use]
     pub fn reader(&self) -> Arc<dyn JournalReader> {
         Arc::clone(&self.store) as Arc<dyn JournalReader>
+    }
+
+    /// Whether commands run just now.
+    pub(crate) fn has_commands(&self) -> bool {
+        self.command_slots.available_permits() < COMMANDS
     }
 
     /// Tells every new head of the journal.

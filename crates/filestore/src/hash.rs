@@ -1,6 +1,8 @@
 //! Digests of contents as clients name them: `sha256:<hex>`, also `sha1:`, `md5:` and `blake3:`;
 //! bare hex is sha256.
 
+pub(crate) mod content;
+
 use sha2::Digest as _;
 use std::fmt;
 use std::io::{self, Read};

@@ -9,6 +9,8 @@
 //!   │ │ └─ watch (inotify: which names to look at)
 //!   │ └─── rescan (by period)
 //!   └───── reconcile (jobs that people and commands ask for)
+//!
+//! hashing ─▶ contents of files without a hash, in the background ─▶ store::WriteTx
 //! ```
 //!
 //! The catalogue (`store`) has one writer and changes a node and the journal together. Files are
@@ -26,6 +28,7 @@ mod consumers;
 mod disk;
 mod filestore;
 mod hash;
+mod hashing;
 mod integrity;
 mod metric;
 mod mount;
@@ -45,6 +48,7 @@ mod watch;
 pub use command::{Answer, OnStep, Step};
 pub use consumers::{HoldOptions, JournalConsumer};
 pub use filestore::{Filestore, Options};
+pub use hashing::Hashing;
 pub use mount::MountError;
 pub use rescan::{Rescan, RescanOptions};
 pub use retention::RetentionOptions;

@@ -1,6 +1,7 @@
 //! Mounts: made, found, changed.
 
 use crate::Filestore;
+use crate::hashing::Policy;
 use crate::s3::{self, S3Error, Settings, SettingsError};
 use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
 use crate::store::{Cause, StoreError};
@@ -168,13 +169,14 @@ impl Filestore {
     }
 
     pub(crate) fn create_mount(&self, new: NewMount) -> Result<Mount, MountError> {
+        Policy::parse(&new.config)?;
         if let Some(key) = &new.mount_key
             && !is_key(key)
         {
             return Err(MountError::Key(key.clone()));
         }
         let found = self.find_root(&new)?;
-        self.store.write_blocking(move |tx| {
+        let made = self.store.write_blocking(move |tx| {
             let connection = tx.connection();
             if let Some(mount_key) = found.taken_by(&mount::all(connection)?) {
                 return Err(MountError::RootTaken {
@@ -212,7 +214,9 @@ impl Filestore {
             };
             mount::insert(tx, &cause, &mut made, facts)?;
             Ok(made)
-        })
+        });
+        self.hashing.mounts_changed();
+        made
     }
 
     /// Looks at what is to be mounted; a bucket must answer.
@@ -263,7 +267,7 @@ impl Filestore {
     }
 
     pub(crate) fn update_mount(&self, id: i64, patch: MountPatch) -> Result<Mount, MountError> {
-        self.store.write_blocking(move |tx| {
+        let changed = self.store.write_blocking(move |tx| {
             let mut mount =
                 store::mount::by_id(tx.connection(), id)?.ok_or(MountError::NoMount(id))?;
             mount.access_mode = patch.access_mode.unwrap_or(mount.access_mode);
@@ -276,6 +280,7 @@ impl Filestore {
             }
             if let Some(config) = patch.config {
                 s3::refuse_secrets(&config)?;
+                Policy::parse(&config)?;
                 mount.config = config;
             }
             if mount.backend_kind == BackendKind::S3 {
@@ -284,7 +289,9 @@ impl Filestore {
             }
             store::mount::update(tx, &mut mount)?;
             Ok(mount)
-        })
+        });
+        self.hashing.mounts_changed();
+        changed
     }
 }
 

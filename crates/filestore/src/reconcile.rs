@@ -17,7 +17,6 @@
 //! asked about if it agrees, so that whoever waits for it is told. A hash that was asked for is a
 //! fact of its own: `reconciled` again, with the `contentHash`.
 
-mod content;
 mod run;
 
 use crate::Filestore;

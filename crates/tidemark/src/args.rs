@@ -45,7 +45,7 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// Catalogue what is in a mount, or in all of them
     Scan(scan::ScanArgs),
-    /// Add and list mounts
+    /// Add, change and list mounts
     #[command(subcommand)]
     Mounts(mounts::MountsCommand),
     /// List what is in a directory

@@ -1,9 +1,9 @@
 //! One job, from its start to its end.
 
 use super::COMMAND;
-use super::content::{self, Hashed};
 use crate::backend::{Backend, BackendError};
 use crate::command::CommandError;
+use crate::hash::content::{self, Hashed, Terms};
 use crate::scan::{At, Part, Scope, Task, with_sources};
 use crate::store::job::{self, Job};
 use crate::store::{Cause, Node, StoreError, Verb, WriteTx, node};
@@ -231,10 +231,12 @@ impl Filestore {
         hashes: &mut Hashes,
     ) -> Result<Option<(String, Facts)>, JobError> {
         let place = self.commands.place(mount_id)?;
+        let gate = &mut |_| !cancel.is_cancelled();
         let hashed = match &place.backend {
-            Backend::Disk(disk) => content::hash(disk, path, cancel).map_err(BackendError::from),
+            Backend::Disk(disk) => content::hash(disk, path, gate).map_err(BackendError::from),
             Backend::Bucket(bucket) => {
-                content::hash_object(bucket, path, cancel).map_err(BackendError::from)
+                let hashed = content::hash_object(bucket, path, &Terms::default(), gate);
+                hashed.map_err(BackendError::from)
             }
         };
         match hashed {
@@ -243,8 +245,8 @@ impl Filestore {
                 hashes.bytes += facts.size_bytes.cast_unsigned();
                 Ok(Some((hash, facts)))
             }
-            Ok(Hashed::Cancelled) => Err(JobError::Stopped),
-            Ok(Hashed::Changing | Hashed::Gone) => {
+            Ok(Hashed::Stopped) => Err(JobError::Stopped),
+            Ok(Hashed::Other | Hashed::Fresh | Hashed::Changing | Hashed::Gone) => {
                 hashes.left_out += 1;
                 Ok(None)
             }

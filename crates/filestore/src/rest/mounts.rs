@@ -3,6 +3,7 @@
 use super::params::{limit, present, words};
 use super::{Data, State, data};
 use crate::Filestore;
+use crate::hashing::HashingStatus;
 use crate::mount::{MountPatch, NewAt, NewMount};
 use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
 use crate::watch::WatchStatus;
@@ -40,12 +41,15 @@ pub(super) struct WatchedMount {
     mount: Mount,
     /// ＋ How changes behind Tidemark's back are seen.
     watch: WatchStatus,
+    /// ＋ How files are hashed in the background; `null` if they are not.
+    hashing: Option<HashingStatus>,
 }
 
 impl WatchedMount {
     fn of(filestore: &Filestore, mount: Mount) -> Self {
         Self {
             watch: filestore.watch_status(&mount),
+            hashing: filestore.hashing_status(&mount),
             mount,
         }
     }
@@ -87,7 +91,8 @@ pub(super) struct CreateBody {
     #[serde(default)]
     labels: Vec<String>,
     state: Option<MountState>,
-    /// For the backend. Local: `crossFilesystems: true` lets scans enter other filesystems mounted
+    /// `hashing`: how files are hashed in the background: `true`, or an object of `minBytes`,
+    /// `maxBytes`, `pathGlobs`, `bytesPerSecond`, `concurrency`, `paused`. Local: `crossFilesystems: true` lets scans enter other filesystems mounted
     /// below. S3: `endpoint`, `region`, `allowHttp`, `forcePathStyle`, `credentialsFile`,
     /// `credentialsProfile`, `listPageKeys`; credentials themselves are refused, and come from the
     /// service's environment or the file.

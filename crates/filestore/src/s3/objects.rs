@@ -308,6 +308,11 @@ impl Bucket {
             .map_err(|error| self.failed("sign a URL of", path)(error.into()))
     }
 
+    /// What it is when an object's bytes cease to come.
+    pub(crate) fn unread(&self, path: &str, error: io::Error) -> S3Error {
+        self.failed("read", path)(Refusal::Local(error))
+    }
+
     /// Opens the object for reading from start to end in this thread.
     pub(crate) fn open(&self, path: &str) -> Result<(Object, ObjectReader), S3Error> {
         let (object, stream) = self.wait(self.get(path, None, None))?;

@@ -143,6 +143,13 @@ impl Scans {
             .map(|job| job.view())
     }
 
+    /// Whether a whole scan of the mount runs or waits.
+    pub(crate) fn is_scanning(&self, mount_id: i64) -> bool {
+        let jobs = self.jobs.lock();
+        jobs.iter()
+            .any(|job| job.mount_id == mount_id && job.is_whole && !job.is_ended())
+    }
+
     /// Asks a job to stop, and tells how it is.
     pub(crate) fn cancel(&self, id: &str) -> Option<ScanJob> {
         let jobs = self.jobs.lock();

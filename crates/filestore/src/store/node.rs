@@ -289,6 +289,24 @@ pub(crate) fn unhashed(
     Ok(nodes.collect::<Result<_, _>>()?)
 }
 
+/// All nodes of a mount that are not deleted, by path, after `after`; without its root.
+pub(crate) fn by_path(
+    connection: &Connection,
+    mount_id: i64,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Node>, StoreError> {
+    const SQL: &str = select_nodes!(
+        "INDEXED BY nodes_by_path
+         WHERE n.mount_id = ?1 AND n.path > ?2 AND n.state <> 'deleted'
+         ORDER BY n.path LIMIT ?3"
+    );
+    let mut statement = connection.prepare_cached(SQL)?;
+    let params = params![mount_id, after, limit.cast_signed()];
+    let nodes = statement.query_map(params, Node::from_row)?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
 /// A mount's root.
 pub(crate) fn root(connection: &Connection, mount_id: i64) -> Result<Node, StoreError> {
     let root = match at(connection, mount_id, "")? {

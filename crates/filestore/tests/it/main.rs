@@ -15,6 +15,7 @@ mod crash;
 mod download;
 mod events;
 mod file_faults;
+mod hashing;
 mod hostile;
 mod idempotency;
 mod journal_api;

@@ -1,19 +1,24 @@
-//! `mounts add` and `mounts list`.
+//! `mounts add`, `mounts set` and `mounts list`.
+
+mod settings;
 
 use super::{Outcome, rows_in, text};
 use crate::args::Reading;
-use crate::client::Services;
+use crate::client::{Service, Services};
 use crate::output::{Column, Row, Rows, escape, say};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use settings::{BucketArgs, HashingArgs};
 use std::path::PathBuf;
 
 /// `tidemark mounts`
 #[derive(Subcommand, Debug)]
 pub enum MountsCommand {
-    /// Make a folder of filestore's machine a mount
+    /// Make a folder of filestore's machine, or a bucket, a mount
     Add(MountsAddArgs),
+    /// Change a mount
+    Set(MountsSetArgs),
     /// List the mounts
     List(MountsListArgs),
 }
@@ -21,7 +26,8 @@ pub enum MountsCommand {
 /// `tidemark mounts add`
 #[derive(Args, Debug)]
 pub struct MountsAddArgs {
-    /// The folder
+    /// The folder, or the bucket as `s3://BUCKET` or `s3://BUCKET/PREFIX`
+    #[arg(value_name = "DIR|s3://BUCKET/PREFIX")]
     pub dir: PathBuf,
     /// The mount's key; without it, made from the folder's name
     #[arg(long, value_name = "KEY")]
@@ -29,6 +35,37 @@ pub struct MountsAddArgs {
     /// Whether commands may change files in it
     #[arg(long, value_enum, default_value = "rw")]
     pub access: Access,
+    /// Where a bucket is, and who asks for it.
+    #[command(flatten)]
+    pub bucket: BucketArgs,
+    /// What is hashed in the background.
+    #[command(flatten)]
+    pub hashing: HashingArgs,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `tidemark mounts set`
+#[derive(Args, Debug)]
+pub struct MountsSetArgs {
+    /// The mount's key or id
+    pub mount: String,
+    /// Whether commands may change files in it
+    #[arg(long, value_enum)]
+    pub access: Option<Access>,
+    /// Whether it is in use; of an inactive one the nodes are kept, and nothing else is done
+    #[arg(long, value_enum)]
+    pub state: Option<State>,
+    /// Its name for people; empty takes it away
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where a bucket is, and who asks for it.
+    #[command(flatten)]
+    pub bucket: BucketArgs,
+    /// What is hashed in the background.
+    #[command(flatten)]
+    pub hashing: HashingArgs,
     /// How to print, and where the services are.
     #[command(flatten)]
     pub reading: Reading,
@@ -51,27 +88,42 @@ pub enum Access {
     Ro,
 }
 
+impl Access {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Rw => "rw",
+            Self::Ro => "ro",
+        }
+    }
+}
+
+/// Whether a mount is in use.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is
+    Active,
+    /// It is not
+    Inactive,
+}
+
 impl MountsCommand {
     /// What every command of these takes.
     #[must_use]
     pub fn reading(&self) -> &Reading {
         match self {
             Self::Add(args) => &args.reading,
+            Self::Set(args) => &args.reading,
             Self::List(args) => &args.reading,
         }
     }
 }
 
 pub(crate) fn run(services: &Services, command: &MountsCommand) -> anyhow::Result<Outcome> {
+    let filestore = &services.filestore;
     let rows = match command {
-        MountsCommand::Add(args) => vec![add(services, args)?],
-        MountsCommand::List(_) => {
-            let filestore = &services.filestore;
-            let request = filestore
-                .get("/v1/backend-mounts")
-                .query(&[("limit", "1000")]);
-            rows_in(filestore.data(request)?, &["mounts"])
-        }
+        MountsCommand::Add(args) => vec![add(filestore, args)?],
+        MountsCommand::Set(args) => vec![set(filestore, args)?],
+        MountsCommand::List(_) => list(filestore)?,
     };
     let columns = vec![
         Column::number("id"),
@@ -79,42 +131,153 @@ pub(crate) fn run(services: &Services, command: &MountsCommand) -> anyhow::Resul
         Column::text("backendKind"),
         Column::text("accessMode"),
         Column::text("state"),
-        Column::text("rootPath"),
+        Column::text("location"),
+        Column::text("hashes"),
     ];
     let mut out = Rows::stdout(command.reading().output, columns);
-    for row in &rows {
-        out.push(row)?;
+    for mut row in rows {
+        row.insert("location".to_owned(), location(&row).into());
+        row.insert("hashes".to_owned(), hashes(&row).into());
+        out.push(&row)?;
     }
     out.finish()?;
     Ok(Outcome::Good)
 }
 
-fn add(services: &Services, args: &MountsAddArgs) -> anyhow::Result<Row> {
-    let root = std::path::absolute(&args.dir)
-        .with_context(|| format!("{} is no path", args.dir.display()))?;
-    let root = root
-        .to_str()
-        .context("the path of a mount's root must be UTF-8")?;
-    let access = match args.access {
-        Access::Rw => "rw",
-        Access::Ro => "ro",
+fn list(filestore: &Service) -> anyhow::Result<Vec<Row>> {
+    let request = filestore.get("/v1/backend-mounts");
+    let data = filestore.data(request.query(&[("limit", "1000")]))?;
+    Ok(rows_in(data, &["mounts"]))
+}
+
+/// Where its bytes are: the folder, or the bucket and the prefix.
+fn location(mount: &Row) -> String {
+    match text(mount, "bucket") {
+        "" => text(mount, "rootPath").to_owned(),
+        bucket => format!("s3://{bucket}/{}", text(mount, "prefix"))
+            .trim_end_matches('/')
+            .to_owned(),
+    }
+}
+
+/// How hashing in the background is doing, in a word or two.
+fn hashes(mount: &Row) -> String {
+    let Some(Value::Object(hashing)) = mount.get("hashing") else {
+        return "off".to_owned();
     };
-    // Without a key, filestore makes one from the folder's name.
-    let body = json!({"mountKey": args.key, "backendKind": "local", "accessMode": access,
-        "rootPath": root});
-    let filestore = &services.filestore;
-    let request = filestore
-        .request(reqwest::Method::POST, "/v1/backend-mounts")
-        .json(&body);
-    match filestore.data(request)? {
-        Value::Object(mount) => {
-            let key = text(&mount, "mountKey");
-            say(format_args!(
-                "`tidemark scan {}` catalogues it",
-                escape(key)
-            ));
-            Ok(mount)
+    let number = |key: &str| hashing.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let left_out = number("unreadableFiles") + number("changingFiles");
+    let mut shown = text(hashing, "state").to_owned();
+    match number("pendingFiles") {
+        0 => {}
+        files => shown.push_str(&format!(", {files} files to go")),
+    }
+    if left_out > 0 {
+        shown.push_str(&format!(", {left_out} left out"));
+    }
+    shown
+}
+
+fn add(filestore: &Service, args: &MountsAddArgs) -> anyhow::Result<Row> {
+    let mut config = Map::new();
+    args.hashing.put_into(&mut config);
+    let bucket = args.dir.to_str().and_then(|dir| dir.strip_prefix("s3://"));
+    let (kind, at) = if let Some(bucket) = bucket {
+        args.bucket.put_into(&mut config)?;
+        let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
+        (
+            "s3",
+            vec![("bucket", bucket.to_owned()), ("prefix", prefix.to_owned())],
+        )
+    } else {
+        if let Some(flag) = args.bucket.given() {
+            bail!("{flag} is of buckets: name one as s3://BUCKET/PREFIX");
         }
+        let root = std::path::absolute(&args.dir)
+            .with_context(|| format!("{} is no path", args.dir.display()))?;
+        let root = root
+            .to_str()
+            .context("the path of a mount's root must be UTF-8")?;
+        ("local", vec![("rootPath", root.to_owned())])
+    };
+    // Without a key, filestore makes one from the folder's or the bucket's name.
+    let mut body = Map::from_iter([
+        ("mountKey".to_owned(), json!(args.key)),
+        ("backendKind".to_owned(), kind.into()),
+        ("accessMode".to_owned(), args.access.word().into()),
+        ("config".to_owned(), Value::Object(config)),
+    ]);
+    body.extend(
+        at.into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into())),
+    );
+    let request = filestore.request(reqwest::Method::POST, "/v1/backend-mounts");
+    let mount = object(filestore, filestore.data(request.json(&body))?)?;
+    let key = escape(text(&mount, "mountKey"));
+    say(format_args!("`tidemark scan {key}` catalogues it"));
+    Ok(mount)
+}
+
+fn set(filestore: &Service, args: &MountsSetArgs) -> anyhow::Result<Row> {
+    let is_meant = |mount: &Row| {
+        let id = mount.get("id").and_then(Value::as_i64);
+        text(mount, "mountKey") == args.mount || id.is_some_and(|id| args.mount == id.to_string())
+    };
+    let mut mounts = list(filestore)?;
+    let Some(at) = mounts.iter().position(is_meant) else {
+        bail!(
+            "there is no mount {}; see `tidemark mounts list`",
+            escape(&args.mount)
+        );
+    };
+    let mount = mounts.swap_remove(at);
+    let mut patch = Map::new();
+    if let Some(access) = args.access {
+        patch.insert("accessMode".to_owned(), access.word().into());
+    }
+    if let Some(state) = args.state {
+        let word = match state {
+            State::Active => "active",
+            State::Inactive => "inactive",
+        };
+        patch.insert("state".to_owned(), word.into());
+    }
+    if let Some(name) = &args.name {
+        let name = Some(name).filter(|name| !name.is_empty());
+        patch.insert("displayName".to_owned(), json!(name));
+    }
+    let before = match mount.get("config") {
+        Some(Value::Object(config)) => config.clone(),
+        _ => Map::new(),
+    };
+    let mut config = before.clone();
+    args.hashing.put_into(&mut config);
+    match args.bucket.given() {
+        Some(flag) if text(&mount, "backendKind") != "s3" => {
+            bail!(
+                "{flag} is of buckets, and {} is a folder",
+                escape(&args.mount)
+            )
+        }
+        Some(_) => args.bucket.put_into(&mut config)?,
+        None => {}
+    }
+    if config != before {
+        patch.insert("config".to_owned(), Value::Object(config));
+    }
+    if patch.is_empty() {
+        bail!("nothing to change: say what, for example --access ro or --hash on");
+    }
+    let id = mount.get("id").and_then(Value::as_i64);
+    let id = id.context("the mount has no id")?;
+    let path = format!("/v1/backend-mounts/{id}");
+    let request = filestore.request(reqwest::Method::PATCH, &path);
+    object(filestore, filestore.data(request.json(&patch))?)
+}
+
+fn object(filestore: &Service, mount: Value) -> anyhow::Result<Row> {
+    match mount {
+        Value::Object(mount) => Ok(mount),
         _ => Err(filestore.garbled("the mount is not an object").into()),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use axum::Router;
 use feed::consumer::ConsumerHandle;
 use feed::rest::{self, ConsumerView};
-use filestore::{Filestore, Rescan, RescanOptions, RetentionOptions, Watch, WatchOptions};
+use filestore::{Filestore, Hashing, Rescan, RescanOptions, RetentionOptions, Watch, WatchOptions};
 use httpkit::metric::{REQUEST_DURATION_BUCKETS_SECONDS, REQUEST_DURATION_SECONDS};
 use httpkit::{App, Tokens};
 use journal::SystemClock;
@@ -225,6 +225,7 @@ impl Running {
     pub fn run(mut self, runtime: &Runtime) -> anyhow::Result<()> {
         let watch = self.watch();
         let rescan = self.rescan()?;
+        let hashing = self.hash()?;
         self.retain(runtime);
         let served = std::mem::take(&mut self.served);
         let outcome = runtime.block_on(async {
@@ -242,6 +243,7 @@ impl Running {
         });
         drop(watch);
         drop(rescan);
+        drop(hashing);
         self.close()?;
         outcome.map(drop)
     }
@@ -271,6 +273,16 @@ impl Running {
         let rescan = Rescan::start(Arc::clone(filestore), options)
             .context("the thread that scans again cannot be started")?;
         Ok(Some(rescan))
+    }
+
+    /// Files of mounts whose configuration asks for it get their content hash.
+    fn hash(&self) -> anyhow::Result<Option<Hashing>> {
+        let Some(filestore) = &self.filestore else {
+            return Ok(None);
+        };
+        let hashing = Hashing::start(Arc::clone(filestore))
+            .context("the thread that hashes files cannot be started")?;
+        Ok(Some(hashing))
     }
 
     /// Old entries go once the consumers that filestore knows have applied them.

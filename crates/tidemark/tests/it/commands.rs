@@ -169,7 +169,8 @@ fn mounts_are_listed_and_added() {
     let ran = services.run(&["mounts", "list", "-o", "csv"]);
     assert_eq!(
         ran.out,
-        "id,mountKey,backendKind,accessMode,state,rootPath\n1,data,local,rw,active,/srv/data\n"
+        "id,mountKey,backendKind,accessMode,state,location,hashes\n\
+         1,data,local,rw,active,/srv/data,off\n"
     );
     let ran = services.run(&[
         "mounts",
@@ -188,10 +189,137 @@ fn mounts_are_listed_and_added() {
     let root = services.dir.path().join("Some Films");
     assert_eq!(
         body,
-        json!({"mountKey": null, "backendKind": "local", "accessMode": "ro", "rootPath": root})
+        json!({"mountKey": null, "backendKind": "local", "accessMode": "ro", "rootPath": root,
+            "config": {}})
     );
     assert_eq!(ran.json()[0]["id"], json!(4));
     assert!(ran.err.contains("tidemark scan some-films"), "{}", ran.err);
+}
+
+/// What `mounts` asks to be made or changed, of a bucket's mount among others.
+fn asked_of_mounts(args: &[&str]) -> (Ran, Option<serde_json::Value>) {
+    let services = Services::new(
+        |asked: &Asked| match asked.line().as_str() {
+            "GET /v1/backend-mounts" => data(json!({"mounts": [
+                {"id": 1, "mountKey": "data", "backendKind": "local", "rootPath": "/srv/data",
+                    "config": {"crossFilesystems": true}},
+                {"id": 2, "mountKey": "films", "backendKind": "s3", "bucket": "b", "prefix": "p",
+                    "config": {"region": "eu-west-1", "hashing": {"minBytes": 7}}}]})),
+            "POST /v1/backend-mounts"
+            | "PATCH /v1/backend-mounts/1"
+            | "PATCH /v1/backend-mounts/2" => data(json!({"id": 2, "mountKey": "films",
+                "bucket": "b", "prefix": "p", "hashing": {"state": "hashing", "pendingFiles": 3,
+                "unreadableFiles": 1}})),
+            _ => Answer::not_found(),
+        },
+        nothing,
+        nothing,
+    );
+    let ran = services.run(&[&["mounts"], args].concat());
+    let asked = services.filestore.asked();
+    let asked = asked.iter().find(|asked| asked.method != "GET");
+    (
+        ran,
+        asked.map(|asked| json!({"ask": asked.line(), "body": asked.json()})),
+    )
+}
+
+#[test]
+fn a_bucket_is_mounted_by_its_url_and_flags() {
+    let (ran, asked) = asked_of_mounts(&[
+        "add",
+        "s3://b/p/q",
+        "--key",
+        "films",
+        "--region",
+        "eu-west-1",
+        "--endpoint",
+        "http://127.0.0.1:9000",
+        "--path-style",
+        "false",
+        "--allow-http",
+        "--credentials-file",
+        "keys",
+        "--credentials-profile",
+        "work",
+        "--hash",
+        "on",
+        "-o",
+        "csv",
+    ]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out
+            .contains(",s3://b/p,\"hashing, 3 files to go, 1 left out\"\n"),
+        "{ran:?}"
+    );
+    let mut asked = asked.unwrap();
+    let file = asked["body"]["config"]["credentialsFile"].take();
+    assert!(file.as_str().unwrap().starts_with('/') && file.as_str().unwrap().ends_with("/keys"));
+    assert_eq!(
+        asked["body"],
+        json!({"mountKey": "films", "backendKind": "s3", "accessMode": "rw", "bucket": "b",
+            "prefix": "p/q", "config": {"region": "eu-west-1", "endpoint": "http://127.0.0.1:9000",
+            "forcePathStyle": false, "allowHttp": true, "credentialsFile": null,
+            "credentialsProfile": "work", "hashing": {}}})
+    );
+    let (ran, asked) = asked_of_mounts(&["add", "folder", "--region", "x"]);
+    assert_eq!((ran.code, asked), (1, None));
+    assert!(ran.err.contains("--region is of buckets"), "{ran:?}");
+}
+
+#[test]
+fn of_a_mount_only_what_is_named_is_changed() {
+    for (args, ask, body) in [
+        (
+            &[
+                "set", "data", "--access", "ro", "--state", "inactive", "--name", "",
+            ][..],
+            "PATCH /v1/backend-mounts/1",
+            json!({"accessMode": "ro", "state": "inactive", "displayName": null}),
+        ),
+        (
+            &[
+                "set",
+                "1",
+                "--hash-max-bytes",
+                "9",
+                "--hash-glob",
+                "*.a",
+                "--hash-glob",
+                "*.b",
+            ],
+            "PATCH /v1/backend-mounts/1",
+            json!({"config": {"crossFilesystems": true,
+                "hashing": {"maxBytes": 9, "pathGlobs": ["*.a", "*.b"]}}}),
+        ),
+        (
+            &["set", "films", "--hash", "pause", "--region", "eu-west-2"],
+            "PATCH /v1/backend-mounts/2",
+            json!({"config": {"region": "eu-west-2", "hashing": {"minBytes": 7, "paused": true}}}),
+        ),
+        (
+            &["set", "films", "--hash", "off"],
+            "PATCH /v1/backend-mounts/2",
+            json!({"config": {"region": "eu-west-1", "hashing": false}}),
+        ),
+    ] {
+        let (ran, asked) = asked_of_mounts(args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(asked, Some(json!({"ask": ask, "body": body})), "{args:?}");
+    }
+    for (args, words) in [
+        (&["set", "none", "--hash", "on"][..], "no mount none"),
+        (&["set", "data"], "nothing to change"),
+        (
+            &["set", "data", "--region", "x"],
+            "is of buckets, and data is a folder",
+        ),
+    ] {
+        let (ran, asked) = asked_of_mounts(args);
+        assert_eq!((ran.code, asked), (1, None), "{ran:?}");
+        assert!(ran.err.contains(words), "{ran:?}");
+    }
 }
 
 #[test]

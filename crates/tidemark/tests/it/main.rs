@@ -12,6 +12,7 @@ mod docs;
 mod e2e_books;
 mod e2e_dead_letters;
 mod e2e_faults;
+mod e2e_hashing;
 mod e2e_journal;
 mod e2e_outage;
 mod e2e_rebuild;

@@ -3,10 +3,14 @@ WITH changes AS (
         *,
         {key} AS group_key,
         -- A file that was there before and has other contents now. Commands that only touch a
-        -- node's metadata are updates too.
+        -- node's metadata, and hashes of what a file is, are updates too.
         kind = 'file' AND file_delta = 0 AND state IN ('active', 'inconsistent') AND (
             event_type = 'filestore.node.uploaded'
-            OR (event_type = 'filestore.node.updated' AND coalesce(command, '') NOT ILIKE '%metadata%')
+            OR (
+                event_type = 'filestore.node.updated'
+                AND coalesce(command, '') NOT ILIKE '%metadata%'
+                AND coalesce(command, '') <> 'hash'
+            )
             OR (event_type = 'filestore.node.reconciled' AND size_delta <> 0)
         ) AS is_rewrite,
         previous_path IS NOT NULL

@@ -1,0 +1,237 @@
+//! Content hashes in the background, for the mounts whose configuration asks for them.
+//!
+//! ```text
+//! nodes without a hash ──▶ due ──▶ readers (paced, yielding) ──▶ results ──▶ one transaction
+//!   (a pass, then the journal)      (threads of the mount)                    of many nodes
+//! ```
+//!
+//! - **What is to be done** the nodes say ([`due`]): there is no queue that could be lost or grow,
+//!   and what was done before a crash is not done again.
+//! - **A hash is of what the catalogue knows.** A file is read only if it is what its node says and
+//!   has been quiet for a moment; it must be the same after it was read ([`crate::hash::content`]);
+//!   and its node must still be of that state when the hash is written. So a stale hash is never
+//!   stored, whoever writes meanwhile.
+//! - **It stands back.** A mount has a pace ([`pace`]) and a number of files that are read at once.
+//!   Before each read it waits while the mount is scanned, and a moment while commands run: they
+//!   are slowed little, and hashing never starves.
+//! - **What cannot be hashed** is counted and left: a file that cannot be read until it changes or
+//!   the service starts again; one that keeps changing until the journal tells of it again. A mount
+//!   that cannot be reached is waited for, and nothing of it is counted.
+//! - Each hash is journalled as `filestore.node.updated` by the command `hash`, so that it comes to
+//!   the other books like everything else.
+
+mod due;
+mod pace;
+mod policy;
+mod status;
+mod work;
+
+pub(crate) use policy::Policy;
+pub(crate) use status::HashingStatus;
+
+use crate::store::mount::{self, Mount, MountState};
+use crate::{Filestore, StoreError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
+use serde_json::Value;
+use status::Progress;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The command's name in the journal.
+pub(crate) const COMMAND: &str = "hash";
+
+/// How often whoever waits looks whether it is over, or whether the settings have changed.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What the hashing of one filestore is known by to the rest of it.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    /// Moves when a mount was made or changed.
+    changes: AtomicU64,
+    progress: Mutex<HashMap<i64, Arc<Progress>>>,
+}
+
+impl Board {
+    /// A mount was made or changed.
+    pub(crate) fn mounts_changed(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    fn progress(&self, mount_id: i64) -> Option<Arc<Progress>> {
+        self.progress.lock().get(&mount_id).map(Arc::clone)
+    }
+}
+
+/// The threads that hash. They stop when this is dropped or the filestore is closed.
+#[derive(Debug)]
+pub struct Hashing {
+    stop: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hashing {
+    /// Starts to hash what mounts ask for, now and later.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(filestore: Arc<Filestore>) -> std::io::Result<Self> {
+        status::describe();
+        let (stop, stopped) = bounded(0);
+        let thread = std::thread::Builder::new()
+            .name("filestore-hashing".to_owned())
+            .spawn(move || {
+                Supervisor {
+                    filestore,
+                    running: HashMap::new(),
+                }
+                .run(&stopped);
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Stops, and waits until nothing is read any more. Blocks.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the hashing thread panicked");
+        }
+    }
+}
+
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A mount that is being hashed.
+struct Running {
+    /// What it follows.
+    settings: Value,
+    stop: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a hashing thread of a mount panicked");
+        }
+    }
+}
+
+/// Sees to it that each mount with a policy has its threads, and no other.
+struct Supervisor {
+    filestore: Arc<Filestore>,
+    running: HashMap<i64, Running>,
+}
+
+impl Supervisor {
+    fn run(mut self, stopped: &Receiver<Infallible>) {
+        let mut seen = None;
+        loop {
+            let changes = self.filestore.hashing.changes.load(Ordering::Acquire);
+            if seen != Some(changes) {
+                match self.follow_settings() {
+                    Ok(()) => seen = Some(changes),
+                    Err(StoreError::Closed) => return,
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(error, "settings of hashing cannot be read");
+                    }
+                }
+            }
+            let board = self.filestore.hashing.progress.lock();
+            status::measure(board.values().map(|progress| &**progress));
+            drop(board);
+            if !matches!(stopped.recv_timeout(POLL), Err(RecvTimeoutError::Timeout))
+                || self.filestore.closing.is_cancelled()
+            {
+                return;
+            }
+        }
+    }
+
+    fn follow_settings(&mut self) -> Result<(), StoreError> {
+        let mounts = self.filestore.store.read(mount::all)?;
+        let mut wanted: HashMap<i64, (Value, Policy)> = HashMap::new();
+        for mount in &mounts {
+            if let Some(policy) = policy_of(mount) {
+                let settings = mount.config.get("hashing").cloned().unwrap_or_default();
+                wanted.insert(mount.id, (settings, policy));
+            }
+        }
+        self.running.retain(|id, running| {
+            wanted
+                .get(id)
+                .is_some_and(|(settings, _)| *settings == running.settings)
+        });
+        let is_running = |id: &i64| self.running.contains_key(id);
+        self.filestore
+            .hashing
+            .progress
+            .lock()
+            .retain(|id, _| is_running(id));
+        for (id, (settings, policy)) in wanted {
+            if !self.running.contains_key(&id) {
+                self.start(id, settings, policy);
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, mount_id: i64, settings: Value, policy: Policy) {
+        let (stop, stopped) = bounded(0);
+        let progress = Arc::new(Progress::default());
+        let work = work::Work::new(
+            Arc::clone(&self.filestore),
+            mount_id,
+            policy,
+            Arc::clone(&progress),
+            stopped,
+        );
+        let thread = std::thread::Builder::new()
+            .name(format!("hash-{mount_id}"))
+            .spawn(move || work.run());
+        match thread {
+            Ok(thread) => {
+                let mut board = self.filestore.hashing.progress.lock();
+                board.insert(mount_id, progress);
+                let running = Running {
+                    settings,
+                    stop: Some(stop),
+                    thread: Some(thread),
+                };
+                self.running.insert(mount_id, running);
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(mount_id, error, "no thread to hash a mount");
+            }
+        }
+    }
+}
+
+/// The policy to be followed now.
+fn policy_of(mount: &Mount) -> Option<Policy> {
+    // It was looked at when it was set.
+    let policy = Policy::parse(&mount.config).ok().flatten()?;
+    (mount.state == MountState::Active && !policy.is_paused).then_some(policy)
+}
