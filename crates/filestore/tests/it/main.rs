@@ -30,6 +30,8 @@ mod rollups;
 mod roots;
 mod s3;
 mod scan;
+mod signatures;
+mod sigv4;
 mod support;
 mod transfer;
 mod unprivileged;
