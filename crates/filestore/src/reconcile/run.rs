@@ -117,6 +117,13 @@ impl Filestore {
             Some(after) => (after.journal_id > began).then_some(Verb::Missing(job.reason)),
             None => None,
         };
+        // With the hash, if there is one now.
+        let after = match after {
+            Some(node) => self
+                .store
+                .read(|connection| node::by_id(connection, node.id))?,
+            None => None,
+        };
         Ok(outcome(
             job,
             before.as_ref(),

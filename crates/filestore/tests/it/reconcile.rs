@@ -159,6 +159,9 @@ async fn children_are_compared_and_hashed_when_asked_for() {
         let hash = format!("blake3:{}", blake3_hex(contents));
         assert_eq!(node.data()["contentHash"], hash, "{path}");
     }
+    let job = reconcile(&server, json!({ "path": "d/a", "requestedHash": true })).await;
+    let hash = format!("blake3:{}", blake3_hex("d/a"));
+    assert_eq!(job["result"]["contentHash"], hash, "{job}");
     assert_eq!(server.by_path("outside").await.data()["sizeBytes"], 7);
     let root = reconcile(&server, json!({ "path": "", "detectChildren": true })).await;
     assert_eq!(root["status"], "succeeded", "{root}");
@@ -209,6 +212,45 @@ async fn jobs_are_listed_and_can_be_cancelled() {
         "skipped",
         "it has ended already"
     );
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_runs_is_stopped_and_leaves_the_mount_to_the_next() {
+    let server = Server::start().await;
+    write(&server, "d/file", "12345");
+    // It takes no room, and longer to hash than a test runs.
+    let endless = std::fs::File::create(server.root.join("d/endless")).unwrap();
+    endless.set_len(1 << 40).unwrap();
+    server.scan().await;
+    let head = server.head();
+    let asked = ask(
+        &server,
+        json!({ "path": "d/endless", "requestedHash": true }),
+    )
+    .await;
+    let id = asked.data()["job"]["id"].as_i64().unwrap();
+    let path = format!("/v1/reconciliation/jobs/{id}");
+    testkit::wait_for_async("the job to run", LONG, async || {
+        let job = server.get(&path).await.data().clone();
+        if job["status"] == "running" {
+            Ok(())
+        } else {
+            Err(job)
+        }
+    })
+    .await;
+    let stopping = server.send(server.request(Method::DELETE, &path)).await;
+    assert_eq!(stopping.status.as_u16(), 202);
+    let stopped = ended(&server, id).await;
+    assert_eq!(stopped["status"], "cancelled", "{stopped}");
+    assert!(stopped["completedAt"].is_string() && stopped["error"].is_null());
+    let told_of = server.told(head);
+    let last = told_of.last().unwrap();
+    assert_eq!(*last, told("reconciliation.job.cancelled", "d/endless", 0));
+    assert!(server.by_path("d/endless").await.data()["contentHash"].is_null());
+    let next = reconcile(&server, json!({ "path": "d/file", "requestedHash": true })).await;
+    assert_eq!(next["status"], "succeeded", "{next}");
     server.close().await;
 }
 

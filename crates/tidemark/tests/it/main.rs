@@ -16,6 +16,7 @@ mod e2e_hashing;
 mod e2e_journal;
 mod e2e_outage;
 mod e2e_rebuild;
+mod e2e_reconcile;
 mod e2e_retention;
 mod e2e_slow_book;
 mod fake;
