@@ -21,6 +21,8 @@
 //!   A new file in the place of one that is nowhere else keeps the node: that is how editors save.
 //! - A node that is gone is `missing`, never deleted, and comes back as itself: at its path, or
 //!   wherever its identity is found.
+//! - If the file whose node a new one took over is found after all, in whichever scan, it gets its
+//!   node back ([`former`]).
 //! - What cannot be seen is reported, and what is known of it stays as it is.
 //! - A root that is another directory than the one the nodes were found in is refused until
 //!   somebody says that it is meant: most likely a disk is not mounted, and its empty mount point
@@ -38,6 +40,7 @@
 
 mod compare;
 mod drift;
+mod former;
 mod job;
 mod lookup;
 mod matching;
@@ -49,6 +52,7 @@ mod starts;
 mod task;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod visit;
 mod write;
 
@@ -67,6 +71,7 @@ use journal::{CommandCompleted, JournalId, Text};
 use lookup::Lookup;
 use scratch::Scratch;
 use starts::{Seen, Starts};
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -279,13 +284,26 @@ impl<'s> Scan<'s> {
     }
 
     fn run(&self) -> Result<(ScanReport, Aside), ScanError> {
-        let scratch = Scratch::open()?;
-        let (tree, progress) = (Arc::clone(&self.tree), Arc::clone(&self.options.progress));
-        let mut writing = Writing::new(self.mount_id, scratch, tree, progress);
-        writing.command = self.task.command;
-        writing.reason = self.task.reason;
-        let (writing, seen) = self.walk(Box::new(writing))?;
-        self.finish(writing, seen)
+        let (mut scope, mut given_back) = (self.task.scope.clone(), HashSet::new());
+        loop {
+            let scratch = Scratch::open()?;
+            let (tree, progress) = (Arc::clone(&self.tree), Arc::clone(&self.options.progress));
+            let mut writing = Writing::new(self.mount_id, scratch, tree, progress);
+            writing.command = self.task.command;
+            writing.reason = self.task.reason;
+            let (mut writing, seen) = self.walk(Box::new(writing), &scope)?;
+            let nodes = self.give_back(&writing.scratch)?;
+            if nodes.is_empty() {
+                writing.given_back = given_back;
+                return self.finish(writing, seen);
+            }
+            scope.add(&nodes);
+            given_back.extend(nodes.iter().map(|node| node.id));
+            self.options.progress.start_over();
+            if let Some(entrance) = &self.walk_options.entrance {
+                entrance.start_over();
+            }
+        }
     }
 
     /// What follows when all has been seen.
@@ -297,6 +315,7 @@ impl<'s> Scan<'s> {
         let expected = if self.is_fresh {
             0
         } else {
+            writing.is_unfinished = self.resume(&writing.scratch)?;
             writing.scratch.len()?
         };
         if expected > 0 {
@@ -318,11 +337,16 @@ impl<'s> Scan<'s> {
         if writing.scratch.has_agreeing()? {
             writing = self.write_all(writing, Writing::write_agreeing)?;
         }
+        self.forget_formers()?;
         self.complete(writing, seen)
     }
 
     /// Goes over the tree; differences are taken down, or, in a fresh mount, written.
-    fn walk(&self, writing: Box<Writing>) -> Result<(Box<Writing>, Seen), ScanError> {
+    fn walk(
+        &self,
+        writing: Box<Writing>,
+        begins: &Scope,
+    ) -> Result<(Box<Writing>, Seen), ScanError> {
         let (sender, receiver) = crossbeam_channel::bounded(CHANNEL);
         let threads = std::thread::available_parallelism()
             .map_or(2, usize::from)
@@ -352,7 +376,7 @@ impl<'s> Scan<'s> {
         std::thread::scope(|scope| {
             let walker = scope.spawn(|| {
                 let mut seen = Seen::default();
-                let starts = match &self.task.scope {
+                let starts = match begins {
                     Scope::Mount => vec![walk::Start {
                         path: String::new(),
                         identity: None,
@@ -362,8 +386,9 @@ impl<'s> Scan<'s> {
                         Some(comparer) => {
                             let mut starts = Starts::new(&self.tree, &self.walk_options, comparer);
                             parts.iter().try_for_each(|part| starts.add(part))?;
-                            seen.unknown = starts.unknown;
-                            starts.starts
+                            let (starts, unknown) = starts.finish()?;
+                            seen.unknown = unknown;
+                            starts
                         }
                         None => Vec::new(),
                     },
@@ -508,6 +533,8 @@ impl<'s> Scan<'s> {
         seen: Seen,
     ) -> Result<(ScanReport, Aside), ScanError> {
         let Seen { unclear, unknown } = seen;
+        let mount_id = self.mount_id;
+        let is_marked = writing.is_marked || writing.is_unfinished;
         let aside = Aside {
             unknown,
             is_postponed: writing.postponed > 0,
@@ -532,10 +559,15 @@ impl<'s> Scan<'s> {
             let told = report.clone();
             let command_id = writing.command_id.clone();
             let command = self.task.command;
-            let complete =
-                move |tx: &mut WriteTx<'_>| append_completed(tx, command, &command_id, &told);
+            let complete = move |tx: &mut WriteTx<'_>| {
+                tx.mark_scan(mount_id, true)?;
+                append_completed(tx, command, &command_id, &told)
+            };
             report.journal_id = Some(self.store.write_blocking(complete)?);
             report.command_id = Some(writing.command_id);
+        } else if is_marked {
+            self.store
+                .write_blocking(move |tx| tx.mark_scan(mount_id, true))?;
         }
         self.options.progress.enter(ScanPhase::Done);
         Ok((report, aside))

@@ -17,6 +17,7 @@
 pub(crate) mod change;
 pub(crate) mod check;
 mod error;
+pub(crate) mod former;
 mod head;
 pub(crate) mod idempotency;
 pub(crate) mod intent;

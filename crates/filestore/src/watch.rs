@@ -35,7 +35,7 @@ mod system;
 mod watches;
 
 use crate::scan::{At, Part, Scope, Task};
-use crate::store::{StoreError, mount};
+use crate::store::{StoreError, mount, node};
 use crate::{Filestore, ScanError, ScanOptions, name};
 use journal::ReconcileReason;
 use parking_lot::{Condvar, Mutex};
@@ -347,13 +347,17 @@ impl Worker {
         }
         for (mount_id, touched) in parts {
             if mounts.contains(&mount_id) {
-                self.look_at_parts(mount_id, touched);
+                self.look_at_parts(mount_id, touched)?;
             }
         }
         Ok(())
     }
 
-    fn look_at_parts(&mut self, mount_id: i64, touched: HashMap<Directory, Touched>) {
+    fn look_at_parts(
+        &mut self,
+        mount_id: i64,
+        touched: HashMap<Directory, Touched>,
+    ) -> Result<(), StoreError> {
         let part = |((_, identity), touched): (&Directory, &Touched)| Part {
             directory: At::Identity(*identity),
             names: match touched {
@@ -368,20 +372,43 @@ impl Worker {
             is_deep: false,
         };
         let Some(aside) = self.scan(mount_id, &task) else {
-            return;
+            return Ok(());
         };
+        let mut again = HashMap::new();
         for identity in &aside.unknown {
+            let directory = (mount_id, *identity);
+            // The scan itself may have found it, and then it is watched.
+            if self.is_known(directory)? {
+                again.extend(
+                    touched
+                        .get_key_value(&directory)
+                        .map(|(at, touched)| (*at, touched.clone())),
+                );
+                continue;
+            }
             // It has left the mount, or its node has not come yet: then its parent is looked at
             // again, and watches it again.
-            self.shared.watches.leave((mount_id, *identity));
+            self.shared.watches.leave(directory);
             if identity.born_ns.is_none() {
                 // Or the filesystem does not keep its numbers.
                 self.shared.watches.blind(&[mount_id]);
             }
         }
         if aside.is_postponed {
-            self.shared.pending.lock().again(touched, Instant::now());
+            again = touched;
         }
+        if !again.is_empty() {
+            self.shared.pending.lock().again(again, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Whether a node is this directory now.
+    fn is_known(&self, (mount_id, identity): Directory) -> Result<bool, StoreError> {
+        self.shared.filestore.store.read(|connection| {
+            let nodes = node::directories_of(connection, mount_id, identity)?;
+            Ok(!nodes.is_empty())
+        })
     }
 
     /// Scans; a failure is told once, and left to the periodic rescan.

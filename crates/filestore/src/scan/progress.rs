@@ -68,6 +68,13 @@ impl ScanProgress {
         }
     }
 
+    /// What was seen is seen again.
+    pub(super) fn start_over(&self) {
+        for count in [&self.directories, &self.files, &self.bytes] {
+            count.store(0, Relaxed);
+        }
+    }
+
     pub(super) fn enter(&self, phase: ScanPhase) {
         self.phase.store(phase as u8, Relaxed);
     }

@@ -5,6 +5,7 @@ use super::visit::{Comparer, Unclear};
 use super::{Place, ScanError};
 use crate::store::Node;
 use crate::walk::{self, Failure, Identity, Options, Start, Tree, Visitor as _};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the walk's side tells besides differences.
 #[derive(Debug, Default)]
@@ -14,13 +15,16 @@ pub(super) struct Seen {
     pub(super) unknown: Vec<Identity>,
 }
 
-/// Looks names up at once, and gathers the directories that are to be listed.
+/// Gathers the parts of a scan, so that each directory is looked at once; then looks names up, and
+/// gives the directories that are to be listed.
 pub(super) struct Starts<'a, 's> {
     tree: &'a Tree,
     options: &'a Options,
     comparer: &'a mut Comparer<'s>,
-    pub(super) starts: Vec<Start<Place>>,
-    pub(super) unknown: Vec<Identity>,
+    /// The names that are to be looked at in a directory; all, if `None`.
+    wanted: BTreeMap<i64, (Node, Option<BTreeSet<String>>)>,
+    starts: Vec<Start<Place>>,
+    unknown: Vec<Identity>,
 }
 
 impl<'a, 's> Starts<'a, 's> {
@@ -33,6 +37,7 @@ impl<'a, 's> Starts<'a, 's> {
             tree,
             options,
             comparer,
+            wanted: BTreeMap::new(),
             starts: Vec::new(),
             unknown: Vec::new(),
         }
@@ -50,19 +55,32 @@ impl<'a, 's> Starts<'a, 's> {
             self.unknown.push(identity);
         }
         for directory in directories {
-            match &part.names {
-                None => self.starts.push(Start {
-                    identity: certain(&directory),
-                    context: Place::Node(directory.id),
-                    path: directory.path,
-                }),
-                Some(names) => self.look(&directory, names)?,
+            let none = || (directory.clone(), Some(BTreeSet::new()));
+            let (_, wanted) = self.wanted.entry(directory.id).or_insert_with(none);
+            match (&part.names, &mut *wanted) {
+                (Some(names), Some(wanted)) => wanted.extend(names.iter().cloned()),
+                _ => *wanted = None,
             }
         }
         Ok(())
     }
 
-    fn look(&mut self, directory: &Node, names: &[String]) -> Result<(), ScanError> {
+    /// Gives where the walk begins, and the identities that are no directory of the mount.
+    pub(super) fn finish(mut self) -> Result<(Vec<Start<Place>>, Vec<Identity>), ScanError> {
+        for (directory, names) in std::mem::take(&mut self.wanted).into_values() {
+            match names {
+                None => self.starts.push(Start {
+                    identity: certain(&directory),
+                    context: Place::Node(directory.id),
+                    path: directory.path,
+                }),
+                Some(names) => self.look(&directory, &names)?,
+            }
+        }
+        Ok((self.starts, self.unknown))
+    }
+
+    fn look(&mut self, directory: &Node, names: &BTreeSet<String>) -> Result<(), ScanError> {
         let place = (directory.path.as_str(), certain(directory));
         let named = names.iter().map(String::as_str);
         let entries = match walk::named(self.tree, self.options, place, named) {

@@ -2,12 +2,13 @@
 
 mod identity;
 mod live;
+mod looks;
 mod model;
 
 use super::*;
 use crate::store::mount::AccessMode;
 use crate::store::{Cause, Node};
-use journal::{Event, EventType, NodeState, SystemClock};
+use journal::{Event, EventType, NodeState, ReconcileReason, SystemClock};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -91,6 +92,24 @@ impl Bench {
             "one entry a changed node"
         );
         report
+    }
+
+    /// Compares only these names in the directory of this node, as watching does.
+    fn look(&self, directory: i64, names: &[&str]) -> ScanReport {
+        let options = ScanOptions::default();
+        let mut scan = Scan::open(&self.store, &self.mount, &[], &options).unwrap();
+        let part = Part {
+            directory: At::Node(directory),
+            names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+        };
+        scan.task = Task {
+            scope: Scope::Parts(vec![part]),
+            command: crate::watch::COMMAND,
+            reason: ReconcileReason::Drift,
+            is_deep: false,
+        };
+        scan.is_fresh = false;
+        scan.run().unwrap().0
     }
 
     fn nodes(&self) -> Vec<Node> {

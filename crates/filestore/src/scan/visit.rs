@@ -9,6 +9,7 @@ use crate::store::listing::Listing;
 use crate::walk::{self, Entry, Failure, Visitor};
 use crate::watch::Entrance;
 use crossbeam_channel::Sender;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio_util::sync::CancellationToken;
@@ -196,7 +197,7 @@ impl Comparer<'_> {
     pub(super) fn compare_named(
         &mut self,
         (directory, path): (i64, &str),
-        names: &[String],
+        names: &BTreeSet<String>,
         entries: &[Entry],
         descend: &mut Vec<(usize, Place)>,
     ) -> Result<(), ScanError> {

@@ -2,8 +2,8 @@
 //!
 //! What is written is decided on the rows as they are in the transaction, since commands go on
 //! while a scan runs; a difference that does not fit them any more is dropped, and the next scan
-//! sees what remains of it. Each transaction leaves a catalogue that is right in itself, so a scan
-//! that is cut off is simply run again.
+//! sees what remains of it. A scan that is cut off is run again; only what is below a directory that
+//! it moved or lost may be left where it was, and the next one is told ([`super::unfinished`]).
 //!
 //! In this order: changed nodes; found names from the top of the tree down, so that a parent is
 //! there before its children; lost nodes at the very end, when all that moved has its new place.
@@ -16,11 +16,12 @@ use super::drift::Drift;
 use super::matching::stands;
 use super::scratch::{Agreeing, Changed, Found, Lost, Scratch};
 use super::{Place, ScanChanges, ScanError, ScanProgress};
+use crate::store::former;
 use crate::store::listing::Listing;
 use crate::store::{Cause, Node, StoreError, Verb, WriteTx, node};
 use crate::walk::{self, Facts, Tree};
 use journal::{ConsistencyState, NodeState, ReconcileReason};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -46,6 +47,12 @@ pub(super) struct Writing {
     pub(super) tree: Arc<Tree>,
     pub(super) progress: Arc<ScanProgress>,
     pub(super) changes: ScanChanges,
+    /// An earlier scan was cut off while it wrote.
+    pub(super) is_unfinished: bool,
+    /// The catalogue knows that this one has begun to write.
+    pub(super) is_marked: bool,
+    /// Nodes that were taken for another file than they are.
+    pub(super) given_back: HashSet<i64>,
     /// Nodes that gave up their path and wait for their new one, as their rows were.
     displaced: HashMap<i64, Node>,
     /// How far the table that is being gone through is.
@@ -90,6 +97,9 @@ impl Writing {
             tree,
             progress,
             changes: ScanChanges::default(),
+            is_unfinished: false,
+            is_marked: false,
+            given_back: HashSet::new(),
             displaced: HashMap::new(),
             after: 0,
             directory: None,
@@ -190,6 +200,9 @@ impl Writing {
                     None if self.postponed > 0 && !self.is_displaced(&found) => self.postponed += 1,
                     None => self.drop_found(tx, &found)?,
                 }
+            }
+            if page.is_empty() {
+                self.lose_displaced(tx)?;
             }
             // A displaced node has no path, and nobody is to see it so.
             if page.is_empty() || written >= BATCH && self.displaced.is_empty() {
@@ -320,10 +333,13 @@ impl Writing {
         let is_free = |node: &Node| -> Result<bool> {
             Ok(node.facts.kind == kind && !self.scratch.is_matched(node.id)?)
         };
-        if let Some(node) = node::at(connection, self.mount_id, &found.path)?
-            && is_free(&node)?
-        {
-            return Ok(Some(node));
+        if let Some(node) = node::at(connection, self.mount_id, &found.path)? {
+            // A name that was come upon twice has been written already.
+            let identity = found.facts.identity;
+            let is_written = former::is_certain(identity) && node.facts.identity == identity;
+            if is_written || is_free(&node)? {
+                return Ok(Some(node));
+            }
         }
         match node::missing_at(connection, self.mount_id, &found.path, kind)? {
             Some(node) if is_free(&node)? => Ok(Some(node)),
@@ -362,6 +378,17 @@ impl Writing {
         }
     }
 
+    /// Nodes whose turn had passed when another one took their place: the name was another file's
+    /// each time that it was come upon.
+    fn lose_displaced(&mut self, tx: &mut WriteTx<'_>) -> Result<()> {
+        for (id, node) in std::mem::take(&mut self.displaced) {
+            self.scratch.remove_matched(id)?;
+            self.scratch.add_lost(id, false)?;
+            self.lose(tx, &node)?;
+        }
+        Ok(())
+    }
+
     fn create(&mut self, tx: &mut WriteTx<'_>, parent: i64, found: &Found) -> Result<()> {
         let mut node = Node::new(self.mount_id, Some(parent), found.path.clone(), found.facts);
         node.id = found.id;
@@ -377,7 +404,12 @@ impl Writing {
         mut after: Node,
         facts: Facts,
     ) -> Result<()> {
-        let is_rewritten = is_rewritten(&before.facts, &facts);
+        let (old, new) = (before.facts.identity, facts.identity);
+        if old != new && former::is_certain(old) && former::is_certain(new) {
+            tx.note_former(before)?;
+        }
+        let is_rewritten =
+            is_rewritten(&before.facts, &facts) || self.given_back.contains(&before.id);
         if is_rewritten {
             after.checksum = None;
             after.content_hash = None;
@@ -423,9 +455,6 @@ impl Writing {
     /// Asks the disk about a node whose name was not seen. Says whether its children are to be
     /// looked at too: because it is gone, or because it now stands below a moved directory.
     fn lose_if_gone(&mut self, tx: &mut WriteTx<'_>, lost: Lost, node: &Node) -> Result<bool> {
-        if self.scratch.is_matched(lost.node)? {
-            return Ok(false);
-        }
         let parent = node
             .parent_id
             .map(|id| node::by_id(tx.connection(), id))
@@ -435,6 +464,11 @@ impl Writing {
         };
         let path = walk::join(&parent.path, node.name());
         let is_same_path = path == node.path;
+        // Where it was found its directory may have gone from, since.
+        let is_placed = is_same_path && parent.is_on_disk();
+        if is_placed && self.scratch.is_matched(lost.node)? {
+            return Ok(false);
+        }
         let is_here = match self.tree.facts(&path) {
             Ok(None) => false,
             Ok(Some(_)) if is_same_path => true,
@@ -449,9 +483,17 @@ impl Writing {
         if is_same_path {
             return Ok(false);
         }
-        if node::at(tx.connection(), self.mount_id, &path)?.is_some() {
-            self.lose(tx, node)?;
-            return Ok(true);
+        if let Some(there) = node::at(tx.connection(), self.mount_id, &path)? {
+            // Of two nodes for one file the older one is it.
+            let is_it = there.facts.has_identity_of(&node.facts) && there.id > node.id;
+            let other = if is_it { &there } else { node };
+            self.lose(tx, other)?;
+            if !is_it {
+                return Ok(true);
+            }
+            if there.is_directory() {
+                self.scratch.add_lost(there.id, true)?;
+            }
         }
         let mut after = node.clone();
         after.path = path;
@@ -459,18 +501,27 @@ impl Writing {
         Ok(true)
     }
 
+    /// Has what is below a directory looked at, but for what has found its place already.
     fn lose_children(&mut self, tx: &WriteTx<'_>, node: &Node) -> Result<()> {
         if !node.is_directory() {
             return Ok(());
         }
+        let Some(node) = node::by_id(tx.connection(), node.id)? else {
+            return Ok(());
+        };
         let mut statement = tx
             .connection()
             .prepare_cached(include_str!("live_children.sql"))
             .map_err(StoreError::from)?;
         let mut rows = statement.query([node.id]).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            let child = row.get(0).map_err(StoreError::from)?;
-            if !self.scratch.is_matched(child)? {
+            let child = || {
+                let (child, name): (i64, String) = (row.get(0)?, row.get(1)?);
+                Ok((child, name, row.get::<_, String>(2)?))
+            };
+            let (child, name, path) = child().map_err(StoreError::Sqlite)?;
+            let is_placed = node.is_on_disk() && path == walk::join(&node.path, &name);
+            if !is_placed || !self.scratch.is_matched(child)? {
                 self.scratch.add_lost(child, false)?;
             }
         }
@@ -484,6 +535,10 @@ impl Writing {
         before: Option<&Node>,
         after: &mut Node,
     ) -> Result<()> {
+        if !self.is_marked {
+            self.is_marked = true;
+            tx.mark_scan(self.mount_id, false)?;
+        }
         if let Some(drift) = self.drift.take() {
             let by = (self.command, self.command_id.as_str(), self.reason);
             drift.append(tx, by, before, after)?;

@@ -271,6 +271,28 @@ pub(crate) fn directories_of(
     Ok(nodes.collect::<Result<_, _>>()?)
 }
 
+/// Nodes on disk, above the id `after`, that are not where their parents are: by id.
+pub(crate) fn misplaced(
+    connection: &Connection,
+    mount_id: i64,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    let mut statement = connection.prepare_cached(include_str!("sql/misplaced.sql"))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let ids = statement.query_map((mount_id, after, limit), |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Whether a scan of this mount began to write and did not end.
+pub(crate) fn has_unfinished_scan(
+    connection: &Connection,
+    mount_id: i64,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM unfinished_scans WHERE mount_id = ?1";
+    Ok(connection.prepare_cached(SQL)?.exists([mount_id])?)
+}
+
 /// Regular files below a directory that are on disk and have no content hash, by path, after
 /// `after`.
 pub(crate) fn unhashed(

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/schema_2.sql"),
     include_str!("sql/schema_3.sql"),
     include_str!("sql/schema_4.sql"),
+    include_str!("sql/schema_5.sql"),
 ];
 
 /// How many entries before the head are computed again on open.

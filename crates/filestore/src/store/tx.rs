@@ -1,6 +1,7 @@
 //! What a job of the writer can do: change nodes and append to the journal, together.
 
 use super::change::{self, Cause, Fact, Verb};
+use super::former::{self, Former};
 use super::listing::{self, Listing};
 use super::rollup::{self, Pending};
 use super::{Head, Node, StoreError, node};
@@ -184,6 +185,53 @@ impl<'c> WriteTx<'c> {
             identity.ino,
             identity.born_ns
         ])?;
+        Ok(())
+    }
+
+    /// Notes which file a node is that another file is about to take over.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub(crate) fn note_former(&mut self, node: &Node) -> Result<(), StoreError> {
+        let (place, identity) = ((node.mount_id, node.id), node.facts.identity);
+        former::note(self.connection, place, identity, self.now)
+    }
+
+    /// Gives a node back to the file that it was, and gives the node as it was until now. It is no
+    /// change that anybody is to be told of: that comes with the file's own place.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub(crate) fn give_back(&mut self, former: &Former) -> Result<Option<Node>, StoreError> {
+        former::forget_from(self.connection, former)?;
+        let node = node::by_id(self.connection, former.node)?;
+        let Some(node) = node.filter(|node| node.state != NodeState::Deleted) else {
+            return Ok(None);
+        };
+        self.learn_identity(node.id, former.identity)?;
+        self.touch(node.parent_id)?;
+        Ok(Some(node))
+    }
+
+    /// Forgets what nodes of this mount were taken over before then.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub(crate) fn forget_formers(&mut self, mount_id: i64, before: Time) -> Result<(), StoreError> {
+        former::forget_before(self.connection, mount_id, before)
+    }
+
+    /// A scan of this mount begins to write, or has ended.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub(crate) fn mark_scan(&mut self, mount_id: i64, has_ended: bool) -> Result<(), StoreError> {
+        let sql = if has_ended {
+            "DELETE FROM unfinished_scans WHERE mount_id = ?1"
+        } else {
+            "INSERT OR IGNORE INTO unfinished_scans (mount_id) VALUES (?1)"
+        };
+        self.connection.prepare_cached(sql)?.execute([mount_id])?;
         Ok(())
     }
 

@@ -304,6 +304,11 @@ impl Entrance {
         }
     }
 
+    /// The scan enters everything again.
+    pub(crate) fn start_over(&self) {
+        self.refused.store(0, Relaxed);
+    }
+
     /// Whether this directory could be watched and is not.
     pub(crate) fn wants(&self, identity: Identity) -> bool {
         let state = self.watches.state.lock();

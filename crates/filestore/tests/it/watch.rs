@@ -307,6 +307,42 @@ fn more_directories_than_may_be_watched_are_rescanned_by_period_and_said() {
     rescan.stop();
 }
 
+#[test]
+fn ids_survive_renames_whose_old_names_are_taken_at_once() {
+    let files: Vec<_> = (0..8).map(|file| format!("d{file}/log")).collect();
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    // So short that looks fall between the steps.
+    let options = WatchOptions {
+        settle: Duration::from_micros(200),
+        ..WatchOptions::default()
+    };
+    let watched = Watched::start_with(&files, options);
+    for round in 0..60 {
+        let (from, to) = (round % 8, (round + 3) % 8);
+        let log = watched.id(&format!("d{from}/log"));
+        watched.rename(&format!("d{from}/log"), &format!("d{to}/log.{round}"));
+        watched.write(&format!("d{from}/log"), &"fresh".repeat(round));
+        // A directory too, with all in it.
+        let kept = watched.id(&format!("d{to}"));
+        watched.rename(&format!("d{to}"), &format!("d{from}/moved{round}"));
+        watched.write(&format!("d{to}/log"), "made anew");
+        watched.wait_until_equal();
+        assert_eq!(
+            watched.id(&format!("d{from}/moved{round}")),
+            kept,
+            "{round}"
+        );
+        let at = format!("d{from}/moved{round}/log.{round}");
+        assert_eq!(watched.id(&at), log, "{round}");
+        assert_ne!(watched.id(&format!("d{from}/log")), log, "{round}");
+        // Both directories are watched where they are now.
+        watched.write(&format!("d{to}/late"), "1");
+        watched.write(&format!("d{from}/moved{round}/late"), "1");
+        watched.wait_until_equal();
+    }
+    assert_eq!(watched.status()["state"], "watching");
+}
+
 /// Stops the one who reads events while it is closed.
 #[derive(Default)]
 struct Gate {

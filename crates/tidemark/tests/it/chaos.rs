@@ -62,7 +62,7 @@ fn change(dice: &mut Dice, at: usize) -> String {
         14 => format!("echo {at} >> {one}"),
         15 => format!("sed -i s/a/bb/ {one}; touch {one}.seen"),
         16 => format!("touch -d @{} {one}", 1_600_000_000 + at),
-        17 => format!("ln {one} {other}"),
+        17 => format!("ln {one} {other} && stat -c %i {one} >> ../linked"),
         18 => format!("ln -s ../{other} {one}.link"),
         19 => format!("small {from} && rsync -a --delete {from}/ {to}/"),
         20 => format!(
@@ -82,19 +82,23 @@ small() { [ \"$(find \"$1\" 2>/dev/null | head -n 60 | wc -l)\" -lt 60 ]; }
 
 /// Runs `count` changes in the tree, in one shell.
 fn run(tree: &Path, dice: &mut Dice, count: usize) {
+    let output = shell(tree, dice, count).output().unwrap();
+    assert!(output.stdout.is_empty(), "{output:?}");
+}
+
+/// The shell that makes `count` changes in the tree.
+fn shell(tree: &Path, dice: &mut Dice, count: usize) -> Command {
     let mut script = SMALL.to_owned();
     for at in 0..count {
         let change = change(dice, at);
         writeln!(script, "{{ {change}; }} 2>/dev/null").unwrap();
     }
+    script.push_str("true\n");
     let file = tree.parent().unwrap().join("changes.sh");
     std::fs::write(&file, script).unwrap();
-    let output = Command::new("sh")
-        .arg(&file)
-        .current_dir(tree)
-        .output()
-        .unwrap();
-    assert!(output.stdout.is_empty(), "{output:?}");
+    let mut shell = Command::new("sh");
+    shell.arg(&file).current_dir(tree);
+    shell
 }
 
 fn git(tree: &Path, arguments: &[&str]) {
@@ -216,6 +220,8 @@ struct Chaos {
     known: BTreeMap<(u64, i64), (i64, String)>,
     /// Names given so far.
     renamed: usize,
+    /// Files and directories found under another name, and still themselves.
+    survived: usize,
 }
 
 impl Chaos {
@@ -234,6 +240,7 @@ impl Chaos {
             dice: Dice(seed as u64),
             known: BTreeMap::new(),
             renamed: 0,
+            survived: 0,
         };
         run(&tree, &mut chaos.dice, 300);
         chaos
@@ -263,12 +270,18 @@ impl Chaos {
         assert!(shell.output().unwrap().stdout.is_empty());
     }
 
-    /// Waits until nodes and disk are equal, and checks what is to hold then. `ids_survive`: every
-    /// file and directory that was renamed is the node that it was. That holds if both ends of each
-    /// rename were compared at once, as a scan of a tree that is quiet does, or if nobody took the
-    /// old name: a new file there takes the node, as one that is saved by renaming does, if it is
-    /// looked at before the renamed one is.
-    fn settle(&mut self, ids_survive: bool) {
+    /// The inode numbers of files that got a second name since this was asked last. Each name has
+    /// a node of its own, so which of them is the file's when it has one name again, nobody can say.
+    fn linked(&self) -> BTreeSet<u64> {
+        let file = self.deployment.files().with_file_name("linked");
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let _ = std::fs::remove_file(&file);
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    }
+
+    /// Waits until nodes and disk are equal, and checks what is to hold then: every file and
+    /// directory that was renamed is the node that it was.
+    fn settle(&mut self) {
         let root = self.deployment.files();
         let (nodes, disk) = wait_for("the nodes to equal the disk", LONG, || {
             let (nodes, disk) = (nodes(&self.deployment), on_disk(&root));
@@ -285,15 +298,16 @@ impl Chaos {
                 now.insert((*ino, *born), (nodes[path].0, path.clone()));
             }
         }
-        let mut survived = 0;
+        let (linked, mut survived) = (self.linked(), 0);
         for (inode, (id, path)) in &now {
-            if let Some((before, was_at)) = self.known.get(inode) {
-                if ids_survive {
-                    assert_eq!(id, before, "{was_at} is {path} now, and another node");
-                }
-                survived += usize::from(path != was_at && id == before);
+            if let Some((before, was_at)) = self.known.get(inode)
+                && !linked.contains(&inode.0)
+            {
+                assert_eq!(id, before, "{was_at} is {path} now, and another node");
+                survived += usize::from(path != was_at);
             }
         }
+        self.survived += survived;
         println!(
             "{} nodes, {survived} renamed since and still themselves",
             nodes.len()
@@ -342,19 +356,49 @@ fn thousands_of_random_changes_leave_the_nodes_equal_to_the_disk() {
     // Nothing is rescanned: what is seen is seen by watching, or at the start.
     let mut chaos = Chaos::new(&[("FILESTORE_WATCH", "true")]);
     chaos.deployment.start("dev");
-    chaos.settle(true);
+    chaos.settle();
     for _ in 0..3 {
         chaos.change(changes() / 6);
-        chaos.settle(false);
+        chaos.settle();
         chaos.rename(40);
-        chaos.settle(true);
+        chaos.settle();
     }
     for _ in 0..2 {
         chaos.deployment.stop("dev");
         chaos.change(changes() / 4);
         chaos.deployment.start("dev");
-        chaos.settle(true);
+        chaos.settle();
     }
+    assert!(chaos.survived > 0);
+}
+
+#[test]
+fn random_changes_go_on_while_the_process_is_killed_and_started_again() {
+    let mut chaos = Chaos::new(&[("FILESTORE_WATCH", "true")]);
+    chaos.deployment.start("dev");
+    chaos.settle();
+    for _ in 0..2 {
+        let root = chaos.deployment.files();
+        let mut shell = shell(&root, &mut chaos.dice, changes() / 6)
+            .spawn()
+            .unwrap();
+        for _ in 0..3 {
+            // Somewhere in the middle of what it makes of the changes.
+            let (head, deployment) = (chaos.deployment.head(), &chaos.deployment);
+            wait_for("the journal to go on, or the changes to end", LONG, || {
+                let is_over = shell.try_wait().unwrap().is_some();
+                match deployment.try_head() {
+                    Ok(now) if now > head || is_over => Ok(()),
+                    other => Err(other),
+                }
+            });
+            chaos.deployment.kill("dev");
+            chaos.deployment.start("dev");
+        }
+        assert!(shell.wait().unwrap().success());
+        chaos.settle();
+    }
+    assert!(chaos.survived > 0);
 }
 
 #[test]
@@ -365,7 +409,7 @@ fn random_changes_are_found_by_rescanning_where_few_directories_may_be_watched()
         ("FILESTORE_RESCAN_INTERVAL", "200ms"),
     ]);
     chaos.deployment.start("dev");
-    chaos.settle(true);
+    chaos.settle();
     let mounts = chaos.deployment.get(0, "/v1/backend-mounts").unwrap();
     let watch = &mounts["data"]["mounts"][0]["watch"];
     assert_eq!(
@@ -374,21 +418,21 @@ fn random_changes_are_found_by_rescanning_where_few_directories_may_be_watched()
     );
     for _ in 0..2 {
         chaos.change(changes() / 6);
-        chaos.settle(false);
+        chaos.settle();
         chaos.rename(40);
-        chaos.settle(true);
+        chaos.settle();
     }
+    assert!(chaos.survived > 0);
 }
 
 #[test]
 fn random_changes_past_the_kernels_queue_are_found() {
     let mut chaos = Chaos::new(&[("FILESTORE_WATCH", "true")]);
     chaos.deployment.start("dev");
-    chaos.settle(true);
+    chaos.settle();
     // While the process stands still, nobody reads what the kernel tells.
     chaos.deployment.process("dev").pause();
     let tree = chaos.deployment.files();
-    std::fs::create_dir_all(tree.join("many")).unwrap();
     for file in 0..6_000 {
         let path = tree.join(format!("repo/src/many{file}"));
         std::fs::write(&path, "x").unwrap();
@@ -396,7 +440,7 @@ fn random_changes_past_the_kernels_queue_are_found() {
     }
     chaos.change(changes() / 10);
     chaos.deployment.process("dev").resume();
-    chaos.settle(false);
+    chaos.settle();
     let metrics = chaos.deployment.text(0, "/metrics").unwrap();
     let overflows = metrics
         .lines()
@@ -405,4 +449,10 @@ fn random_changes_past_the_kernels_queue_are_found() {
         overflows.unwrap().parse::<f64>().unwrap() >= 1.0,
         "{overflows:?}"
     );
+    // The names that follow are told of again.
+    for _ in 0..2 {
+        chaos.change(changes() / 20);
+        chaos.settle();
+    }
+    assert!(chaos.survived > 0);
 }

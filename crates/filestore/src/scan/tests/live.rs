@@ -81,6 +81,60 @@ fn a_scan_that_is_stopped_leaves_what_the_next_one_completes() {
     );
 }
 
+/// Does what a scan does until it writes.
+fn walked<'s>(bench: &'s Bench, options: &'s ScanOptions) -> (Scan<'s>, Box<Writing>) {
+    let scan = Scan::open(&bench.store, &bench.mount, &[], options).unwrap();
+    let writing = Writing::new(
+        bench.mount.id,
+        Scratch::open().unwrap(),
+        Arc::clone(&scan.tree),
+        Arc::default(),
+    );
+    let (writing, _) = scan.walk(Box::new(writing), &Scope::Mount).unwrap();
+    scan.match_moved(&writing.scratch).unwrap();
+    (scan, writing)
+}
+
+#[test]
+fn a_scan_that_dies_after_a_directory_went_missing_is_made_good_by_the_next() {
+    let bench = Bench::new();
+    for path in ["d/e/f/g", "d/h", "kept"] {
+        bench.write(path, "12345");
+    }
+    bench.scan();
+    bench.remove("d");
+    let options = ScanOptions::default();
+    let (scan, writing) = walked(&bench, &options);
+    let (_, step) = scan.write(writing, Writing::write_lost).unwrap();
+    assert_eq!(step, Step::More, "what is below it comes next");
+    assert!(!bench.live().contains_key("d") && bench.live().contains_key("d/e"));
+    assert_eq!(bench.try_scan().unwrap().changes, changes(0, 0, 0, 4, 0));
+    bench.check();
+    bench.scan();
+}
+
+#[test]
+fn a_scan_that_dies_while_a_directory_moves_is_made_good_by_the_next() {
+    let bench = Bench::new();
+    for file in 0..5_500 {
+        bench.write(&format!("d/f{file}"), "x");
+    }
+    bench.scan();
+    let (d, last) = (bench.id("d"), bench.id("d/f999"));
+    bench.rename("d", "e");
+    let options = ScanOptions::default();
+    let (scan, writing) = walked(&bench, &options);
+    let (_, step) = scan.write(writing, Writing::write_found).unwrap();
+    assert_eq!(step, Step::More);
+    assert!(bench.live().contains_key("e") && bench.live().contains_key("d/f999"));
+    // By a look at something else, too: it sees that the one before did not come to its end.
+    bench.write("other", "1");
+    bench.look(bench.id(""), &["other"]);
+    bench.check();
+    assert_eq!((bench.id("e"), bench.id("e/f999")), (d, last));
+    bench.scan();
+}
+
 #[test]
 fn what_commands_did_while_the_scan_ran_is_not_undone() {
     let bench = Bench::new();
@@ -100,7 +154,7 @@ fn what_commands_did_while_the_scan_ran_is_not_undone() {
         Arc::clone(&scan.tree),
         Arc::default(),
     );
-    let (writing, unclear) = scan.walk(Box::new(writing)).unwrap();
+    let (writing, unclear) = scan.walk(Box::new(writing), &Scope::Mount).unwrap();
     // Now commands come: one uploads to a path that the scan has found, one rewrites a file that
     // the scan has seen changed, one moves the directory of a found file away.
     let (kept, old) = (

@@ -38,6 +38,11 @@ enum Action {
     Remove {
         path: usize,
     },
+    /// Some names in a directory are compared, as watching does, or a whole directory.
+    Look {
+        directory: usize,
+        names: u8,
+    },
     Scan,
 }
 
@@ -55,8 +60,9 @@ fn action() -> impl Strategy<Value = Action> {
         5 => (n.clone(), n.clone(), name)
             .prop_map(|(from, directory, name)| Action::Rename { from, directory, name }),
         2 => (n.clone(), n.clone()).prop_map(|(one, other)| Action::Swap { one, other }),
-        2 => n.prop_map(|path| Action::Remove { path }),
+        2 => n.clone().prop_map(|path| Action::Remove { path }),
         3 => Just(Action::Scan),
+        6 => (n, 0..64_u8).prop_map(|(directory, names)| Action::Look { directory, names }),
     ]
 }
 
@@ -66,6 +72,8 @@ struct Model {
     /// The node of each file that had one name only when it was last scanned, by its inode and
     /// birth time.
     known: BTreeMap<(u64, i64), i64>,
+    /// Files that got a second name since then.
+    linked: BTreeSet<(u64, i64)>,
 }
 
 impl Model {
@@ -130,7 +138,14 @@ impl Model {
             } => {
                 let Some(path) = self.file(file) else { return };
                 let to = self.bench.path(&at(&self.directory(directory), name));
-                let _ = std::fs::hard_link(self.bench.path(&path), to);
+                let path = self.bench.path(&path);
+                if std::fs::hard_link(&path, to).is_ok() {
+                    let metadata = path.symlink_metadata().unwrap();
+                    let born = metadata.created().unwrap();
+                    let born = born.duration_since(std::time::UNIX_EPOCH).unwrap();
+                    let born = i64::try_from(born.as_nanos()).unwrap();
+                    self.linked.insert((metadata.ino(), born));
+                }
             }
             Action::MakeDirectory { directory, name } => {
                 let _ = std::fs::create_dir(self.bench.path(&at(&self.directory(directory), name)));
@@ -158,8 +173,25 @@ impl Model {
                 let Some(path) = self.any(path) else { return };
                 self.bench.remove(&path);
             }
+            Action::Look { directory, names } => self.look(directory, names),
             Action::Scan => self.scan(),
         }
+    }
+
+    fn look(&self, directory: usize, names: u8) {
+        let nodes: Vec<_> = self.bench.live().into_values().collect();
+        let directories: Vec<_> = nodes.iter().filter(|node| node.is_directory()).collect();
+        // Before the first scan nobody watches.
+        if nodes.len() < 2 {
+            return;
+        }
+        let directory = directories[directory % directories.len()];
+        let names: Vec<_> = (0..6)
+            .filter(|name| names & (1 << name) != 0)
+            .map(|name| format!("n{name}"))
+            .collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        self.bench.look(directory.id, &names);
     }
 
     fn scan(&mut self) {
@@ -179,10 +211,14 @@ impl Model {
         }
         now.retain(|identity, _| !many.contains(identity));
         for (identity, id) in &now {
+            if self.linked.contains(identity) {
+                continue;
+            }
             if let Some(before) = self.known.get(identity) {
                 assert_eq!(id, before, "the file {identity:?} is the node that it was");
             }
         }
+        self.linked.clear();
         // A file that had several names is any of its nodes once it has one again.
         self.known = now;
     }
@@ -195,7 +231,7 @@ proptest! {
     fn nodes_equal_the_disk_and_ids_survive_whatever_happens(
         actions in proptest::collection::vec(action(), 1..70)
     ) {
-        let mut model = Model { bench: Bench::new(), writes: 0, known: BTreeMap::new() };
+        let mut model = Model { bench: Bench::new(), writes: 0, known: BTreeMap::new(), linked: BTreeSet::new() };
         for action in &actions {
             model.apply(action);
         }
