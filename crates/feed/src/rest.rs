@@ -239,6 +239,9 @@ pub fn router(view: ConsumerView) -> OpenApiRouter {
 #[utoipa::path(get, path = "/filestore/health", tag = "filestore sync",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 async fn health(Extension(view): Extension<ConsumerView>) -> Response {
+    if let Some(consumer) = &view.consumer {
+        consumer.look_at_head().await;
+    }
     let health = view.health();
     let status = match health.status {
         HealthStatus::Ok | HealthStatus::Disabled => StatusCode::OK,

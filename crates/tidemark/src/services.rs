@@ -44,7 +44,14 @@ pub fn serve(config: &Config, services: &BTreeSet<Service>) -> anyhow::Result<()
     let runtime = runtime()?;
     let running = Running::start(config, services, &runtime)?;
     running.announce();
-    running.run(&runtime)
+    end(running.run(&runtime), runtime)
+}
+
+/// A journal that does not answer keeps no process that is told to stop: everything is stored, and
+/// whoever still waits for an answer waits in vain.
+fn end(outcome: anyhow::Result<()>, runtime: tokio::runtime::Runtime) -> anyhow::Result<()> {
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

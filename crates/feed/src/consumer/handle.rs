@@ -3,18 +3,24 @@
 
 use super::run::Rest;
 use crate::rebuild::{RebuildError, RebuildRequest, RebuildState, RebuildStatus};
-use crate::{BusState, ConsumerState, ConsumerStatus, DeadLetter};
-use journal::{Clock, JournalId, Time};
+use crate::{BusState, ConsumerState, ConsumerStatus, DeadLetter, SharedReader};
+use journal::{Clock, JournalId, Position, Time};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// Requests that people make of a consumer wait here while a batch is under way. More than this
 /// many at once are refused.
 const REQUESTS_MAX: usize = 256;
+
+/// After how long the journal's head is looked at again for those who ask.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long those who ask wait for it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a dead letter could not be listed, retried or discarded.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -69,6 +75,8 @@ pub(super) struct Shared {
     pub(super) status: Mutex<Progress>,
     pub(super) checkpoint: watch::Sender<JournalId>,
     clock: Arc<dyn Clock>,
+    reader: SharedReader,
+    is_looking: AtomicBool,
 }
 
 /// The consumer's status and the monotonic times that its lag is computed from.
@@ -78,6 +86,10 @@ pub(super) struct Progress {
     pub(super) current_at: Instant,
     /// When the checkpoint last moved or was last seen to equal the head.
     pub(super) moved_at: Instant,
+    /// When the journal was last asked where its head is.
+    pub(super) looked_at: Instant,
+    /// The head as [`ConsumerHandle::look_at_head`] saw it, and when it asked.
+    pub(super) seen: Option<(Instant, Position)>,
 }
 
 /// A handle on a running consumer; clones are handles on the same one.
@@ -96,7 +108,7 @@ impl fmt::Debug for ConsumerHandle {
 }
 
 impl ConsumerHandle {
-    pub(super) fn new(name: &'static str, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(name: &'static str, clock: Arc<dyn Clock>, reader: SharedReader) -> Self {
         let status = ConsumerStatus {
             state: ConsumerState::Starting,
             checkpoint: JournalId::ZERO,
@@ -124,6 +136,8 @@ impl ConsumerHandle {
             status,
             current_at: now,
             moved_at: now,
+            looked_at: now,
+            seen: None,
         };
         let shared = Shared {
             inbox: Mutex::default(),
@@ -131,6 +145,8 @@ impl ConsumerHandle {
             status: Mutex::new(progress),
             checkpoint: watch::Sender::new(JournalId::ZERO),
             clock,
+            reader,
+            is_looking: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
@@ -157,6 +173,32 @@ impl ConsumerHandle {
             progress.current_at.elapsed().as_secs_f64()
         };
         status
+    }
+
+    /// Sees where the journal's head is, if nobody has looked for a second: the consumer's own
+    /// thread does not while its store keeps it. Waits for the journal two seconds at most.
+    pub async fn look_at_head(&self) {
+        let shared = Arc::clone(&self.shared);
+        let is_fresh = shared.status.lock().looked_at.elapsed() < LOOK_AGAIN;
+        // One at a time, so that a journal that does not answer gathers nobody.
+        if is_fresh || shared.is_looking.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let look = tokio::task::spawn_blocking(move || {
+            let asked_at = Instant::now();
+            if let Ok(position) = shared.reader.position() {
+                let mut progress = shared.status.lock();
+                progress.looked_at = asked_at;
+                progress.seen = Some((asked_at, position));
+                let status = &mut progress.status;
+                if status.epoch.is_none_or(|epoch| epoch == position.epoch) {
+                    status.head = status.head.max(position.head);
+                }
+            }
+            shared.is_looking.store(false, Ordering::SeqCst);
+        });
+        // What is not seen in time is seen by whoever asks next.
+        let _ = tokio::time::timeout(LOOK_TIMEOUT, look).await;
     }
 
     /// Publishes the status as metrics. Call it where metrics are rendered, so that a consumer

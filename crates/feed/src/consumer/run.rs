@@ -103,7 +103,7 @@ impl<S: Sink> Consumer<S> {
         clock: Arc<dyn Clock>,
         options: ConsumerOptions,
     ) -> Self {
-        let handle = ConsumerHandle::new(sink.name(), Arc::clone(&clock));
+        let handle = ConsumerHandle::new(sink.name(), Arc::clone(&clock), Arc::clone(&reader));
         let follower_options = FollowerOptions {
             batch_max_entries: options.batch_max_entries,
             dead_letters_max: options.dead_letters_max,
@@ -219,7 +219,18 @@ impl<S: Sink> Consumer<S> {
         }
         if let Some(position) = self.follower.position() {
             status.head = position.head.max(status.checkpoint);
+            // While the step was under way, somebody may have seen it further on.
+            if let Some((seen_at, seen)) = progress.seen
+                && seen_at >= asked_at
+                && seen.epoch == position.epoch
+            {
+                status.head = status.head.max(seen.head);
+            }
         }
+        if !matches!(step, Step::Retry(_)) {
+            progress.looked_at = progress.looked_at.max(asked_at);
+        }
+        let status = &mut progress.status;
         if let Some(count) = dead_letters {
             status.dead_letters = count;
         }

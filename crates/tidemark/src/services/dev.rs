@@ -66,7 +66,7 @@ pub fn dev(config: &Config, directories: &[PathBuf]) -> anyhow::Result<()> {
                 _ => {}
             }
         })?;
-    running.run(&runtime)
+    super::end(running.run(&runtime), runtime)
 }
 
 /// Where to look, before anything takes long.

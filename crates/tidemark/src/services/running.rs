@@ -449,7 +449,10 @@ async fn publish_metrics(
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {
-                consumers.iter().for_each(ConsumerHandle::record_metrics);
+                for consumer in &consumers {
+                    consumer.look_at_head().await;
+                    consumer.record_metrics();
+                }
                 metrics.run_upkeep();
             }
         }
