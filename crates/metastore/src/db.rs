@@ -13,6 +13,7 @@ use std::time::Duration;
 const MIGRATIONS: &[&str] = &[
     include_str!("sql/001_books.sql"),
     include_str!("sql/002_commits.sql"),
+    include_str!("sql/003_audit_sums.sql"),
 ];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

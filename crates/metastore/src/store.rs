@@ -448,9 +448,19 @@ fn held(error: LockError, path: &Path) -> OpenError {
 }
 
 fn unusable(path: &Path, error: DbError) -> OpenError {
+    let mut reason = error.to_string();
+    if let DbError::Sqlite(error) = &error
+        && db::fault(error) == db::Fault::Damaged
+    {
+        reason = format!(
+            "{error}: it is damaged; put a backup in its place, or move it, its -wal and its .mark \
+             aside and start again: what the sync wrote is then read anew from the journal, but what \
+             people wrote (tags, owners, metadata and their audit) is in this file only"
+        );
+    }
     OpenError::Database {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason,
         source: Some(Box::new(error)),
     }
 }

@@ -3,7 +3,7 @@
 use crate::sandbox::Refusal;
 use axum::http::StatusCode;
 use httpkit::Problem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why the timestore could not do something. Nothing half done is left behind.
@@ -28,6 +28,19 @@ pub enum Error {
         /// DuckDB's or the operating system's reason.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database file cannot be opened, since it is damaged.
+    #[error(
+        "the database {path} is damaged and cannot be opened; put a backup in its place, or move it \
+         and {path}.wal aside and start again: the activity is then read anew, as far as the journal \
+         goes back (other datasets and saved statements are in this file only)", path = .path.display()
+    )]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// DuckDB's reason.
+        #[source]
+        source: duckdb::Error,
     },
     /// Too much is waiting already.
     #[error("too many requests are waiting for the database")]
@@ -94,6 +107,20 @@ impl Error {
         Self::Internal(message.into().into())
     }
 
+    /// The same error, when it keeps the database at `path` from being opened.
+    pub(crate) fn on_opening(self, path: &Path) -> Self {
+        let path = path.to_owned();
+        match self {
+            Self::Damaged(source) => Self::DamagedFile { path, source },
+            Self::Unavailable(source) => Self::Open {
+                path,
+                source: source.into(),
+            },
+            Self::Internal(source) => Self::Open { path, source },
+            other => other,
+        }
+    }
+
     /// Whether the same call may succeed later, unchanged.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
@@ -129,11 +156,19 @@ impl From<duckdb::Error> for Error {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         if starts(&["INTERRUPT Error"]) {
             Self::Cancelled
-        } else if ["Corrupt database file", "Corrupt WAL file", "checksum"]
-            .iter()
-            .any(|words| text.contains(words))
+        } else if [
+            "Corrupt database file",
+            "Corrupt WAL file",
+            "checksum",
+            "not a valid DuckDB database",
+            "Could not read enough bytes",
+            "Failure while replaying WAL",
+        ]
+        .iter()
+        .any(|words| text.contains(words))
         {
-            // DuckDB tells a block that does not fit its checksum as an error of reading.
+            // DuckDB tells a block that does not fit its checksum, or is not there, as an error of
+            // reading.
             Self::Damaged(error)
         } else if starts(&["IO Error", "Out of Memory Error", "TransactionContext Error: Conflict"])
             // A failed write to the log takes the whole instance down; opening it again mends it.
@@ -199,7 +234,10 @@ impl From<Error> for Problem {
                 tracing::warn!(error = message(source), "database cannot be written");
                 Self::unavailable("the database cannot be written now (is the disk full?)")
             }
-            Error::Damaged(_) | Error::Open { .. } | Error::Internal(_) => Self::internal(&error),
+            Error::Damaged(_)
+            | Error::DamagedFile { .. }
+            | Error::Open { .. }
+            | Error::Internal(_) => Self::internal(&error),
         }
     }
 }

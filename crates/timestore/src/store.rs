@@ -67,7 +67,7 @@ impl Store {
     ) -> Result<Self> {
         let lock = lock(&settings.path)?;
         let connection = connect(&settings)?;
-        prepare(&connection)?;
+        prepare(&connection).map_err(|error| error.on_opening(&settings.path))?;
         let instance = Arc::new(Instance {
             template: RwLock::new(Some(Mutex::new(connection.try_clone()?))),
         });
@@ -281,10 +281,7 @@ fn connect(settings: &Settings) -> Result<Connection> {
         connection.execute_batch(&lock_down(settings))?;
         Ok(connection)
     };
-    open().map_err(|source| Error::Open {
-        path: settings.path.clone(),
-        source: source.into(),
-    })
+    open().map_err(|error| Error::from(error).on_opening(&settings.path))
 }
 
 /// The order matters: the paths while paths may still be set, then no others, then no settings.

@@ -2,7 +2,7 @@
 
 use super::{Head, OpenError, StoreError, journal};
 use ::journal::{Clock, Digest, Epoch, JournalId, Mark, chain};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::path::Path;
 
 /// One script a version: the first brings an empty file to version 1.
@@ -28,9 +28,15 @@ pub(super) struct Meta {
 
 /// Opens the writer's connection.
 pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Meta), OpenError> {
-    let failed = |source| OpenError::Database {
-        path: path.to_owned(),
-        source,
+    let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged {
+            path: path.to_owned(),
+            reason: source.to_string(),
+        },
+        _ => OpenError::Database {
+            path: path.to_owned(),
+            source,
+        },
     };
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(128);

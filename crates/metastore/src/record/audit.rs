@@ -2,7 +2,8 @@
 
 use super::{Metadata, Said, store};
 use journal::Time;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::{Value as Column, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,29 +25,92 @@ pub(crate) struct Change<'a> {
 
 impl Change<'_> {
     pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let (previous_version, previous) = self.previous.unzip();
+        let said = self.said();
+        let sum = Column::from(sum(said.iter().map(ValueRef::from)).to_vec());
+        let values = std::iter::once(Column::from(self.record_id))
+            .chain(said)
+            .chain([sum]);
         connection
             .prepare_cached(include_str!("../sql/audit_insert.sql"))?
-            .execute(params![
-                self.record_id,
-                self.action,
-                self.actor,
-                self.at.as_millis(),
-                self.namespace,
-                self.previous_namespace,
-                self.version,
-                previous_version,
-                store::text(&self.said.metadata),
-                previous.map(|said| store::text(&said.metadata)),
-                tags_text(self.said),
-                previous.map(tags_text),
-                self.said.owner,
-                previous.and_then(|said| said.owner.as_deref()),
-                self.said.schema_hash,
-                previous.and_then(|said| said.schema_hash.as_deref()),
-            ])?;
+            .execute(params_from_iter(values))?;
         Ok(())
     }
+
+    /// The columns, from `action` on.
+    fn said(&self) -> [Column; 15] {
+        let (previous_version, previous) = self.previous.unzip();
+        let text = |text: Option<&str>| Column::from(text.map(str::to_owned));
+        [
+            text(Some(self.action)),
+            text(self.actor),
+            Column::from(self.at.as_millis()),
+            text(Some(self.namespace)),
+            text(self.previous_namespace),
+            Column::from(self.version),
+            Column::from(previous_version),
+            Column::from(store::text(&self.said.metadata)),
+            Column::from(previous.map(|said| store::text(&said.metadata))),
+            Column::from(tags_text(self.said)),
+            Column::from(previous.map(tags_text)),
+            text(self.said.owner.as_deref()),
+            text(previous.and_then(|said| said.owner.as_deref())),
+            text(self.said.schema_hash.as_deref()),
+            text(previous.and_then(|said| said.schema_hash.as_deref())),
+        ]
+    }
+}
+
+/// A hash over the columns from `action` on. The ids are not in it: where two records become one,
+/// their histories do.
+fn sum<'a>(columns: impl Iterator<Item = ValueRef<'a>>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for column in columns {
+        let (kind, bytes): (u8, &[u8]) = match column {
+            ValueRef::Null => (0, &[]),
+            ValueRef::Integer(number) => {
+                hasher.update(&[1]);
+                hasher.update(&number.to_le_bytes());
+                continue;
+            }
+            ValueRef::Real(number) => {
+                hasher.update(&[2]);
+                hasher.update(&number.to_le_bytes());
+                continue;
+            }
+            ValueRef::Text(bytes) => (3, bytes),
+            ValueRef::Blob(bytes) => (4, bytes),
+        };
+        hasher.update(&[kind]);
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    }
+    hasher.finalize().into()
+}
+
+/// The writes that do not say what was written, at most so many.
+pub(crate) fn unlike_their_sums(
+    connection: &Connection,
+    most: usize,
+) -> rusqlite::Result<Vec<String>> {
+    const FIRST: usize = 3;
+    let mut statement = connection.prepare(include_str!("../sql/audit_sums.sql"))?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let said = (FIRST..columns).map(|column| row.get_ref(column));
+        let said = said.collect::<rusqlite::Result<Vec<_>>>()?;
+        if row.get_ref(2)?.as_blob()? != sum(said.into_iter()) {
+            let (id, record): (i64, i64) = (row.get(0)?, row.get(1)?);
+            found.push(format!(
+                "write {id} in the audit of record {record} does not say what was written"
+            ));
+            if found.len() >= most {
+                break;
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn tags_text(said: &Said) -> String {

@@ -33,7 +33,8 @@ fn outcome(dir: &Path, truth: &BookDigest, fault: &Fault) -> Outcome {
     };
     let outcome = match metastore.check_integrity() {
         Ok(integrity) if integrity.ok => {
-            let digest = metastore.digest().unwrap();
+            let digest = metastore.digest();
+            let digest = digest.unwrap_or_else(|error| panic!("unnoticed: {fault}: {error}"));
             assert_eq!(
                 (&digest.people, digest.records),
                 (&truth.people, truth.records),
@@ -184,4 +185,34 @@ async fn a_rebuild_heals_what_the_sync_wrote_and_leaves_what_people_wrote() {
     let gone = served.record("filestore", "7").await;
     let state = NodeState::Deleted.as_str();
     assert_eq!(gone["metadata"]["filestore"]["state"], state);
+}
+
+#[tokio::test]
+async fn who_wrote_what_in_the_audit_and_when_is_noticed_if_it_is_not_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (served, _journal, _) = made(dir.path()).await;
+    assert!(served.metastore.check_integrity().unwrap().ok);
+    let db = rusqlite::Connection::open(dir.path().join("metastore.sqlite3")).unwrap();
+    let damage = [
+        "UPDATE record_audit SET at = at + 1 WHERE id = 3",
+        "UPDATE record_audit SET actor = 'somebody else' WHERE id = 4",
+        "UPDATE record_audit SET action = 'delete' WHERE id = 5",
+    ];
+    for (count, statement) in damage.iter().enumerate() {
+        db.execute_batch(statement).unwrap();
+        let found = served.metastore.check_integrity().unwrap().findings;
+        assert_eq!(found.len(), count + 1, "{found:?}");
+        let named = format!("write {} in the audit", count + 3);
+        assert!(
+            found.iter().any(|it| it.detail.starts_with(&named)),
+            "{found:?}"
+        );
+    }
+    // A write of an older version has no hash, and is not judged by one.
+    db.execute_batch("UPDATE record_audit SET sum = NULL WHERE id = 3")
+        .unwrap();
+    assert_eq!(
+        served.metastore.check_integrity().unwrap().findings.len(),
+        2
+    );
 }
