@@ -225,6 +225,19 @@ impl Deployment {
         };
         for port in ports {
             process.wait_until_serving(([127, 0, 0, 1], port).into(), LONG);
+            // It listens before it has opened its files and before it heeds signals.
+            let url = format!("http://127.0.0.1:{port}/healthz");
+            wait_for(&format!("{service} to answer"), LONG, || {
+                assert!(
+                    process.is_running(),
+                    "{service} ended:\n{}",
+                    process.last_words()
+                );
+                self.client
+                    .get(&url)
+                    .send()
+                    .map_err(|error| error.to_string())
+            });
         }
     }
 

@@ -3,7 +3,8 @@
 
 use crate::commands::files::{change, get, meta, put, reconcile};
 use crate::commands::{
-    activity, consumers, dead_letters, events, mounts, nodes, rebuild, records, scan, sql, status,
+    activity, consumers, dead_letters, doctor, events, mounts, nodes, rebuild, records, scan, sql,
+    status,
 };
 use crate::config::{Client, Config, Global};
 use crate::output::Format;
@@ -43,6 +44,9 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Compare the three books and print every difference; exit 1 if there is one
     Verify(verify::VerifyArgs),
+    /// Look for what is wrong with the configuration, this machine and the services, and say what to
+    /// do; exit 1 if something fails
+    Doctor(doctor::DoctorArgs),
     /// Catalogue what is in a mount, or in all of them
     Scan(scan::ScanArgs),
     /// Add, change and list mounts

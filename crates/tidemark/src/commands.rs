@@ -3,6 +3,7 @@
 pub(crate) mod activity;
 pub(crate) mod consumers;
 pub(crate) mod dead_letters;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod mounts;

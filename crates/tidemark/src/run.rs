@@ -4,8 +4,8 @@ use crate::args::{Command, ServeArgs};
 use crate::client::Services;
 use crate::commands::files::{change, get, meta, put, reconcile};
 use crate::commands::{
-    Outcome, activity, consumers, dead_letters, events, mounts, nodes, rebuild, records, scan, sql,
-    status,
+    Outcome, activity, consumers, dead_letters, doctor, events, mounts, nodes, rebuild, records,
+    scan, sql, status,
 };
 use crate::config::{Client, Config};
 use crate::invocation::{Error, Invocation, command, parse};
@@ -56,6 +56,7 @@ fn run(invocation: Invocation) -> anyhow::Result<Outcome> {
         Command::Serve(args) => serve(args),
         Command::Status(args) => status::status(&at(&args.reading.client, config)?, args),
         Command::Verify(args) => verify::run(&at(&args.reading.client, config)?, args),
+        Command::Doctor(args) => doctor::run(&at(&args.reading.client, config)?, args),
         Command::Scan(args) => scan::run(&at(&args.reading.client, config)?, args),
         Command::Mounts(args) => mounts::run(&at(&args.reading().client, config)?, args),
         Command::Ls(args) => nodes::ls(&at(&args.reading.client, config)?, args),

@@ -158,7 +158,16 @@ pub(crate) fn run(services: &Services, args: &VerifyArgs) -> anyhow::Result<Outc
         let second = walk::walk(services, &look, SECOND_LOOK_MAX, &mut report)?;
         unsettled += second.beyond_memory + second.unsettled.len() as u64;
     }
+    let contents = if args.quick {
+        Vec::new()
+    } else {
+        bar.set_message("reading every book for its content's digest");
+        checks::contents(services, &books)
+    };
     bar.finish_and_clear();
+    for content in contents {
+        say(format_args!("{content}"));
+    }
     let differences = report.differences;
     // A table of no differences would be a lonely header.
     if differences > 0 || args.reading.output != crate::output::Format::Table {

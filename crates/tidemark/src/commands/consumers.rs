@@ -5,6 +5,7 @@ use super::{Outcome, text};
 use crate::args::Reading;
 use crate::client::{Service, Services};
 use crate::output::{Column, Row, Rows, say};
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -14,6 +15,9 @@ const SHORT: usize = 12;
 /// `tidemark consumers`
 #[derive(Args, Debug)]
 pub struct ConsumersArgs {
+    /// Read each book in full for the digest of its contents
+    #[arg(long)]
+    pub content: bool,
     /// How to print, and where the services are.
     #[command(flatten)]
     pub reading: Reading,
@@ -36,11 +40,22 @@ pub(crate) fn run(services: &Services, args: &ConsumersArgs) -> anyhow::Result<O
         Column::text("rebuild"),
         Column::text("lastError"),
     ];
+    let mut columns = columns;
+    if args.content {
+        columns.push(Column::text("content"));
+    }
     let is_table = args.reading.output == crate::output::Format::Table;
     let mut out = Rows::stdout(args.reading.output, columns);
     let mut outcome = Outcome::Good;
     for service in [&services.metastore, &services.timestore] {
-        let row = row(service, is_table);
+        let mut row = row(service, is_table);
+        if args.content {
+            // As long as reading everything takes.
+            let digest = service.send(service.get("/filestore/digest"))?;
+            let digest: Value = digest.json().context("the digest is not understood")?;
+            let content = digest.get("content").cloned().unwrap_or_default();
+            row.insert("content".to_owned(), content);
+        }
         if !matches!(text(&row, "status"), "ok" | "disabled") {
             outcome = Outcome::Bad;
         }

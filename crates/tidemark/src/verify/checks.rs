@@ -200,3 +200,30 @@ pub(super) fn integrity(services: &Services, report: &mut Report) -> anyhow::Res
     }
     Ok(())
 }
+
+/// The digest of each book's contents, for people: two books with the same one hold the same.
+pub(super) fn contents(services: &Services, books: &[Book]) -> Vec<String> {
+    let of = |book: &Book| {
+        let service = book.service(services);
+        // As long as reading everything takes.
+        let answer = service.send(service.get("/filestore/digest"));
+        let answer = answer.and_then(|response| {
+            let body = response.json::<Value>();
+            body.map_err(|error| service.garbled(error.to_string()))
+        });
+        match answer {
+            Ok(digest) => {
+                let content = digest.get("content").and_then(Value::as_str);
+                let at = digest.get("journalId").and_then(Value::as_u64);
+                format!(
+                    "{}: content {} at entry {}",
+                    book.name(),
+                    content.unwrap_or("unknown"),
+                    at.unwrap_or_default()
+                )
+            }
+            Err(error) => format!("{}: its content has no digest: {error}", book.name()),
+        }
+    };
+    books.iter().map(of).collect()
+}
