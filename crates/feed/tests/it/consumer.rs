@@ -6,9 +6,9 @@ use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
 use feed::rest::{self, ConsumerView};
 use feed::{Batch, BusState, Checkpoint, ConsumerState, DeadLetter, Sink, SinkError};
 use journal::{JournalId, JournalReader, Page, Position, ReadError, Snapshot, SystemClock};
-use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -337,7 +337,7 @@ fn an_answer_that_came_late_proves_the_head_only_as_of_the_question() {
 }
 
 /// A sink whose store keeps it for as long as the gate is closed.
-struct Gated(MemorySink, Arc<Mutex<()>>);
+struct Gated(MemorySink, Arc<AtomicBool>);
 
 impl Sink for Gated {
     fn name(&self) -> &'static str {
@@ -349,7 +349,9 @@ impl Sink for Gated {
     }
 
     fn apply(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        drop(self.1.lock());
+        while self.1.load(Ordering::SeqCst) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
         self.0.apply(batch)
     }
 
@@ -399,7 +401,7 @@ async fn health_when(url: &str, wanted: impl Fn(u16, &Value) -> bool) -> Value {
 
 #[tokio::test]
 async fn health_tells_the_head_and_that_it_stalls_while_a_store_keeps_the_sink() {
-    let (reader, gate) = (MemoryReader::new(), Arc::new(Mutex::new(())));
+    let (reader, gate) = (MemoryReader::new(), Arc::new(AtomicBool::new(false)));
     reader.with(|journal| journal.put(1, "a", 1));
     let sink = Gated(MemorySink::default(), Arc::clone(&gate));
     let journal = Arc::new(reader.clone());
@@ -414,7 +416,7 @@ async fn health_tells_the_head_and_that_it_stalls_while_a_store_keeps_the_sink()
     let stop = CancellationToken::new();
     let url = format!("{}/filestore/health", serve(view, stop.clone()).await);
 
-    let closed = gate.lock();
+    gate.store(true, Ordering::SeqCst);
     reader.with(|journal| journal.put(1, "b", 1));
     consumer.signal();
     // The batch in hand is entry 2; what comes now the consumer's own thread does not see.
@@ -426,7 +428,7 @@ async fn health_tells_the_head_and_that_it_stalls_while_a_store_keeps_the_sink()
     assert_eq!(health["lagEntries"], 2);
     assert!(health["lagSeconds"].as_f64() > Some(0.1), "{health}");
 
-    drop(closed);
+    gate.store(false, Ordering::SeqCst);
     consumer.wait_for(id(2), LONG).await;
     consumer.signal();
     assert_eq!(consumer.wait_for(id(3), LONG).await, id(3));
