@@ -9,10 +9,14 @@
 //! statements included: DuckDB may touch its own files and nothing else, loads no extension, and
 //! no statement can change that.
 //!
+//! Memory: batches of the journal are written within a small limit ([`memory`]), so that catching up
+//! fills no more of it, however long it takes; reads and other writes raise it while they run.
+//!
 //! Recovery: DuckDB replays its write-ahead log when the file is opened, so a killed process loses
 //! only what had not committed. A write that fails for want of space takes the instance down
 //! ("invalidated"); the owner then waits for the readers to leave and opens the file again.
 
+mod memory;
 mod readers;
 
 pub(crate) use readers::Pool;
@@ -21,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::metric;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use duckdb::{Config, Connection};
+use memory::Memory;
 use parking_lot::{Mutex, RwLock};
 use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,7 +46,13 @@ pub(crate) struct Settings {
     pub(crate) log_max_bytes: u64,
 }
 
-type Job = Box<dyn FnOnce(&Connection) -> bool + Send>;
+type Run = Box<dyn FnOnce(&Connection) -> bool + Send>;
+
+/// A write, and whether it may use all the memory there is.
+struct Job {
+    run: Run,
+    is_wide: bool,
+}
 
 /// The open file.
 pub(crate) struct Store {
@@ -57,6 +68,7 @@ pub(crate) struct Store {
 /// the file at once.
 pub(crate) struct Instance {
     template: RwLock<Option<Mutex<Connection>>>,
+    memory: Memory,
 }
 
 impl Store {
@@ -70,7 +82,9 @@ impl Store {
         prepare(&connection).map_err(|error| error.on_opening(&settings.path))?;
         let instance = Arc::new(Instance {
             template: RwLock::new(Some(Mutex::new(connection.try_clone()?))),
+            memory: Memory::new(settings.memory_limit_bytes),
         });
+        instance.memory.settle(&connection);
         let (jobs, queue) = crossbeam_channel::bounded(WRITE_QUEUE);
         let owner = Owner {
             settings,
@@ -92,24 +106,33 @@ impl Store {
         Arc::clone(&self.instance)
     }
 
-    /// Runs `work` on the owner thread and waits for it. What `work` does is up to it; see
-    /// [`transaction`].
+    /// Runs `work` on the owner thread and waits for it, with all the memory there is. What `work`
+    /// does is up to it; see [`transaction`].
     pub(crate) fn write_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.begin_write(work)?.recv().map_err(|_| Error::Closed)?
+        self.queue(work, true)?.recv().map_err(|_| Error::Closed)?
     }
 
-    /// Queues `work` for the owner thread; the answer comes through the channel.
+    /// Queues `work`, which needs little memory, for the owner thread; the answer comes through
+    /// the channel.
     pub(crate) fn begin_write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<Receiver<Result<T>>> {
+        self.queue(work, false)
+    }
+
+    fn queue<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        is_wide: bool,
+    ) -> Result<Receiver<Result<T>>> {
         let (reply, answer) = crossbeam_channel::bounded(1);
         let jobs = self.jobs.lock().clone().ok_or(Error::Closed)?;
-        jobs.send(job(work, move |result| drop(reply.send(result))))
-            .map_err(|_| Error::Closed)?;
+        let run = run(work, move |result| drop(reply.send(result)));
+        jobs.send(Job { run, is_wide }).map_err(|_| Error::Closed)?;
         Ok(answer)
     }
 
@@ -120,11 +143,12 @@ impl Store {
     ) -> Result<T> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let jobs = self.jobs.lock().clone().ok_or(Error::Closed)?;
-        jobs.try_send(job(work, move |result| drop(reply.send(result))))
-            .map_err(|error| match error {
-                TrySendError::Full(_) => Error::Busy,
-                TrySendError::Disconnected(_) => Error::Closed,
-            })?;
+        let run = run(work, move |result| drop(reply.send(result)));
+        let job = Job { run, is_wide: true };
+        jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Busy,
+            TrySendError::Disconnected(_) => Error::Closed,
+        })?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -154,13 +178,14 @@ impl std::fmt::Debug for Store {
 }
 
 impl Instance {
-    /// Runs `work` on a connection of its own.
+    /// Runs `work` on a connection of its own, with all the memory there is.
     pub(crate) fn with_connection<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T>,
     ) -> Result<T> {
         let template = self.template.read();
         let connection = template.as_ref().ok_or(Error::Closed)?.lock().try_clone()?;
+        let _wide = self.memory.widen(&connection);
         work(&connection)
     }
 }
@@ -178,7 +203,14 @@ impl Owner {
                 self.reopen();
             }
             let intact = match &self.connection {
-                Some(connection) => job(connection),
+                Some(connection) => {
+                    let memory = &self.instance.memory;
+                    let wide = job.is_wide.then(|| memory.widen(connection));
+                    let intact = (job.run)(connection);
+                    drop(wide);
+                    memory.settle(connection);
+                    intact
+                }
                 // The job is dropped, and with it the caller's reply: it sees `Closed`.
                 None => continue,
             };
@@ -206,6 +238,7 @@ impl Owner {
         match opened {
             Ok((clone, connection)) => {
                 tracing::warn!("database opened again after a failed write");
+                self.instance.memory.renewed(&connection);
                 *template = Some(Mutex::new(clone));
                 self.connection = Some(connection);
             }
@@ -220,10 +253,10 @@ impl Owner {
 }
 
 /// The job, telling whether the instance is still usable after it.
-fn job<T>(
+fn run<T>(
     work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     reply: impl FnOnce(Result<T>) + Send + 'static,
-) -> Job {
+) -> Run {
     Box::new(move |connection| {
         let started = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
@@ -284,7 +317,8 @@ fn connect(settings: &Settings) -> Result<Connection> {
     open().map_err(|error| Error::from(error).on_opening(&settings.path))
 }
 
-/// The order matters: the paths while paths may still be set, then no others, then no settings.
+/// The order matters: the paths while paths may still be set, then no others, then no settings
+/// but the memory limit, which no statement of a person's reaches: it would have to be a SELECT.
 fn lock_down(settings: &Settings) -> String {
     let database = &settings.path;
     let path = |suffix: &str| {
@@ -297,6 +331,7 @@ fn lock_down(settings: &Settings) -> String {
          SET allowed_directories = [{temp}];
          SET allowed_paths = [{}, {}, {}, {}];
          SET enable_external_access = false;
+         SET allowed_configs = ['memory_limit'];
          SET lock_configuration = true;",
         path(""),
         path(".wal"),

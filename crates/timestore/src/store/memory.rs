@@ -1,0 +1,91 @@
+//! How much memory DuckDB may use, and when.
+//!
+//! DuckDB keeps blocks of the file in memory until its limit is reached, those that it has just
+//! written among them. With a limit as large as questions about millions of nodes need, a catch-up
+//! would fill all of it and gain nothing. So there are two: what the batches of the journal are
+//! written with, and what everything else may use while it runs. Lowering the limit makes DuckDB
+//! let go of what it has above it; if that is in use, it is tried again after the next write.
+
+use duckdb::Connection;
+use parking_lot::Mutex;
+
+/// What batches of the journal are written with. With more the peak is higher, and writing takes
+/// hardly less of the processor.
+const NARROW_BYTES: u64 = 64 << 20;
+
+/// The limit, and who needs more than the lower one.
+pub(super) struct Memory {
+    /// With which the instance is opened.
+    wide_bytes: u64,
+    state: Mutex<State>,
+}
+
+struct State {
+    users: u32,
+    is_wide: bool,
+}
+
+/// While it is there, all of the memory may be used.
+pub(super) struct Wide<'a> {
+    memory: &'a Memory,
+    connection: &'a Connection,
+}
+
+impl Memory {
+    pub(super) const fn new(wide_bytes: u64) -> Self {
+        Self {
+            wide_bytes,
+            state: Mutex::new(State {
+                users: 0,
+                is_wide: true,
+            }),
+        }
+    }
+
+    /// The instance was opened again, with all of it.
+    pub(super) fn renewed(&self, connection: &Connection) {
+        self.state.lock().is_wide = true;
+        self.settle(connection);
+    }
+
+    /// Allows all of it, until what it gives is dropped.
+    pub(super) fn widen<'a>(&'a self, connection: &'a Connection) -> Wide<'a> {
+        let mut state = self.state.lock();
+        state.users += 1;
+        if !state.is_wide {
+            // If it fails, the work has less memory and fails itself, by name.
+            state.is_wide = set(connection, self.wide_bytes);
+        }
+        Wide {
+            memory: self,
+            connection,
+        }
+    }
+
+    /// Goes back to the lower limit, if nobody needs more.
+    pub(super) fn settle(&self, connection: &Connection) {
+        let mut state = self.state.lock();
+        if state.is_wide && state.users == 0 && self.wide_bytes > NARROW_BYTES {
+            state.is_wide = !set(connection, NARROW_BYTES);
+        }
+    }
+}
+
+impl Drop for Wide<'_> {
+    fn drop(&mut self) {
+        self.memory.state.lock().users -= 1;
+        self.memory.settle(self.connection);
+    }
+}
+
+fn set(connection: &Connection, bytes: u64) -> bool {
+    let set = connection.execute_batch(&format!("SET memory_limit = '{bytes}B'"));
+    if let Err(error) = &set {
+        tracing::debug!(
+            error = crate::error::message(error),
+            bytes,
+            "memory limit not set"
+        );
+    }
+    set.is_ok()
+}
