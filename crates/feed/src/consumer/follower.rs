@@ -7,7 +7,8 @@ pub use rebuild::RebuildStep;
 use super::pages::{Checked, Pages};
 use crate::{Batch, Checkpoint, DeadLetter, Item, SharedReader, Sink, SinkError};
 use journal::{
-    ChainError, Clock, Digest, Entry, Epoch, Event, JournalId, Page, Position, ReadError, Time,
+    ChainError, Clock, DecodeError, Digest, Entry, Epoch, Event, JournalId, Position, ReadError,
+    Time,
 };
 use rebuild::Rebuilds;
 use std::sync::Arc;
@@ -240,26 +241,28 @@ impl<S: Sink> Follower<S> {
         let read = self
             .pages
             .read(checkpoint.journal_id, self.options.batch_max_entries);
-        let Checked { page, chain } = match read {
+        let checked = match read {
             Ok(checked) => checked,
             Err(ReadError::Trimmed { .. }) => return self.load_snapshot(checkpoint),
             Err(error) => return Err(error.into()),
         };
-        self.position = Some(page.position);
-        check_history(checkpoint, &page)?;
-        if page.entries.is_empty() {
-            if page.position.head > checkpoint.journal_id {
+        self.position = Some(checked.position);
+        check_history(checkpoint, &checked)?;
+        if checked.entries.borrow_owner().is_empty() {
+            if checked.position.head > checkpoint.journal_id {
                 let reason = format!(
                     "the journal ends at entry {} and gave nothing after {}",
-                    page.position.head, checkpoint.journal_id
+                    checked.position.head, checkpoint.journal_id
                 );
                 return Err(Stop::Retry(reason));
             }
             return Ok(Step::AtHead);
         }
         // They continue the digest after which they were read, and that is the checkpoint's.
-        let digest = chain.map_err(|error| Stop::Halt(error.into()))?;
-        self.apply(checkpoint, &page.entries, digest)
+        let digest = checked.chain.map_err(|error| Stop::Halt(error.into()))?;
+        checked
+            .entries
+            .with_dependent(|entries, events| self.apply(checkpoint, entries, events, digest))
     }
 
     fn load_checkpoint(&mut self) -> Result<Checkpoint, Stop> {
@@ -298,7 +301,14 @@ impl<S: Sink> Follower<S> {
         Ok(Step::LoadedSnapshot)
     }
 
-    fn apply(&mut self, from: Checkpoint, entries: &[Entry], digest: Digest) -> Result<Step, Stop> {
+    /// `events` are those of `entries`, one each.
+    fn apply(
+        &mut self,
+        from: Checkpoint,
+        entries: &[Entry],
+        events: &[Result<Event<'_>, DecodeError>],
+        digest: Digest,
+    ) -> Result<Step, Stop> {
         let Some(last) = entries.last() else {
             return Ok(Step::AtHead);
         };
@@ -308,22 +318,19 @@ impl<S: Sink> Follower<S> {
             digest,
         };
         let mut parked = Vec::new();
-        let mut events: Vec<(&Entry, Event<'_>)> = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match entry.event() {
-                Ok(event) => events.push((entry, event)),
-                Err(error) => parked.push(self.letter(entry, with_sources(&error))),
+        let mut items: Vec<Item<'_>> = Vec::with_capacity(entries.len());
+        for (entry, event) in entries.iter().zip(events) {
+            match event {
+                Ok(event) => items.push(Item { entry, event }),
+                Err(error) => parked.push(self.letter(entry, with_sources(error))),
             }
         }
         loop {
             if let Some(fitting) = self.fitting(entries, &parked)? {
                 let digest = fitting.last().map_or(from.digest, |entry| entry.digest);
-                return self.apply(from, fitting, digest);
+                let (events, _) = events.split_at(fitting.len());
+                return self.apply(from, fitting, events, digest);
             }
-            let items: Vec<_> = events
-                .iter()
-                .map(|(entry, event)| Item { entry, event })
-                .collect();
             let batch = Batch {
                 items: &items,
                 parked: &parked,
@@ -333,15 +340,14 @@ impl<S: Sink> Follower<S> {
             match self.sink.apply(&batch) {
                 Ok(()) => break,
                 Err(SinkError::Poison { journal_id, reason }) => {
-                    let Some(at) = events.iter().position(|(entry, _)| entry.id == journal_id)
-                    else {
+                    let Some(at) = items.iter().position(|it| it.entry.id == journal_id) else {
                         let reason = format!(
                             "the sink refused entry {journal_id}, which the batch does not hold: {reason}"
                         );
                         return Err(Stop::Retry(reason));
                     };
-                    let (entry, _) = events.remove(at);
-                    parked.push(self.letter(entry, reason));
+                    let item = items.remove(at);
+                    parked.push(self.letter(item.entry, reason));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -359,7 +365,7 @@ impl<S: Sink> Follower<S> {
             }
         }
         self.checkpoint = Some(checkpoint);
-        let observed_at = events.last().and_then(|(_, event)| event.observed_at());
+        let observed_at = items.last().and_then(|item| item.event.observed_at());
         Ok(Step::Applied {
             entries: checkpoint.journal_id.entries_since(from.journal_id),
             last: Some((last.event_type.as_str().to_owned(), observed_at)),
@@ -474,7 +480,7 @@ impl<S: Sink> Follower<S> {
 }
 
 /// Checks that the page comes from the journal, and the history, that the checkpoint is of.
-fn check_history(checkpoint: Checkpoint, page: &Page) -> Result<(), Stop> {
+fn check_history(checkpoint: Checkpoint, page: &Checked) -> Result<(), Stop> {
     let Position { epoch, head, .. } = page.position;
     let Checkpoint {
         epoch: followed,

@@ -1,9 +1,10 @@
-//! Pages of the journal, read and checked for a follower: by itself, or ahead of it.
+//! Pages of the journal, read, checked and decoded for a follower: by itself, or ahead of it.
 //!
 //! A page is *checked* when its entries are known to continue the digest that the journal gave for
 //! the id before them. That costs as much as reading them, and needs nothing but the page, so it is
 //! done where the page is read. What only the follower knows (which epoch it follows, and which
-//! digest its checkpoint has) it compares itself, for every page, before it applies one.
+//! digest its checkpoint has) it compares itself, for every page, before it applies one. The same
+//! goes for decoding: the events borrow their text from the entries, and travel with them.
 //!
 //! [`Pages::ahead`] has a thread that reads the page after the one in hand while the sink commits
 //! that one. It never holds more than one page, and it begins only while there is a backlog, so
@@ -13,13 +14,34 @@
 
 use crate::SharedReader;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use journal::{ChainError, Digest, JournalId, Page, ReadError, chain};
+use journal::{
+    ChainError, DecodeError, Digest, Entry, Event, JournalId, Position, ReadError, chain,
+};
+use self_cell::self_cell;
 use std::thread::JoinHandle;
 
-/// A page, and whether its entries continue `page.after_digest`.
+/// The event of each entry, or why it has none.
+pub(super) type Events<'a> = Vec<Result<Event<'a>, DecodeError>>;
+
+self_cell! {
+    /// Entries, and what they say.
+    pub(super) struct Decoded {
+        owner: Vec<Entry>,
+
+        #[covariant]
+        dependent: Events,
+    }
+
+    impl {Debug}
+}
+
+/// A page, and whether its entries continue `after_digest`.
 #[derive(Debug)]
 pub(super) struct Checked {
-    pub(super) page: Page,
+    pub(super) position: Position,
+    /// The journal's digest of the id after which it was read.
+    pub(super) after_digest: Option<Digest>,
+    pub(super) entries: Decoded,
     /// The digest of the last entry, of the entry before them if there is none.
     pub(super) chain: Result<Digest, ChainError>,
 }
@@ -60,9 +82,9 @@ impl Pages {
             Some(checked) => checked?,
             None => check(&self.reader, (after, limit))?,
         };
-        let head = checked.page.position.head;
+        let head = checked.position.head;
         if let Some(ahead) = &mut self.ahead
-            && let Some(last) = checked.page.entries.last()
+            && let Some(last) = checked.entries.borrow_owner().last()
             && last.id < head
         {
             ahead.begin((last.id, limit));
@@ -78,7 +100,14 @@ fn check(reader: &SharedReader, (after, limit): Wanted) -> Result<Checked, ReadE
         // Past the head, where there is nothing to check.
         None => Ok(Digest::genesis(page.position.epoch)),
     };
-    Ok(Checked { page, chain })
+    Ok(Checked {
+        position: page.position,
+        after_digest: page.after_digest,
+        entries: Decoded::new(page.entries, |entries| {
+            entries.iter().map(Entry::event).collect()
+        }),
+        chain,
+    })
 }
 
 /// The thread, and what it was asked for.
