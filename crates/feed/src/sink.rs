@@ -96,6 +96,11 @@ pub trait Sink: Send + 'static {
     /// As [`SinkError`] says; a read error of the snapshot comes as [`SinkError::Unavailable`].
     fn load_snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), SinkError>;
 
+    /// Told when the book is at the head and the consumer is about to wait, which may be after
+    /// every entry. A sink that puts off work while there is a backlog does it now; it must be
+    /// quick to tell that there is none. What fails can be tried again.
+    fn tidy(&mut self) {}
+
     /// The dead letters with ids after `after`, ascending, at most `limit`.
     ///
     /// # Errors

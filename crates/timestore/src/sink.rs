@@ -12,6 +12,7 @@
 //! fold it after commits that only insert and delete: the checkpoint is one row that is deleted
 //! and inserted.
 
+mod fold;
 mod hours;
 mod pieces;
 mod rebuild;
@@ -30,6 +31,7 @@ use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, OptionalExt, params};
 use feed::rebuild::{Base, NewBook};
 use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
+use fold::Unfolded;
 use journal::{Clock, JournalId, Snapshot, Time};
 use pieces::{PIECE_ROWS, Piece};
 use std::collections::HashSet;
@@ -49,6 +51,7 @@ pub struct ActivitySink {
     summed: Option<JournalId>,
     /// So many entries are summed at a time.
     sum_entries: u64,
+    unfolded: Unfolded,
 }
 
 /// What is stored of the journal.
@@ -74,6 +77,7 @@ impl ActivitySink {
             new_book: None,
             summed: None,
             sum_entries,
+            unfolded: Unfolded::default(),
         }
     }
 
@@ -207,7 +211,14 @@ impl Sink for ActivitySink {
         let result = self.apply_batch(batch);
         let (_, summed) = self.settle(result, |(next, _)| Some(*next))?;
         self.summed = Some(summed);
+        self.unfolded.add(batch.items.len());
         Ok(())
+    }
+
+    fn tidy(&mut self) {
+        if self.unfolded.is_due() && self.store.begin_write(fold::fold).is_ok() {
+            self.unfolded = Unfolded::default();
+        }
     }
 
     fn load_snapshot(&mut self, snapshot: Snapshot<'_>) -> std::result::Result<(), SinkError> {

@@ -256,6 +256,7 @@ impl<S: Sink> Follower<S> {
                 );
                 return Err(Stop::Retry(reason));
             }
+            self.sink.tidy();
             return Ok(Step::AtHead);
         }
         // They continue the digest after which they were read, and that is the checkpoint's.

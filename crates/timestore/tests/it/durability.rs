@@ -244,6 +244,31 @@ async fn a_read_held_open_neither_stops_writes_nor_lets_the_log_grow() {
     assert!(digest.starts_with("60000:"), "{digest}");
 }
 
+#[test]
+fn what_a_catch_up_left_in_the_log_is_folded_when_it_has_ended() {
+    let fixture = Fixture::new();
+    let tree = journal(3_000);
+    let mut sink = fixture.timestore.sink();
+    sink.tidy();
+    for after in 0..100 {
+        tree.journal.apply(&mut sink, after, after + 1).unwrap();
+        sink.tidy();
+    }
+    let live = log_bytes(fixture.dir.path());
+    assert!(live > 0, "single entries were folded one by one");
+    tree.journal.apply(&mut sink, 100, 3_000).unwrap();
+    let before = log_bytes(fixture.dir.path());
+    assert!(before > live, "{before} bytes after {live}");
+    sink.tidy();
+    // Folding goes on by itself; what is asked next waits for it.
+    let checkpoint = sink.checkpoint().unwrap().unwrap();
+    assert_eq!(checkpoint.journal_id, JournalId::new(3_000));
+    let after = log_bytes(fixture.dir.path());
+    assert!(after < live, "{before} bytes before, {after} after");
+    let digest = fixture.timestore.content_digest().unwrap();
+    assert!(digest.starts_with("3000:"), "{digest}");
+}
+
 #[tokio::test]
 async fn overlapping_reads_do_not_keep_the_log_from_being_folded() {
     let fixture = Fixture::with(|options| {
