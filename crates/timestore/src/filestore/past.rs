@@ -4,7 +4,9 @@ use super::scope::limit;
 use super::{MOUNT, Question, ScopeQuery, integer, text};
 use crate::error::Result;
 use crate::query::micros;
+use crate::statement::{self, Limits, ResultSet};
 use duckdb::types::Value;
+use duckdb::{Connection, OptionalExt as _};
 use journal::{JournalId, Time};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -12,6 +14,11 @@ use utoipa::IntoParams;
 
 const ROWS_DEFAULT: usize = 1_000;
 const ROWS_MAX: usize = 10_000;
+
+/// The tree at a time is looked for among so many rows for each node that is wanted, the first in
+/// the order of paths; and if that does not do, among so many times more.
+const FIRST_LOOK: usize = 8;
+const LOOK_FURTHER: usize = 8;
 
 /// The tree at a time.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -27,40 +34,94 @@ pub(crate) struct AsOfQuery {
     pub(crate) limit: Option<usize>,
 }
 
-/// The nodes under the prefix at that time, and what they sum up to: the statement's rows and its
-/// totals.
-pub(crate) fn as_of(query: &AsOfQuery, scope: &ScopeQuery) -> Result<(Question, Question)> {
+/// The statements that find the tree at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct AsOf {
+    totals: String,
+    bound: String,
+    nodes: String,
+    /// Of the totals, and among those of the others.
+    params: HashMap<String, Value>,
+    after: Option<String>,
+    limit: usize,
+}
+
+/// What there was.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) nodes: ResultSet,
+    /// Bytes, files and directories of all nodes.
+    pub(crate) totals: [i64; 3],
+}
+
+/// The nodes under the prefix at that time, and what they sum up to.
+pub(crate) fn as_of(query: &AsOfQuery, scope: &ScopeQuery) -> Result<AsOf> {
     scope.check()?;
     let limit = limit(query.limit, ROWS_DEFAULT, ROWS_MAX)?;
     let mut params = HashMap::from([("at".to_owned(), micros(query.at.as_micros()))]);
     let rows = scope.inside("path", MOUNT, &mut params);
-    let sql = |tail: &str| {
-        format!(
-            "{}{tail}",
-            include_str!("../sql/as_of.sql").replace("{rows}", &rows)
-        )
-    };
-    let totals = Question {
-        sql: sql(include_str!("../sql/as_of_totals.sql")),
-        params: params.clone(),
-        limit: 1,
-        reads_hours: false,
-    };
-    params.insert(
-        "after".to_owned(),
-        text(query.after.clone().unwrap_or_default()),
-    );
-    params.insert("is_first".to_owned(), Value::Boolean(query.after.is_none()));
-    params.insert("limit".to_owned(), integer(limit + 1));
-    Ok((
-        Question {
-            sql: sql(include_str!("../sql/as_of_nodes.sql")),
-            params,
-            limit,
-            reads_hours: false,
-        },
-        totals,
-    ))
+    Ok(AsOf {
+        totals: include_str!("../sql/as_of_totals.sql").replace("{rows}", &rows),
+        bound: include_str!("../sql/as_of_bound.sql").replace("{rows}", &rows),
+        nodes: include_str!("../sql/as_of_nodes.sql").replace("{rows}", &rows),
+        params,
+        after: query.after.clone(),
+        limit,
+    })
+}
+
+impl AsOf {
+    /// Reads them, at one state of the book.
+    pub(crate) fn read(&self, connection: &Connection, bytes: usize) -> Result<Tree> {
+        let mut statement = connection.prepare(&self.totals)?;
+        let totals = statement.query_row(&self.params, |row| {
+            Ok([row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?])
+        })?;
+        let mut rows = FIRST_LOOK * (self.limit + 1);
+        loop {
+            let bound = self.bound(connection, rows)?;
+            let nodes = self.nodes(connection, bound.as_deref(), bytes)?;
+            if bound.is_none() || nodes.cut.is_some() {
+                return Ok(Tree { nodes, totals });
+            }
+            // Most of those rows are not of the tree at that time.
+            rows = rows.saturating_mul(LOOK_FURTHER);
+        }
+    }
+
+    /// The path up to which there are so many rows.
+    fn bound(&self, connection: &Connection, rows: usize) -> Result<Option<String>> {
+        let mut params = self.after();
+        params.insert("offset".to_owned(), integer(rows));
+        let mut statement = connection.prepare(&self.bound)?;
+        Ok(statement.query_row(&params, |row| row.get(0)).optional()?)
+    }
+
+    /// The nodes up to that path; all there are, if it is not given.
+    fn nodes(
+        &self,
+        connection: &Connection,
+        bound: Option<&str>,
+        bytes: usize,
+    ) -> Result<ResultSet> {
+        let mut params = self.after();
+        params.insert("is_last".to_owned(), Value::Boolean(bound.is_none()));
+        params.insert("bound".to_owned(), text(bound.unwrap_or_default()));
+        params.insert("limit".to_owned(), integer(self.limit + 1));
+        let limits = Limits {
+            rows: self.limit,
+            bytes,
+        };
+        statement::run_own(connection, &self.nodes, &params, limits)
+    }
+
+    fn after(&self) -> HashMap<String, Value> {
+        let mut params = self.params.clone();
+        let after = self.after.clone();
+        params.insert("is_first".to_owned(), Value::Boolean(after.is_none()));
+        params.insert("after".to_owned(), text(after.unwrap_or_default()));
+        params
+    }
 }
 
 /// Everything that happened to one node, in the order of the journal.

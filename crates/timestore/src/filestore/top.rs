@@ -10,6 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 const FILES_DEFAULT: usize = 20;
 const FILES_MAX: usize = 1_000;
 
+/// When the contents were last modified, as far as a row tells.
+const MODIFIED: &str = "coalesce(\
+     try_cast(json_extract_string(metadata_json, '$.lastModifiedAt') AS TIMESTAMP), observed_at)";
+
 /// What makes a file stand out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -48,16 +52,24 @@ impl TopQuery {
             scope.until(&mut params)
         );
         let rows = scope.inside("path", MOUNT, &mut params);
-        let (only, order) = match self.by {
-            TopBy::Largest => ("TRUE", "\"sizeBytes\" DESC"),
-            TopBy::Growing => ("\"grownBytes\" > 0", "\"grownBytes\" DESC"),
-            TopBy::Untouched => ("TRUE", "\"modifiedAt\""),
+        let (only, key, direction) = match self.by {
+            TopBy::Largest => ("TRUE", "size_bytes", "DESC"),
+            TopBy::Growing => ("grown_bytes > 0", "grown_bytes", "DESC"),
+            TopBy::Untouched => ("TRUE", "modified_at", "ASC"),
+        };
+        // Looked for in every row, which takes time, only where it decides.
+        let latest_modified = match self.by {
+            TopBy::Untouched => format!("arg_max({MODIFIED}, journal_id)"),
+            _ => "NULL::TIMESTAMP".to_owned(),
         };
         let sql = include_str!("../sql/top.sql")
             .replace("{rows}", &rows)
             .replace("{in_range}", &in_range)
+            .replace("{latest_modified}", &latest_modified)
+            .replace("{modified}", MODIFIED)
             .replace("{only}", only)
-            .replace("{order}", order);
+            .replace("{key}", key)
+            .replace("{direction}", direction);
         Ok(Question {
             sql,
             params,

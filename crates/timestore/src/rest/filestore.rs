@@ -1,7 +1,7 @@
 //! What the activity tells.
 
 use super::Shared;
-use super::answer::{answer, ask, negotiate};
+use super::answer::{RESULT_MAX_BYTES, answer, ask, negotiate};
 use super::datasets::FormatQuery;
 use crate::error::Error;
 use crate::filestore::{
@@ -186,25 +186,22 @@ pub(super) async fn as_of(
     headers: HeaderMap,
 ) -> httpkit::Result<Response> {
     let format = negotiate(&headers, format.format.as_deref())?;
-    let (nodes, totals) = questions::as_of(&query, &scope)?;
-    let timeout = shared.options.sql_timeout;
-    let totals = shared.reads.read(timeout, move |connection| {
-        let mut statement = connection.prepare(&totals.sql)?;
-        let sums = statement.query_row(&totals.params, |row| {
-            Ok([row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?])
-        })?;
-        Ok(sums)
-    });
-    let (result, totals) = tokio::try_join!(ask(&shared, nodes), totals)?;
+    let question = questions::as_of(&query, &scope)?;
+    let tree = shared
+        .reads
+        .read(shared.options.sql_timeout, move |connection| {
+            question.read(connection, RESULT_MAX_BYTES)
+        });
+    let tree = tree.await?;
     let mut envelope = Map::new();
     envelope.insert("at".to_owned(), Value::String(query.at.to_string()));
     for (name, value) in ["sizeBytes", "files", "directories"]
         .into_iter()
-        .zip(totals)
+        .zip(tree.totals)
     {
         envelope.insert(name.to_owned(), value.into());
     }
-    answer(&result, format, "nodes", envelope)
+    answer(&tree.nodes, format, "nodes", envelope)
 }
 
 /// Reconciliation by day

@@ -188,6 +188,37 @@ async fn the_past_is_told_as_it_was() {
 }
 
 #[tokio::test]
+async fn the_past_is_found_behind_many_that_are_gone() {
+    let fixture = Fixture::new();
+    let mut tree = Tree::new();
+    tree.at("2026-03-01T12:00:00Z");
+    let gone: Vec<i64> = (0..200)
+        .map(|number| tree.file(&format!("a/{number:03}"), 1))
+        .collect();
+    let moved = tree.file("a/moved", 1);
+    for path in ["b", "c", "d"] {
+        tree.file(path, 7);
+    }
+    tree.at("2026-03-02T12:00:00Z").rename(moved, "z");
+    gone.into_iter().for_each(|id| tree.delete(id));
+    tree.apply_to(&fixture);
+    let url = "/filestore/as-of?at=2026-03-03T00:00:00Z";
+    for (question, paths, is_cut) in [
+        ("&limit=1", vec!["b"], true),
+        ("&limit=1&after=a/100", vec!["b"], true),
+        ("&limit=2&after=b", vec!["c", "d"], true),
+        ("&limit=3&after=b", vec!["c", "d", "z"], false),
+        ("&limit=9&after=z", vec![], false),
+        ("&limit=9&pathPrefix=a", vec![], false),
+    ] {
+        let answer = fixture.get(&format!("{url}{question}")).await.json();
+        let found = column(answer["nodes"].as_array().unwrap(), "path");
+        assert_eq!(found, paths, "{question}");
+        assert_eq!(answer["truncated"], json!(is_cut), "{question}");
+    }
+}
+
+#[tokio::test]
 async fn reconciliation_is_told_by_day() {
     let fixture = Fixture::new();
     let mut tree = Tree::new();
