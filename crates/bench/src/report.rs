@@ -10,7 +10,8 @@ use std::io::Write as _;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Measure {
     path: String,
-    entries_per_second: f64,
+    /// Not of questions, which are timed one by one, whatever they look at.
+    entries_per_second: Option<f64>,
     raw_entries_per_second: Option<f64>,
     ratio: Option<f64>,
     p50_ms: Option<f64>,
@@ -24,13 +25,15 @@ pub(crate) struct Measure {
 
 impl Measure {
     pub(crate) fn new(path: String, real: &Outcome, raw: Option<&Outcome>) -> Self {
+        let is_rate = real.processor_seconds.is_some();
+        let shown = |rate| is_rate.then(|| rounded(rate));
         let (rate, raw_rate) = (real.rate(), raw.map(Outcome::rate));
         #[expect(clippy::cast_precision_loss, reason = "an average for people to read")]
         let bytes_per_entry = real.bytes.map(|bytes| bytes as f64 / real.entries as f64);
         Self {
             path,
-            entries_per_second: rounded(rate),
-            raw_entries_per_second: raw_rate.map(rounded),
+            entries_per_second: shown(rate),
+            raw_entries_per_second: raw_rate.and_then(shown),
             ratio: raw_rate.map(|raw_rate| rounded(rate / raw_rate)),
             p50_ms: real.p50_ms.map(rounded),
             p99_ms: real.p99_ms.map(rounded),
@@ -51,7 +54,7 @@ impl Measure {
         let [real, raw] = self.processor_micros;
         [
             self.path.clone(),
-            whole(Some(self.entries_per_second)),
+            whole(self.entries_per_second),
             whole(self.raw_entries_per_second),
             fine(self.ratio),
             fine(self.p50_ms),
@@ -125,6 +128,20 @@ mod tests {
             "p50Ms": null, "p99Ms": null, "peakMemoryMb": null, "bytesPerEntry": null,
         });
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_question_has_times_and_a_ratio_and_no_rate() {
+        let asked = |seconds| Outcome {
+            entries: 1_000_000,
+            seconds,
+            p50_ms: Some(seconds * 1_000.0),
+            ..Outcome::default()
+        };
+        let measure = Measure::new("listing".to_owned(), &asked(0.002), Some(&asked(0.001)));
+        assert_eq!(measure.entries_per_second, None);
+        assert_eq!(measure.raw_entries_per_second, None);
+        assert_eq!((measure.ratio, measure.p50_ms), (Some(0.5), Some(2.0)));
     }
 
     #[test]

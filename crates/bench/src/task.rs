@@ -64,7 +64,7 @@ pub(crate) enum Task {
 pub(crate) struct Outcome {
     pub(crate) entries: u64,
     pub(crate) seconds: f64,
-    /// On the processors.
+    /// On the processors; none for questions that are timed one by one.
     pub(crate) processor_seconds: Option<f64>,
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,

@@ -1,4 +1,5 @@
-//! A bare Arrow append into DuckDB, of the rows that the timestore made of the same journal.
+//! A bare Arrow append into DuckDB, of the rows that the timestore made of the same journal, each
+//! batch committed with a checkpoint: a row that is deleted and inserted.
 
 use super::BATCH;
 use crate::books;
@@ -48,7 +49,7 @@ pub(crate) fn measure(from: &Path, data: &Path) -> anyhow::Result<Outcome> {
         let watch = Stopwatch::start();
         for batch in batches {
             entries += u64::try_from(batch.num_rows())?;
-            append(&sink, &table, batch)?;
+            append(&sink, &table, batch, i64::try_from(entries)?)?;
         }
         watched += watch.stop();
     }
@@ -72,11 +73,22 @@ fn load(
     Ok(Some(batch))
 }
 
-fn append(connection: &Connection, table: &str, batch: RecordBatch) -> anyhow::Result<()> {
+fn append(
+    connection: &Connection,
+    table: &str,
+    batch: RecordBatch,
+    checkpoint: i64,
+) -> anyhow::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     let mut appender = connection.appender(table)?;
     appender.append_record_batch(batch)?;
     appender.flush()?;
     drop(appender);
+    connection
+        .prepare_cached("DELETE FROM tidemark.filestore_sync")?
+        .execute([])?;
+    connection
+        .prepare_cached("INSERT INTO tidemark.filestore_sync VALUES ('', ?, '', 0)")?
+        .execute([checkpoint])?;
     Ok(transaction.commit()?)
 }
