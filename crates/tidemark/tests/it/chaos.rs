@@ -213,6 +213,9 @@ fn differences(nodes: &BTreeMap<String, (i64, Line)>, disk: &Disk) -> Vec<String
     told.take(10).collect()
 }
 
+/// Changes after which nodes and disk are compared.
+const ROUND: usize = 60;
+
 struct Chaos {
     deployment: Deployment,
     dice: Dice,
@@ -248,6 +251,14 @@ impl Chaos {
 
     fn change(&mut self, count: usize) {
         run(&self.deployment.files(), &mut self.dice, count);
+    }
+
+    /// Changes and settles in turn, so often that much of what was known is still there, elsewhere.
+    fn rounds(&mut self, count: usize) {
+        for done in (0..count).step_by(ROUND) {
+            self.change(ROUND.min(count - done));
+            self.settle();
+        }
     }
 
     /// Renames files and directories to names that were never used before.
@@ -309,8 +320,9 @@ impl Chaos {
         }
         self.survived += survived;
         println!(
-            "{} nodes, {survived} renamed since and still themselves",
-            nodes.len()
+            "{} nodes, {survived} of {} renamed since and still themselves",
+            nodes.len(),
+            now.len()
         );
         self.known = now;
         self.check_rollups(&nodes, &disk);
@@ -357,15 +369,14 @@ fn thousands_of_random_changes_leave_the_nodes_equal_to_the_disk() {
     let mut chaos = Chaos::new(&[("FILESTORE_WATCH", "true")]);
     chaos.deployment.start("dev");
     chaos.settle();
-    for _ in 0..3 {
-        chaos.change(changes() / 6);
-        chaos.settle();
+    for _ in 0..2 {
+        chaos.rounds(changes() / 6);
         chaos.rename(40);
         chaos.settle();
     }
-    for _ in 0..2 {
+    for _ in 0..6 {
         chaos.deployment.stop("dev");
-        chaos.change(changes() / 4);
+        chaos.change(changes() / 36);
         chaos.deployment.start("dev");
         chaos.settle();
     }
@@ -377,24 +388,20 @@ fn random_changes_go_on_while_the_process_is_killed_and_started_again() {
     let mut chaos = Chaos::new(&[("FILESTORE_WATCH", "true")]);
     chaos.deployment.start("dev");
     chaos.settle();
-    for _ in 0..2 {
-        let root = chaos.deployment.files();
-        let mut shell = shell(&root, &mut chaos.dice, changes() / 6)
-            .spawn()
-            .unwrap();
-        for _ in 0..3 {
-            // Somewhere in the middle of what it makes of the changes.
-            let (head, deployment) = (chaos.deployment.head(), &chaos.deployment);
-            wait_for("the journal to go on, or the changes to end", LONG, || {
-                let is_over = shell.try_wait().unwrap().is_some();
-                match deployment.try_head() {
-                    Ok(now) if now > head || is_over => Ok(()),
-                    other => Err(other),
-                }
-            });
-            chaos.deployment.kill("dev");
-            chaos.deployment.start("dev");
-        }
+    let root = chaos.deployment.files();
+    for _ in 0..changes() / 250 {
+        let mut shell = shell(&root, &mut chaos.dice, ROUND).spawn().unwrap();
+        // Somewhere in the middle of what it makes of the changes.
+        let (head, deployment) = (chaos.deployment.head(), &chaos.deployment);
+        wait_for("the journal to go on, or the changes to end", LONG, || {
+            let is_over = shell.try_wait().unwrap().is_some();
+            match deployment.try_head() {
+                Ok(now) if now > head || is_over => Ok(()),
+                other => Err(other),
+            }
+        });
+        chaos.deployment.kill("dev");
+        chaos.deployment.start("dev");
         assert!(shell.wait().unwrap().success());
         chaos.settle();
     }
@@ -417,8 +424,7 @@ fn random_changes_are_found_by_rescanning_where_few_directories_may_be_watched()
         (&"partial".into(), &5.into())
     );
     for _ in 0..2 {
-        chaos.change(changes() / 6);
-        chaos.settle();
+        chaos.rounds(changes() / 10);
         chaos.rename(40);
         chaos.settle();
     }
@@ -450,9 +456,6 @@ fn random_changes_past_the_kernels_queue_are_found() {
         "{overflows:?}"
     );
     // The names that follow are told of again.
-    for _ in 0..2 {
-        chaos.change(changes() / 20);
-        chaos.settle();
-    }
+    chaos.rounds(changes() / 15);
     assert!(chaos.survived > 0);
 }
