@@ -54,6 +54,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use transfer::Copied;
 
 /// What a command came to.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -130,6 +131,9 @@ enum Action {
         /// How it is done where it is no rename.
         #[serde(default)]
         transfer: Option<Transfer>,
+        /// What then is copied, and so goes from the source.
+        #[serde(default)]
+        copied: Copied,
     },
     Copy {
         mount_id: i64,
@@ -147,6 +151,8 @@ enum Action {
         path: NodePath,
         target_mount_id: i64,
         target_path: NodePath,
+        #[serde(default)]
+        copied: Copied,
     },
     PatchMetadata {
         node_id: i64,

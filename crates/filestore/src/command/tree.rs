@@ -2,6 +2,7 @@
 
 use super::request::{Actor, DeleteNode, MoveNode};
 use super::run::{Run, exists, expect_version, of_backend};
+use super::transfer::Copied;
 use super::{Action, Answer, CommandError, Commands, Lineage, Step, refuse_own};
 use crate::backend::{Backend, BackendError, Place};
 use crate::store::{Node, node};
@@ -182,6 +183,7 @@ pub(super) fn move_of(ask: &MoveNode, node: &Node, identity: Identity) -> Action
         target_path: ask.target_path.clone(),
         identity,
         transfer: None,
+        copied: Copied::default(),
     }
 }
 

@@ -354,3 +354,64 @@ async fn contents_that_are_not_what_was_hashed_are_not_moved() {
     assert_eq!(places.content("local", "file").as_deref(), Some("CONTENTS"));
     assert!(places.own_names().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_rewritten_after_it_was_copied_stays_where_it_is() {
+    for (from, to) in [("local", "other"), ("local", "bucket"), ("bucket", "other")] {
+        let context = format!("{from} to {to}");
+        let places = Arc::new(Places::new());
+        let at_commit = Arc::clone(&places);
+        let is_meant = Arc::new(AtomicBool::new(false));
+        let is_on = Arc::clone(&is_meant);
+        // As long as it was.
+        let on_step = move |step| {
+            if step == Step::Committed && is_on.load(Ordering::SeqCst) {
+                match from {
+                    "bucket" => at_commit.s3.put(BUCKET, "tree/c", "SHALLOW"),
+                    _ => {
+                        let root = at_commit.dirs.path().join("tree");
+                        std::fs::write(root.join("tree/c"), "SHALLOW").unwrap();
+                    }
+                }
+            }
+        };
+        let mut three = places.start(Some(Arc::new(on_step))).await;
+        three.populate(from).await;
+        is_meant.store(true, Ordering::SeqCst);
+        let moved = three.command("move", from, to, "tree").await;
+        assert!(moved.status.is_success(), "{context}: {moved:?}");
+        let content = |at: &str, path: &str| places.content(at, path);
+        assert_eq!(
+            content(from, "tree/c").as_deref(),
+            Some("SHALLOW"),
+            "{context}"
+        );
+        assert_eq!(
+            content(to, "new/tree/c").as_deref(),
+            Some("shallow"),
+            "{context}"
+        );
+        assert_eq!(
+            content(from, "tree/a/b"),
+            None,
+            "{context}: what was copied goes"
+        );
+        assert_eq!(
+            content(to, "new/tree/a/b").as_deref(),
+            Some("deep"),
+            "{context}"
+        );
+        // A scan finds it, as a file of its own.
+        is_meant.store(false, Ordering::SeqCst);
+        three.server.mount = three.mount(from);
+        three.server.scan().await;
+        let stayed = three.node(from, "tree/c").await;
+        assert_ne!(
+            stayed["id"],
+            three.node(to, "new/tree/c").await["id"],
+            "{context}"
+        );
+        three.assert_agrees(&context).await;
+        three.server.close().await;
+    }
+}

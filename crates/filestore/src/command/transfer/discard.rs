@@ -1,0 +1,159 @@
+//! The source of a move that was a copy goes, once the move is committed.
+//!
+//! What goes is what was copied, and nothing else: files that still are what they were when they
+//! were copied (size, time, and inode or `ETag`) and have a counterpart at the target, then
+//! directories that are empty. What somebody wrote or put there meanwhile stays, and a scan finds it.
+
+use crate::backend::{Backend, Line};
+use crate::command::run::{of_backend, of_disk};
+use crate::command::{Action, CommandError, Commands, Intent};
+use crate::disk::{Disk, DiskError};
+use crate::walk::Facts;
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
+
+/// What each copied file was, by a digest of 64 bits of its path below the source and its facts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(in crate::command) struct Copied(Option<BTreeSet<u64>>);
+
+impl Copied {
+    /// The files of a manifest of the tree at `path`.
+    pub(super) fn of(manifest: &Line, path: &str) -> Self {
+        let files = manifest.iter().filter(|(_, facts)| !facts.is_directory());
+        let digests = files.filter_map(|(at, facts)| Some(digest(at.strip_prefix(path)?, facts)));
+        Self(Some(digests.collect()))
+    }
+
+    /// Whether the file was copied as this. An intent of an earlier version does not say: then it is
+    /// taken for so.
+    fn has(&self, below: &str, facts: &Facts) -> bool {
+        let digests = self.0.as_ref();
+        digests.is_none_or(|digests| digests.contains(&digest(below, facts)))
+    }
+}
+
+fn digest(below: &str, facts: &Facts) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    let number = |number: Option<i64>| number.unwrap_or(i64::MIN).to_be_bytes();
+    hasher.update(&[u8::from(facts.is_symlink)]);
+    for value in [
+        Some(facts.size_bytes),
+        facts.modified_ns,
+        Some(facts.identity.dev),
+        Some(facts.identity.ino),
+        facts.identity.born_ns,
+    ] {
+        hasher.update(&number(value));
+    }
+    hasher.update(below.as_bytes());
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+impl Commands {
+    /// Deletes the source of a move that is committed. If it cannot be done now, it is when the
+    /// store is opened next.
+    pub(in crate::command) fn clear_up(&self, id: i64, aftermath: &Intent) {
+        if let Err(error) = self.discard(id, aftermath) {
+            let error = &error as &dyn std::error::Error;
+            let command_id = &*aftermath.command_id;
+            tracing::warn!(
+                error,
+                command_id,
+                "source of a finished move not removed yet"
+            );
+        }
+    }
+
+    pub(in crate::command) fn discard(&self, id: i64, intent: &Intent) -> Result<(), CommandError> {
+        let Action::Discard {
+            mount_id,
+            path,
+            target_mount_id,
+            target_path,
+            copied,
+        } = &intent.action
+        else {
+            return Ok(());
+        };
+        let (from, to) = (self.place(*mount_id)?, self.place(*target_mount_id)?);
+        let (path, target) = (path.as_str(), target_path.as_str());
+        let counterparts = to.backend.tree_facts(target).map_err(of_backend)?;
+        let sizes: HashMap<_, _> = counterparts
+            .iter()
+            .filter(|(_, facts)| !facts.is_directory())
+            .filter_map(|(at, facts)| Some((at.strip_prefix(target)?, facts.size_bytes)))
+            .collect();
+        let is_copied = |at: &str, facts: &Facts| {
+            at.strip_prefix(path).is_some_and(|below| {
+                sizes.get(below) == Some(&facts.size_bytes) && copied.has(below, facts)
+            })
+        };
+        match &from.backend {
+            Backend::Disk(disk) => remove_copied(disk, path, &is_copied).map_err(of_disk)?,
+            Backend::Bucket(bucket) => {
+                bucket.keep_parent(path)?;
+                bucket.remove_where(path, |at, object| is_copied(at, &object.facts()))?;
+            }
+        }
+        Ok(self.drop_intent(id)?)
+    }
+}
+
+impl Intent {
+    /// What remains to be done once it is committed.
+    pub(in crate::command) fn aftermath(&self) -> Option<Self> {
+        let Action::Move {
+            mount_id,
+            path,
+            target_mount_id,
+            target_path,
+            transfer: Some(_),
+            copied,
+            ..
+        } = &self.action
+        else {
+            return None;
+        };
+        Some(Self {
+            action: Action::Discard {
+                mount_id: *mount_id,
+                path: path.clone(),
+                target_mount_id: *target_mount_id,
+                target_path: target_path.clone(),
+                copied: copied.clone(),
+            },
+            ..self.clone()
+        })
+    }
+}
+
+/// Deletes the files that `is_copied` knows, and the directories that are empty then.
+fn remove_copied(
+    disk: &Disk,
+    path: &str,
+    is_copied: &dyn Fn(&str, &Facts) -> bool,
+) -> Result<(), DiskError> {
+    if disk.facts(path)?.is_none() {
+        return Ok(());
+    }
+    // Children come after their parents, so they go before them.
+    for (at, facts) in disk.tree_facts(path)?.into_iter().rev() {
+        if !facts.is_directory() {
+            if is_copied(&at, &facts) {
+                disk.remove(&at, false)?;
+            }
+            continue;
+        }
+        match disk.remove(&at, true) {
+            Err(DiskError {
+                source: Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY,
+                ..
+            }) => {}
+            removed => removed?,
+        }
+    }
+    Ok(())
+}
