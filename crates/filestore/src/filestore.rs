@@ -5,6 +5,7 @@ use crate::command::{Commands, OnStep};
 use crate::consumers::{Consumers, HoldOptions};
 use crate::hashing;
 use crate::metric;
+use crate::mount_health;
 use crate::reconcile::Runners;
 use crate::s3::Buckets;
 use crate::scan::Scans;
@@ -72,6 +73,8 @@ pub struct Filestore {
     pub(crate) runners: Runners,
     /// How hashing in the background is doing.
     pub(crate) hashing: hashing::Board,
+    /// Whether mounts can be reached.
+    pub(crate) mount_health: mount_health::Board,
     /// What is watched, while it is.
     pub(crate) watches: Mutex<Option<Arc<Watches>>>,
     pub(crate) commands: Commands,
@@ -118,6 +121,7 @@ impl Filestore {
             scans: Arc::default(),
             runners: Runners::default(),
             hashing: hashing::Board::default(),
+            mount_health: mount_health::Board::default(),
             watches: Mutex::default(),
             commands,
             buckets,

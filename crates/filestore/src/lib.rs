@@ -32,6 +32,7 @@ mod hashing;
 mod integrity;
 mod metric;
 mod mount;
+mod mount_health;
 pub mod name;
 mod path;
 mod reconcile;
@@ -50,6 +51,7 @@ pub use consumers::{HoldOptions, JournalConsumer};
 pub use filestore::{Filestore, Options};
 pub use hashing::Hashing;
 pub use mount::MountError;
+pub use mount_health::{MountHealth, MountHealthChecks};
 pub use rescan::{Rescan, RescanOptions};
 pub use retention::RetentionOptions;
 pub use scan::{

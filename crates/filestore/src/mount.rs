@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 /// The longest key of a mount.
 const KEY_BYTES: usize = 64;
 
+/// Labels of a mount, at most.
+const LABELS: usize = 32;
+
 /// A mount that is to be made.
 #[derive(Clone, Debug)]
 pub(crate) struct NewMount {
@@ -24,10 +27,19 @@ pub(crate) struct NewMount {
     pub(crate) mount_key: Option<String>,
     pub(crate) access_mode: AccessMode,
     pub(crate) at: NewAt,
-    pub(crate) display_name: Option<String>,
+    pub(crate) notes: Notes,
     pub(crate) labels: Vec<String>,
     pub(crate) state: MountState,
     pub(crate) config: Map<String, Value>,
+}
+
+/// What people note of a mount.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) display_name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) contact: Option<String>,
+    pub(crate) state_reason: Option<String>,
 }
 
 /// Where its bytes are.
@@ -46,6 +58,9 @@ pub(crate) struct MountPatch {
     pub(crate) access_mode: Option<AccessMode>,
     /// `Some(None)` takes it away.
     pub(crate) display_name: Option<Option<String>>,
+    pub(crate) description: Option<Option<String>>,
+    pub(crate) contact: Option<Option<String>>,
+    pub(crate) state_reason: Option<Option<String>>,
     pub(crate) labels: Option<Vec<String>>,
     pub(crate) state: Option<MountState>,
     pub(crate) config: Option<Map<String, Value>>,
@@ -144,7 +159,7 @@ impl Filestore {
                 mount_key: None,
                 access_mode: AccessMode::ReadWrite,
                 at: NewAt::Directory(root),
-                display_name: None,
+                notes: Notes::default(),
                 labels: Vec::new(),
                 state: MountState::Active,
                 config: Map::new(),
@@ -200,13 +215,17 @@ impl Filestore {
                 root_path: found.root_path,
                 bucket: found.bucket,
                 prefix: found.prefix,
-                display_name: new.display_name,
+                display_name: new.notes.display_name,
+                description: new.notes.description,
+                contact: new.notes.contact,
                 labels: new.labels,
                 state: new.state,
+                state_reason: new.notes.state_reason,
                 config: new.config,
                 created_at: tx.now(),
                 updated_at: tx.now(),
             };
+            check_notes(&made)?;
             let facts = found.facts;
             let cause = Cause {
                 command: "createMount",
@@ -275,6 +294,15 @@ impl Filestore {
             if let Some(display_name) = patch.display_name {
                 mount.display_name = display_name;
             }
+            if let Some(description) = patch.description {
+                mount.description = description;
+            }
+            if let Some(contact) = patch.contact {
+                mount.contact = contact;
+            }
+            if let Some(state_reason) = patch.state_reason {
+                mount.state_reason = state_reason;
+            }
             if let Some(labels) = patch.labels {
                 mount.labels = labels;
             }
@@ -287,6 +315,7 @@ impl Filestore {
                 let (bucket, prefix) = (mount.bucket.as_deref(), mount.prefix.as_deref());
                 Settings::parse(bucket, prefix, &mount.config)?;
             }
+            check_notes(&mount)?;
             store::mount::update(tx, &mut mount)?;
             Ok(mount)
         });
@@ -334,6 +363,40 @@ impl FoundRoot {
             .find(is_it)
             .map(|mount| mount.mount_key.clone())
     }
+}
+
+/// What people note is as long as AppHub's clients take it, and nothing is empty.
+fn check_notes(mount: &Mount) -> Result<(), MountError> {
+    let wrong = |field: &str, reason: String| MountError::Settings {
+        field: format!("/{field}"),
+        reason,
+    };
+    for (field, note, most) in [
+        ("displayName", &mount.display_name, 128),
+        ("description", &mount.description, 1_024),
+        ("contact", &mount.contact, 256),
+        ("stateReason", &mount.state_reason, 256),
+    ] {
+        if let Some(note) = note
+            && !is_note(note, most)
+        {
+            return Err(wrong(field, format!("use 1 to {most} characters, or null")));
+        }
+    }
+    if mount.labels.len() > LABELS {
+        return Err(wrong("labels", format!("use at most {LABELS} labels")));
+    }
+    match mount.labels.iter().position(|label| !is_note(label, 64)) {
+        Some(at) => Err(wrong(
+            &format!("labels/{at}"),
+            "use 1 to 64 characters".to_owned(),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn is_note(note: &str, most: usize) -> bool {
+    !note.trim().is_empty() && note.chars().count() <= most
 }
 
 /// The root's one true path, and its facts.

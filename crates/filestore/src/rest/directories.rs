@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CreateDirectoryBody)]
 pub(super) struct CreateBody {
     backend_mount_id: i64,
     /// Relative to the mount. Directories above it that are missing are made too.

@@ -4,7 +4,8 @@ use super::params::{limit, present, words};
 use super::{Data, State, data};
 use crate::Filestore;
 use crate::hashing::HashingStatus;
-use crate::mount::{MountPatch, NewAt, NewMount};
+use crate::mount::{MountPatch, NewAt, NewMount, Notes};
+use crate::mount_health::MountHealth;
 use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
 use crate::watch::WatchStatus;
 use axum::http::StatusCode;
@@ -41,6 +42,8 @@ pub(super) struct WatchedMount {
     mount: Mount,
     /// ＋ How changes behind Tidemark's back are seen.
     watch: WatchStatus,
+    #[serde(flatten)]
+    health: MountHealth,
     /// ＋ How files are hashed in the background; `null` if they are not.
     hashing: Option<HashingStatus>,
 }
@@ -49,6 +52,7 @@ impl WatchedMount {
     fn of(filestore: &Filestore, mount: Mount) -> Self {
         Self {
             watch: filestore.watch_status(&mount),
+            health: filestore.mount_health(mount.id),
             hashing: filestore.hashing_status(&mount),
             mount,
         }
@@ -75,6 +79,7 @@ pub(super) struct MountPagination {
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CreateMountBody)]
 pub(super) struct CreateBody {
     /// 1 to 64 letters, digits, dots, dashes and underscores; derived from the root's name if left
     /// out.
@@ -87,10 +92,18 @@ pub(super) struct CreateBody {
     bucket: Option<String>,
     /// The part of the bucket that is mounted: all keys below it.
     prefix: Option<String>,
+    /// Its name for people, at most 128 characters.
     display_name: Option<String>,
+    /// What it is for, at most 1,024 characters.
+    description: Option<String>,
+    /// Whom to ask about it, at most 256 characters.
+    contact: Option<String>,
+    /// At most 32 words of at most 64 characters.
     #[serde(default)]
     labels: Vec<String>,
     state: Option<MountState>,
+    /// Why it is in this state, at most 256 characters.
+    state_reason: Option<String>,
     /// `hashing`: how files are hashed in the background: `true`, or an object of `minBytes`,
     /// `maxBytes`, `pathGlobs`, `bytesPerSecond`, `concurrency`, `paused`. Local: `crossFilesystems: true` lets scans enter other filesystems mounted
     /// below. S3: `endpoint`, `region`, `allowHttp`, `forcePathStyle`, `credentialsFile`,
@@ -103,13 +116,23 @@ pub(super) struct CreateBody {
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PatchMountBody)]
 pub(super) struct PatchBody {
     access_mode: Option<AccessMode>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     display_name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    description: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    contact: Option<Option<String>>,
     labels: Option<Vec<String>>,
     state: Option<MountState>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    state_reason: Option<Option<String>>,
     #[schema(value_type = Option<Object>)]
     config: Option<Map<String, Value>>,
 }
@@ -203,7 +226,12 @@ pub(super) async fn create(
         mount_key: body.mount_key,
         access_mode: body.access_mode.unwrap_or(AccessMode::ReadWrite),
         at,
-        display_name: body.display_name,
+        notes: Notes {
+            display_name: body.display_name,
+            description: body.description,
+            contact: body.contact,
+            state_reason: body.state_reason,
+        },
         labels: body.labels,
         state: body.state.unwrap_or(MountState::Active),
         config: body.config,
@@ -267,6 +295,9 @@ pub(super) async fn update(
     let patch = MountPatch {
         access_mode: body.access_mode,
         display_name: body.display_name,
+        description: body.description,
+        contact: body.contact,
+        state_reason: body.state_reason,
         labels: body.labels,
         state: body.state,
         config: body.config,

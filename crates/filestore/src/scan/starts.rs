@@ -95,7 +95,9 @@ impl<'a, 's> Starts<'a, 's> {
                 continue;
             };
             let Ok(facts) = entry.facts else { continue };
-            if facts.identity.dev != 0 && !self.options.crosses_filesystems {
+            // 0 is the mount's own filesystem; a bucket has no other.
+            let is_own = matches!(facts.identity.dev, 0 | walk::OBJECT_DEVICE);
+            if !is_own && !self.options.crosses_filesystems {
                 continue;
             }
             self.starts.push(Start {

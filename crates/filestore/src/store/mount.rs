@@ -80,10 +80,16 @@ pub struct Mount {
     pub prefix: Option<String>,
     /// Its name for people.
     pub display_name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whom to ask about it.
+    pub contact: Option<String>,
     /// Words to find it by.
     pub labels: Vec<String>,
     /// Whether it is in use.
     pub state: MountState,
+    /// Why it is in this state, in the words of whoever set it.
+    pub state_reason: Option<String>,
     /// What the backend needs to know.
     #[schema(value_type = Object)]
     pub config: Map<String, Value>,
@@ -117,6 +123,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Mount> {
         config: serde_json::from_str(row.get_ref(10)?.as_str()?).map_err(|e| json(10, e))?,
         created_at: Time::from_millis(row.get(11)?),
         updated_at: Time::from_millis(row.get(12)?),
+        description: row.get(13)?,
+        contact: row.get(14)?,
+        state_reason: row.get(15)?,
     })
 }
 
@@ -168,6 +177,9 @@ pub(crate) fn insert(
             mount.state.as_str(),
             serde_json::to_string(&mount.config)?,
             mount.created_at.as_millis(),
+            mount.description,
+            mount.contact,
+            mount.state_reason,
         ])?;
     mount.id = tx.connection().last_insert_rowid();
     let mut root = Node::new(mount.id, None, String::new(), root);
@@ -188,6 +200,9 @@ pub(crate) fn update(tx: &mut WriteTx<'_>, mount: &mut Mount) -> Result<(), Stor
             mount.state.as_str(),
             serde_json::to_string(&mount.config)?,
             mount.updated_at.as_millis(),
+            mount.description,
+            mount.contact,
+            mount.state_reason,
         ])?;
     Ok(())
 }

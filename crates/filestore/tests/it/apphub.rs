@@ -582,9 +582,15 @@ async fn mounts_are_listed_for_the_frontend() {
         ("id", "n"),
         ("mountKey", "s"),
         ("displayName", "s?"),
+        ("description", "s?"),
+        ("contact", "s?"),
         ("backendKind", "s"),
         ("accessMode", "s"),
         ("state", "s"),
+        ("stateReason", "s?"),
+        ("config", "o"),
+        ("lastHealthCheckAt", "s?"),
+        ("lastHealthStatus", "s?"),
         ("rootPath", "s?"),
         ("bucket", "s?"),
         ("prefix", "s?"),
@@ -595,4 +601,104 @@ async fn mounts_are_listed_for_the_frontend() {
     assert_eq!(data["filters"]["kinds"], json!(["local"]));
     assert_eq!(data["filters"]["states"], json!(["active", "inactive"]));
     assert_eq!(data["filters"]["search"], "tree");
+    assert_eq!(data["mounts"][0]["labels"], json!([]));
+}
+
+/// What AppHub's schema of a reconciliation job says.
+const JOB: &[(&str, &str)] = &[
+    ("id", "n"),
+    ("jobKey", "s"),
+    ("backendMountId", "n"),
+    ("nodeId", "n?"),
+    ("path", "s"),
+    ("reason", "s"),
+    ("status", "s"),
+    ("detectChildren", "b"),
+    ("requestedHash", "b"),
+    ("attempt", "n"),
+    ("result", "o?"),
+    ("error", "o?"),
+    ("enqueuedAt", "s"),
+    ("startedAt", "s?"),
+    ("completedAt", "s?"),
+    ("durationMs", "n?"),
+    ("updatedAt", "s"),
+];
+
+#[tokio::test]
+async fn reconciliation_is_asked_for_and_followed_as_the_sdk_and_the_frontend_do() {
+    let server = Server::start().await;
+    let id = server.sdk_upload("d/file", "x", &[]).await.node_id();
+    let ask = json!({ "backendMountId": server.mount, "path": "d/file", "nodeId": id,
+        "reason": "manual", "detectChildren": false, "requestedHash": true });
+    let request = server.sdk(Method::POST, "/v1/reconciliation");
+    let request = request.header("Content-Type", "application/json");
+    let asked = server.send(request.body(ask.to_string())).await;
+    assert_eq!(
+        (asked.status.as_u16(), &asked.data()["enqueued"]),
+        (202, &json!(true))
+    );
+    let path = format!(
+        "/v1/reconciliation/jobs?backendMountId={}&path=d/file&status=succeeded&limit=20&offset=0",
+        server.mount
+    );
+    let listed = testkit::wait_for_async("the job to end", Duration::from_secs(60), async || {
+        let listed = server.send(server.sdk(Method::GET, &path)).await;
+        match listed.data()["jobs"]
+            .as_array()
+            .is_some_and(|jobs| jobs.len() == 1)
+        {
+            true => Ok(listed),
+            false => Err(listed),
+        }
+    })
+    .await;
+    let data = listed.data();
+    fits(&data["pagination"], PAGINATION);
+    fits(&data["jobs"][0], JOB);
+    assert_eq!(
+        data["filters"],
+        json!({ "backendMountId": server.mount, "path": "d/file", "status": ["succeeded"] })
+    );
+    let job = data["jobs"][0]["id"].as_i64().unwrap();
+    let detail = server.sdk(Method::GET, &format!("/v1/reconciliation/jobs/{job}"));
+    let detail = server.send(detail).await;
+    fits(detail.data(), JOB);
+    assert_eq!(detail.data()["result"]["outcome"], "reconciled");
+    let none = server.sdk(Method::GET, "/v1/reconciliation/jobs/4711");
+    assert_eq!(sdk_error(&server.send(none).await).0, 404);
+}
+
+#[tokio::test]
+async fn what_people_note_of_a_mount_is_kept_as_the_frontend_takes_it() {
+    let server = Server::start().await;
+    let path = format!("/v1/backend-mounts/{}", server.mount);
+    let patch = |body: Value| {
+        let request = server.sdk(Method::PATCH, &path).json(&body);
+        server.send(request)
+    };
+    let notes = json!({ "displayName": "Films", "description": "All of them", "contact": "ada",
+        "labels": ["a", "b"], "stateReason": "moving house" });
+    let noted = patch(notes.clone()).await;
+    for (name, value) in notes.as_object().unwrap() {
+        assert_eq!(noted.data()[name], *value, "{name}");
+    }
+    let kept = patch(json!({ "contact": null })).await;
+    assert_eq!(
+        (&kept.data()["contact"], &kept.data()["description"]),
+        (&Value::Null, &json!("All of them"))
+    );
+    for (body, pointer) in [
+        (json!({ "displayName": "x".repeat(129) }), "/displayName"),
+        (json!({ "description": " " }), "/description"),
+        (json!({ "contact": "x".repeat(257) }), "/contact"),
+        (json!({ "stateReason": "" }), "/stateReason"),
+        (json!({ "labels": ["a", ""] }), "/labels/1"),
+        (json!({ "labels": vec!["a"; 33] }), "/labels"),
+    ] {
+        let refused = patch(body).await;
+        assert_eq!(refused.status.as_u16(), 400, "{refused:?}");
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{refused:?}");
+    }
+    assert_eq!(server.get(&path).await.data()["displayName"], "Films");
 }

@@ -20,6 +20,7 @@ mod hostile;
 mod idempotency;
 mod journal_api;
 mod listing;
+mod mount_health;
 mod mounts;
 mod oddities;
 mod openapi;

@@ -337,3 +337,68 @@ async fn a_bucket_that_does_not_answer_is_an_outage_and_changes_nothing() {
     assert_eq!(server.head(), head);
     assert_eq!(server.by_path("f").await.data()["state"], "active");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reconciliation_jobs_set_right_what_others_did_to_a_bucket() {
+    let (server, s3) = start().await;
+    for path in ["d/same", "d/changed", "d/gone"] {
+        server.upload(path, "before").await.data();
+    }
+    s3.put(BUCKET, "d/changed", "afterwards");
+    s3.delete(BUCKET, "d/gone");
+    s3.put(BUCKET, "d/new", "new");
+    let before = server.head();
+    let ask = json!({ "path": "d", "detectChildren": true, "requestedHash": true });
+    let asked = server.json(Method::POST, "/v1/reconciliation", ask).await;
+    let job = asked.data()["job"]["id"].as_i64().unwrap();
+    let long = std::time::Duration::from_secs(60);
+    let job = testkit::wait_for_async("the job to end", long, async || {
+        let job = server.get(&format!("/v1/reconciliation/jobs/{job}")).await;
+        let job = job.data().clone();
+        match job["status"].as_str() {
+            Some("queued" | "running") => Err(job),
+            _ => Ok(job),
+        }
+    })
+    .await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+    assert_eq!(job["result"]["hashedFiles"], 2, "{job}");
+    let told = server.told(before);
+    for (event_type, path, size_delta) in [
+        ("node.reconciled", "d/changed", 4),
+        ("node.missing", "d/gone", -6),
+        ("node.created", "d/new", 3),
+    ] {
+        let one = crate::support::told(event_type, path, size_delta);
+        assert!(told.contains(&one), "{one:?} in {told:?}");
+    }
+    assert!(
+        !told.iter().any(|(_, path, _)| path == "d/same"),
+        "{told:?}"
+    );
+    for (path, content) in [("d/changed", "afterwards"), ("d/new", "new")] {
+        let hash = format!("blake3:{}", blake3::hash(content.as_bytes()));
+        assert_eq!(
+            server.by_path(path).await.data()["contentHash"],
+            hash,
+            "{path}"
+        );
+    }
+    server.assert_disk_agrees().await;
+
+    // A download that meets what is gone marks the node, and has it set right.
+    let id = server.by_path("d/new").await.node_id();
+    s3.delete(BUCKET, "d/new");
+    let refused = server.get(&format!("/v1/files/{id}/content")).await;
+    assert_eq!(refused.problem().0, 409, "{refused:?}");
+    testkit::wait_for_async("the node to be missing", long, async || {
+        let node = server.get(&format!("/v1/nodes/{id}")).await;
+        let state = node.data()["state"].clone();
+        if state == "missing" {
+            Ok(())
+        } else {
+            Err(state)
+        }
+    })
+    .await;
+}

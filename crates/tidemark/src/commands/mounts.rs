@@ -131,6 +131,7 @@ pub(crate) fn run(services: &Services, command: &MountsCommand) -> anyhow::Resul
         Column::text("backendKind"),
         Column::text("accessMode"),
         Column::text("state"),
+        Column::text("health"),
         Column::text("location"),
         Column::text("hashes"),
     ];
@@ -138,6 +139,8 @@ pub(crate) fn run(services: &Services, command: &MountsCommand) -> anyhow::Resul
     for mut row in rows {
         row.insert("location".to_owned(), location(&row).into());
         row.insert("hashes".to_owned(), hashes(&row).into());
+        let health = row.get("lastHealthStatus").cloned().unwrap_or_default();
+        row.insert("health".to_owned(), health);
         out.push(&row)?;
     }
     out.finish()?;

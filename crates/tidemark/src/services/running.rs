@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use axum::Router;
 use feed::consumer::ConsumerHandle;
 use feed::rest::{self, ConsumerView};
-use filestore::{Filestore, Hashing, Rescan, RescanOptions, RetentionOptions, Watch, WatchOptions};
+use filestore::{
+    Filestore, Hashing, MountHealthChecks, Rescan, RescanOptions, RetentionOptions, Watch,
+    WatchOptions,
+};
 use httpkit::metric::{REQUEST_DURATION_BUCKETS_SECONDS, REQUEST_DURATION_SECONDS};
 use httpkit::{App, Tokens};
 use journal::SystemClock;
@@ -24,6 +27,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// How long a consumer may take to finish the batch in hand.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is looked whether a mount can be reached.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
 /// How often gauges that grow by themselves (the lag) are published.
 const METRICS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -226,6 +231,7 @@ impl Running {
         let watch = self.watch();
         let rescan = self.rescan()?;
         let hashing = self.hash()?;
+        let health = self.look_after_mounts()?;
         self.retain(runtime);
         let served = std::mem::take(&mut self.served);
         let outcome = runtime.block_on(async {
@@ -244,6 +250,7 @@ impl Running {
         drop(watch);
         drop(rescan);
         drop(hashing);
+        drop(health);
         self.close()?;
         outcome.map(drop)
     }
@@ -273,6 +280,16 @@ impl Running {
         let rescan = Rescan::start(Arc::clone(filestore), options)
             .context("the thread that scans again cannot be started")?;
         Ok(Some(rescan))
+    }
+
+    /// Whether mounts can be reached is told with them.
+    fn look_after_mounts(&self) -> anyhow::Result<Option<MountHealthChecks>> {
+        let Some(filestore) = &self.filestore else {
+            return Ok(None);
+        };
+        let checks = MountHealthChecks::start(Arc::clone(filestore), HEALTH_INTERVAL)
+            .context("the thread that looks after mounts cannot be started")?;
+        Ok(Some(checks))
     }
 
     /// Files of mounts whose configuration asks for it get their content hash.

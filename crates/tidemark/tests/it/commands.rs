@@ -169,8 +169,8 @@ fn mounts_are_listed_and_added() {
     let ran = services.run(&["mounts", "list", "-o", "csv"]);
     assert_eq!(
         ran.out,
-        "id,mountKey,backendKind,accessMode,state,location,hashes\n\
-         1,data,local,rw,active,/srv/data,off\n"
+        "id,mountKey,backendKind,accessMode,state,health,location,hashes\n\
+         1,data,local,rw,active,,/srv/data,off\n"
     );
     let ran = services.run(&[
         "mounts",

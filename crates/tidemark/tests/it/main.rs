@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod docs;
 mod e2e_books;
+mod e2e_bucket;
 mod e2e_dead_letters;
 mod e2e_faults;
 mod e2e_hashing;
