@@ -155,8 +155,9 @@ fn what_cannot_be_opened_says_why() {
     )
     .unwrap();
     let error = Timestore::open(options(dir.path())).unwrap_err();
-    assert!(matches!(error, Error::Open { .. }), "{error:?}");
+    assert!(matches!(error, Error::DamagedFile { .. }), "{error:?}");
     assert!(error.to_string().contains("timestore.duckdb"), "{error}");
+    assert!(error.to_string().contains("aside"), "{error}");
     let file = dir.path().join("file");
     std::fs::write(&file, b"").unwrap();
     let error = Timestore::open(options(&file)).unwrap_err();
