@@ -49,6 +49,8 @@ pub(super) struct Writing {
     pub(super) changes: ScanChanges,
     /// An earlier scan was cut off while it wrote.
     pub(super) is_unfinished: bool,
+    /// The other names of a file that changed are being written.
+    is_linking: bool,
     /// The catalogue knows that this one has begun to write.
     pub(super) is_marked: bool,
     /// Nodes that were taken for another file than they are.
@@ -98,6 +100,7 @@ impl Writing {
             progress,
             changes: ScanChanges::default(),
             is_unfinished: false,
+            is_linking: false,
             is_marked: false,
             given_back: HashSet::new(),
             displaced: HashMap::new(),
@@ -301,7 +304,8 @@ impl Writing {
     fn write_one(&mut self, tx: &mut WriteTx<'_>, parent: i64, found: &Found) -> Result<()> {
         let Some(before) = self.known(tx, found)? else {
             self.clear_way(tx, &found.path, 0)?;
-            return self.create(tx, parent, found);
+            self.create(tx, parent, found)?;
+            return self.write_other_names(tx, found.id, found.facts);
         };
         self.clear_way(tx, &found.path, before.id)?;
         self.scratch.add_matched(before.id)?;
@@ -439,7 +443,11 @@ impl Writing {
         after.state = NodeState::Active;
         after.consistency_state = ConsistencyState::Active;
         after.last_seen_at = Some(tx.now());
-        self.change(tx, verb, Some(before), &mut after)
+        self.change(tx, verb, Some(before), &mut after)?;
+        if is_rewritten {
+            self.write_other_names(tx, before.id, facts)?;
+        }
+        Ok(())
     }
 
     fn lose(&mut self, tx: &mut WriteTx<'_>, node: &Node) -> Result<()> {
@@ -450,6 +458,35 @@ impl Writing {
         after.last_drift_detected_at = Some(tx.now());
         let verb = Verb::Missing(self.reason);
         self.change(tx, verb, Some(node), &mut after)
+    }
+
+    /// A file with several names changes under all of them, and the system tells of the one by
+    /// which it was changed only.
+    fn write_other_names(&mut self, tx: &mut WriteTx<'_>, id: i64, facts: Facts) -> Result<()> {
+        if facts.is_directory() || !former::is_certain(facts.identity) || self.is_linking {
+            return Ok(());
+        }
+        let mut after = 0;
+        loop {
+            let place = (self.mount_id, id);
+            let page = node::other_names(tx.connection(), place, facts.identity, after, PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            for other in &page {
+                if other.facts == facts || self.is_in_flight(&other.path) {
+                    continue;
+                }
+                let now = self.tree.facts(&other.path).ok().flatten();
+                if let Some(now) = now.filter(|now| now.has_identity_of(&facts)) {
+                    self.is_linking = true;
+                    let written = self.write(tx, other, other.clone(), now);
+                    self.is_linking = false;
+                    written?;
+                }
+            }
+        }
     }
 
     /// Asks the disk about a node whose name was not seen. Says whether its children are to be

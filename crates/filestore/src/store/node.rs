@@ -293,6 +293,28 @@ pub(crate) fn has_unfinished_scan(
     Ok(connection.prepare_cached(SQL)?.exists([mount_id])?)
 }
 
+/// The other names on disk of the file with this identity: hard links, by id after `after`.
+pub(crate) fn other_names(
+    connection: &Connection,
+    (mount_id, id): (i64, i64),
+    identity: Identity,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Node>, StoreError> {
+    const SQL: &str = select_nodes!(
+        "WHERE n.mount_id = ?1 AND n.ino = ?2 AND n.ino <> 0 AND n.state <> 'deleted'
+            AND n.dev = ?3 AND n.born_ns IS ?4 AND n.kind = 'file'
+            AND n.state IN ('active', 'inconsistent') AND n.id <> ?5 AND n.id > ?6
+         ORDER BY n.id LIMIT ?7"
+    );
+    let Identity { dev, ino, born_ns } = identity;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let params = params![mount_id, ino, dev, born_ns, id, after, limit];
+    let mut statement = connection.prepare_cached(SQL)?;
+    let nodes = statement.query_map(params, Node::from_row)?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
 /// Regular files below a directory that are on disk and have no content hash, by path, after
 /// `after`.
 pub(crate) fn unhashed(

@@ -255,3 +255,24 @@ fn a_whole_scan_forgets_what_nodes_were_long_ago() {
     bench.scan();
     assert_eq!(bench.formers(), 1);
 }
+
+#[test]
+fn a_file_with_two_names_changes_under_both_when_one_is_looked_at() {
+    let bench = Bench::new();
+    bench.write("a", "12345");
+    bench.write("d/other", "1");
+    std::fs::hard_link(bench.path("a"), bench.path("d/b")).unwrap();
+    bench.scan();
+    bench.write("a", "1234567");
+    assert_eq!(bench.look_at(&["a"]).changes, changes(0, 2, 0, 0, 0));
+    bench.check();
+    bench.rename("a", "c");
+    bench.write("c", "longer than before");
+    assert_eq!(bench.look_at(&["a", "c"]).changes, changes(0, 1, 1, 0, 0));
+    bench.check();
+    std::fs::hard_link(bench.path("c"), bench.path("e")).unwrap();
+    bench.write("e", "by its third name");
+    assert_eq!(bench.look_at(&["e"]).changes, changes(1, 2, 0, 0, 0));
+    bench.check();
+    bench.scan();
+}
