@@ -217,7 +217,12 @@ impl Listing {
     fn bound(&self, conditions: &mut Conditions, after: Option<&After>) {
         conditions.and("n.mount_id = ?", [Value::from(self.mount_id)]);
         if self.depth == Some(0) {
+            // Several that are gone may have had this path.
             conditions.and("n.path = ?", [Value::from(self.path.clone())]);
+            if let Some((path, vacated)) = after {
+                let after = [Value::from(path.clone()), Value::from(*vacated)];
+                conditions.and("(n.path, n.vacated) > (?, ?)", after);
+            }
             return;
         }
         let (from, to) = below(&self.path);

@@ -199,6 +199,7 @@ proptest! {
         loop {
             let page = list(&connection, &by_offset).unwrap();
             seen.extend(page.nodes.iter().map(|node| node.id));
+            prop_assert!(seen.len() <= expected.len(), "a page comes again");
             if !page.is_more { break; }
             by_offset.offset += limit;
         }
@@ -207,11 +208,32 @@ proptest! {
         loop {
             let page = list(&connection, &by_node).unwrap();
             seen.extend(page.nodes.iter().map(|node| node.id));
+            prop_assert!(seen.len() <= expected.len(), "a page comes again");
             if !page.is_more { break; }
             by_node.after = page.nodes.last().map(|node| node.id);
         }
         prop_assert_eq!(&seen, &expected);
     }
+}
+
+#[test]
+fn all_that_had_one_path_are_turned_over_one_by_one() {
+    let gone = ("a".to_owned(), NodeKind::File, NodeState::Missing);
+    let there = ("a".to_owned(), NodeKind::Directory, NodeState::Active);
+    let connection = catalogue(&[there, gone.clone(), gone]);
+    let mut asked = Listing {
+        depth: Some(0),
+        limit: 1,
+        ..listing("a")
+    };
+    let mut seen = Vec::new();
+    for is_last in [false, false, true] {
+        let page = list(&connection, &asked).unwrap();
+        assert_eq!(page.is_more, !is_last);
+        seen.extend(page.nodes.iter().map(|node| node.id));
+        asked.after = seen.last().copied();
+    }
+    assert_eq!(seen, [2, 3, 4]);
 }
 
 #[test]
