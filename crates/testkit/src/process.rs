@@ -200,14 +200,17 @@ impl Process {
         self.wait(timeout)
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended, and all that it printed has been read.
     ///
     /// # Panics
-    /// It has not within `timeout`.
+    /// It has not ended within `timeout`.
     #[track_caller]
     pub fn wait(&mut self, timeout: Duration) -> ExitStatus {
         let what = format!("{} (pid {}) to end", self.name, self.pid());
-        wait_for(&what, timeout, || self.status())
+        let status = wait_for(&what, timeout, || self.status());
+        self.stdout.wait_until_closed();
+        self.stderr.wait_until_closed();
+        status
     }
 
     /// Resident memory now, in bytes.
