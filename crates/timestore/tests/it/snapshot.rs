@@ -376,3 +376,25 @@ async fn a_move_to_another_mount_that_was_missed_is_told_by_the_snapshot() {
         (&json!(100), &json!(1))
     );
 }
+
+#[tokio::test]
+async fn an_older_dead_letter_retried_after_a_snapshot_adds_its_row_and_nothing_to_the_sums() {
+    let fixture = Fixture::new();
+    let mut tree = tree();
+    tree.rewrite(2, 7);
+    tree.file("late", 5);
+    let mut sink = fixture.timestore.sink();
+    let head = tree.journal.checkpoint(tree.journal.head());
+    let mut others = tree.journal.entries.clone();
+    // The node's first entry; the snapshot's row stands at a later one.
+    let letter = others.remove(1);
+    apply(&mut sink, &others, &[], &[], head).unwrap();
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    let sums = "SELECT sum(file_delta) AS files, sum(size_delta) AS bytes FROM filestore_activity";
+    let before = fixture.sql(sums).await;
+    let (id, letters) = (letter.id, [letter]);
+    apply(&mut sink, &letters, &[], &[id], head).unwrap();
+    let row = format!("SELECT count(*) AS n FROM filestore_activity WHERE journal_id = {id}");
+    assert_eq!(fixture.value(&row).await, json!(1));
+    assert_eq!(fixture.sql(sums).await, before);
+}
