@@ -161,6 +161,8 @@ impl State {
         match asked.line().as_str() {
             "GET /filestore/integrity" => Answer::json(&json!({"ok": said.findings.is_empty(),
                 "findings": said.findings})),
+            "GET /filestore/digest" => Answer::json(&json!({"journalId": said.checkpoint,
+                "content": "c0ffee"})),
             "GET /filestore/health" => Answer::json(&json!({"status": "ok",
                 "enabled": said.enabled, "deadLetters": said.dead_letters,
                 "lastError": "the disk is full"})),
