@@ -9,7 +9,7 @@
 //!   order. Their digests chain from the epoch.
 //! - Readers have connections of their own ([`readers`]) and see the last commit; WAL lets them
 //!   read while the writer writes.
-//! - One process holds the data directory ([`lock`]).
+//! - One process holds the data directory.
 //!
 //! On open, the end of the journal is compared with what was committed and its last digests are
 //! computed again: a truncated or edited journal is refused, and not continued.
@@ -25,7 +25,6 @@ pub(crate) mod job;
 pub(crate) mod journal;
 pub(crate) mod list;
 pub(crate) mod listing;
-mod lock;
 pub(crate) mod mount;
 pub(crate) mod node;
 mod readers;
@@ -44,6 +43,7 @@ pub(crate) use tx::WriteTx;
 
 use ::journal::{Clock, Epoch, JournalId};
 use head::HeadSignal;
+use lockfile::{Lock, LockError};
 use parking_lot::Mutex;
 use readers::Readers;
 use rusqlite::Connection;
@@ -82,7 +82,7 @@ impl Store {
         database: &Path,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
-        let lock = lock::DirectoryLock::acquire(directory)?;
+        let lock = lock(directory)?;
         let mark = schema::mark(database)?;
         let (connection, meta) = schema::open(database, &*clock)?;
         schema::check_mark(database, &mark, &meta)?;
@@ -261,4 +261,20 @@ where
         }),
         receiver,
     )
+}
+
+/// The data directory is ours as long as the lock lives.
+fn lock(directory: &Path) -> Result<Lock, OpenError> {
+    let failed = |source| OpenError::Directory {
+        directory: directory.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    Lock::take(&directory.join("filestore.lock")).map_err(|error| match error {
+        LockError::Held { holder, .. } => OpenError::InUse {
+            directory: directory.to_owned(),
+            holder,
+        },
+        LockError::Io { source, .. } => failed(source),
+    })
 }

@@ -27,7 +27,6 @@ mod db;
 mod digest;
 mod integrity;
 mod lane;
-mod lock;
 mod node;
 mod record;
 mod rest;

@@ -23,11 +23,11 @@ pub(crate) use place::replace_all;
 
 use crate::db::{Fault, fault};
 use crate::lane::Turn;
-use crate::lock::Lock;
 use crate::rules::NamespaceRules;
 use feed::rebuild::NewBook;
 use feed::{Batch, Checkpoint, DeadLetter, SinkError};
 use journal::{Clock, Digest, JournalId, Snapshot, Time};
+use lockfile::Lock;
 use nodes::NodeWriter;
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};

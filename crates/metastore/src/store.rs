@@ -11,7 +11,6 @@
 
 use crate::db::{self, DbError, Role};
 use crate::lane::{Lane, LaneError, Turn};
-use crate::lock::{Lock, LockError};
 use crate::record::RecordError;
 use crate::record::change::Changes;
 use crate::rules::{NamespaceRules, RuleSet, RulesConfig};
@@ -20,6 +19,7 @@ use crate::sink::{SharedRules, Sink, replace_all};
 use crate::{BookDigest, digest, integrity, rest};
 use httpkit::{Integrity, Problem};
 use journal::{Clock, Mark, SystemClock, Time};
+use lockfile::{Holder, Lock, LockError};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ impl Options {
 pub enum OpenError {
     /// Another process has it open.
     #[error(
-        "the metastore's data directory {} is in use by another process ({owner}); stop it, or \
+        "the metastore's data directory {} is in use by {holder}; stop it, or \
          choose another directory with TIDEMARK_DATA_DIR or METASTORE_DATABASE_URL",
         directory.display()
     )]
@@ -90,7 +90,7 @@ pub enum OpenError {
         /// The directory.
         directory: PathBuf,
         /// The process.
-        owner: String,
+        holder: Holder,
     },
     /// The directory or a file in it cannot be used.
     #[error("cannot use {}; check that the directory exists and may be written", path.display())]
@@ -436,9 +436,9 @@ fn check_mark(path: &Path, connection: &Connection) -> Result<Mark, OpenError> {
 
 fn held(error: LockError, path: &Path) -> OpenError {
     match error {
-        LockError::Held { path, owner } => OpenError::InUse {
+        LockError::Held { path, holder } => OpenError::InUse {
             directory: path.parent().unwrap_or(&path).to_owned(),
-            owner,
+            holder,
         },
         LockError::Io { source, .. } => OpenError::Io {
             path: path.parent().unwrap_or(path).to_owned(),

@@ -11,14 +11,14 @@ use std::time::Duration;
 pub enum Error {
     /// Another process, or another timestore of this one, has the data directory.
     #[error(
-        "the data directory {} is in use by another timestore (it holds {}); stop that one, or set another data directory",
-        .dir.display(), .lock.display()
+        "the timestore's data directory {} is in use by {holder}; stop it, or choose another \
+         directory with TIDEMARK_DATA_DIR or TIMESTORE_DATABASE_URL", .dir.display()
     )]
     Locked {
         /// The data directory.
         dir: PathBuf,
-        /// The lock file that the other one holds.
-        lock: PathBuf,
+        /// Who has it.
+        holder: lockfile::Holder,
     },
     /// The database file cannot be opened.
     #[error("the database {} cannot be opened", .path.display())]

@@ -25,9 +25,9 @@ use crate::error::{Error, Result};
 use crate::metric;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use duckdb::{Config, Connection};
+use lockfile::{Lock, LockError};
 use memory::Memory;
 use parking_lot::{Mutex, RwLock};
-use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub(crate) struct Store {
     owner: Mutex<Option<JoinHandle<()>>>,
     instance: Arc<Instance>,
     /// Held until the file is closed.
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<Lock>>,
 }
 
 /// The connection that readers are cloned from. Readers hold the read lock for as long as they
@@ -279,8 +279,8 @@ pub(crate) fn transaction<T>(
     Ok(value)
 }
 
-/// Takes the lock file beside the database. The lock goes with the process, however it ends.
-fn lock(database: &Path) -> Result<File> {
+/// Takes the lock file beside the database.
+fn lock(database: &Path) -> Result<Lock> {
     let dir = database.parent().unwrap_or(Path::new("."));
     let path = database.with_extension("lock");
     let failed = |source: std::io::Error| Error::Open {
@@ -288,20 +288,13 @@ fn lock(database: &Path) -> Result<File> {
         source: source.into(),
     };
     std::fs::create_dir_all(dir).map_err(failed)?;
-    let file = File::options()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked {
+    Lock::take(&path).map_err(|error| match error {
+        LockError::Held { holder, .. } => Error::Locked {
             dir: dir.to_owned(),
-            lock: path,
-        }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
+            holder,
+        },
+        LockError::Io { source, .. } => failed(source),
+    })
 }
 
 fn connect(settings: &Settings) -> Result<Connection> {

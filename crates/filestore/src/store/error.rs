@@ -1,5 +1,6 @@
 //! What can go wrong with the store.
 
+use lockfile::Holder;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,13 +8,12 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process holds the data directory.
-    #[error("data directory {} is in use by another process{}", directory.display(),
-        pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    #[error("data directory {} is in use by {holder}", directory.display())]
     InUse {
         /// The directory.
         directory: PathBuf,
-        /// The process that holds it, if it says so.
-        pid: Option<String>,
+        /// The process that holds it.
+        holder: Holder,
     },
     /// The data directory or a file in it cannot be made or opened.
     #[error("data directory {} cannot be used", directory.display())]

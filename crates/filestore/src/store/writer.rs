@@ -7,11 +7,11 @@
 //! rollups included, and nobody is answered before what it did is durable.
 
 use super::head::HeadSignal;
-use super::lock::DirectoryLock;
 use super::tx::WriteTx;
 use super::{Head, StoreError};
 use crate::metric;
 use journal::{Clock, Mark};
+use lockfile::Lock;
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) mark: Mark,
     #[expect(dead_code, reason = "held until the last job is done")]
-    pub(super) lock: DirectoryLock,
+    pub(super) lock: Lock,
 }
 
 impl Writer {

@@ -33,7 +33,7 @@ fn a_second_process_is_refused_and_told_who_has_the_directory() {
     let (is_refused, said) = second();
     assert!(is_refused, "{said}");
     assert!(
-        said.contains(&format!("process id {}", std::process::id())),
+        said.contains(&format!("(pid {})", std::process::id())),
         "{said}"
     );
     assert!(said.contains(dir.path().to_str().unwrap()), "{said}");

@@ -136,7 +136,8 @@ fn a_data_directory_has_one_timestore() {
     let error = Timestore::open(options(dir.path())).unwrap_err();
     let text = error.to_string();
     assert!(text.contains(&dir.path().display().to_string()), "{text}");
-    assert!(text.contains("in use by another timestore"), "{text}");
+    let holder = format!("in use by another process (pid {})", std::process::id());
+    assert!(text.contains(&holder), "{text}");
     let status = child("durability::child_that_finds_the_directory_taken", &dir)
         .stdout(Stdio::null())
         .status()

@@ -96,10 +96,7 @@ pub(super) fn databases(config: &Config) -> [(&'static str, &Path); 3] {
 
 /// The process that holds a service's lock file on this machine.
 pub(super) fn holder(config: &Config, service: &str) -> Option<u32> {
-    let lock = lock_file(config, service)?;
-    let about = lock.metadata().ok()?;
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    holder_of(&locks, about.dev(), about.ino())
+    lockfile::holder(&lock_file(config, service)?)
 }
 
 fn lock_file(config: &Config, service: &str) -> Option<PathBuf> {
@@ -109,18 +106,6 @@ fn lock_file(config: &Config, service: &str) -> Option<PathBuf> {
     Some(match service {
         "filestore" => config.common.data_dir.join("filestore.lock"),
         _ => database.with_extension("lock"),
-    })
-}
-
-/// `/proc/locks`, proc(5): a line a lock, with the holder's pid and the file as `MAJOR:MINOR:INODE`,
-/// the first two in hexadecimal.
-fn holder_of(locks: &str, device: u64, inode: u64) -> Option<u32> {
-    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-    let file = format!("{major:02x}:{minor:02x}:{inode}");
-    locks.lines().find_map(|line| {
-        let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
-        let (pid, found) = (words.nth(3)?, words.next()?);
-        (found == file).then(|| pid.parse().ok()).flatten()
     })
 }
 
@@ -227,17 +212,6 @@ fn judge_watches(directories: u64, limit: Option<u64>, own: Option<u64>) -> Find
 mod tests {
     use super::super::Status;
     use super::*;
-
-    #[test]
-    fn the_holder_of_a_lock_is_found_among_all_locks() {
-        let locks = "1: POSIX  ADVISORY  WRITE 11 fe:01:700 0 EOF\n\
-                     2: FLOCK  ADVISORY  WRITE 708 fe:01:1234 0 EOF\n\
-                     2: -> FLOCK  ADVISORY  WRITE 709 fe:01:1234 0 EOF\n";
-        let device = rustix::fs::makedev(0xfe, 1);
-        assert_eq!(holder_of(locks, device, 1234), Some(708));
-        assert_eq!(holder_of(locks, device, 700), None, "no flock");
-        assert_eq!(holder_of(locks, device + 1, 1234), None);
-    }
 
     #[test]
     fn room_is_judged_by_what_a_service_needs() {
