@@ -32,7 +32,7 @@ use duckdb::{Connection, OptionalExt, params};
 use feed::rebuild::{Base, NewBook};
 use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
 use fold::Unfolded;
-use journal::{Clock, JournalId, Snapshot, Time};
+use journal::{Clock, Event, JournalId, Snapshot, Time};
 use pieces::{PIECE_ROWS, Piece};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -125,13 +125,14 @@ impl ActivitySink {
         };
         let present = self.present(batch.items, after)?;
         let (summed, enough) = (self.summed()?, self.sum_entries);
+        // A command's own row adds to no sum, and at its id there may be rows that a snapshot added.
         let late: Vec<i64> = batch
             .items
             .iter()
-            .map(|item| item.entry.id)
-            .filter(|id| *id <= summed)
-            .map(JournalId::as_i64)
-            .filter(|id| !present.contains(id))
+            .filter(|item| item.entry.id <= summed)
+            .map(row_of)
+            .filter(|row| row.1.is_some() && !present.contains(row))
+            .map(|(id, _)| id)
             .collect();
         let (parked, resolved) = (batch.parked.to_vec(), batch.resolved.to_vec());
         let (table, now) = (self.dataset.table.clone(), self.clock.now());
@@ -157,8 +158,8 @@ impl ActivitySink {
         Ok((next, taken?))
     }
 
-    /// Which of the entries that are not new have their row already.
-    fn present(&self, items: &[Item<'_>], after: JournalId) -> Result<HashSet<i64>> {
+    /// The rows that there are already at the ids of the entries that are not new.
+    fn present(&self, items: &[Item<'_>], after: JournalId) -> Result<HashSet<RowId>> {
         let retried: Vec<i64> = items
             .iter()
             .map(|item| item.entry.id)
@@ -172,8 +173,8 @@ impl ActivitySink {
             let list = serde_json::to_string(&retried)?;
             let present = connection
                 .prepare(include_str!("sql/present_entries.sql"))?
-                .query_map([list], |row| row.get(0))?
-                .collect::<duckdb::Result<HashSet<i64>>>()?;
+                .query_map([list], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<duckdb::Result<HashSet<RowId>>>()?;
             Ok(present)
         })
     }
@@ -303,11 +304,23 @@ impl Sink for ActivitySink {
     }
 }
 
+/// A row by its journal id and the node whose state it tells, if it tells one: at a snapshot's id
+/// there are rows of other nodes too.
+type RowId = (i64, Option<i64>);
+
+const fn row_of(item: &Item<'_>) -> RowId {
+    let node = match item.event {
+        Event::Node(_) | Event::Reconciled(_) => item.entry.node_id,
+        _ => None,
+    };
+    (item.entry.id.as_i64(), node)
+}
+
 /// Sends the rows of the items that are not present, and the end mark.
 fn send_rows(
     items: &[Item<'_>],
     snapshot_id: JournalId,
-    present: &HashSet<i64>,
+    present: &HashSet<RowId>,
     now: Time,
     send: &Sender<Piece>,
 ) -> Result<()> {
@@ -325,12 +338,12 @@ fn send_rows(
 fn build(
     items: &[Item<'_>],
     snapshot_id: JournalId,
-    present: &HashSet<i64>,
+    present: &HashSet<RowId>,
     now: Time,
 ) -> Result<RecordBatch> {
     let mut builder = Builder::with_capacity(items.len(), now);
     for item in items {
-        if present.contains(&item.entry.id.as_i64()) {
+        if present.contains(&row_of(item)) {
             continue;
         }
         let mut row = Row::of(item, now);

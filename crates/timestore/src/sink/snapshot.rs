@@ -6,7 +6,8 @@
 //! such a row with the state `deleted`. So the sums over the table are right again, and what
 //! happened in between is missing and is not invented.
 //!
-//! If the history was right at that id and only a sum was off, the row stands at the snapshot's id.
+//! If the history has the node's last entry and lacks an earlier one (a dead letter), that last row
+//! gets the deltas that are missing.
 //! Rows above the snapshot's id are of a future that did not happen (a journal restored to an
 //! earlier state) and are removed. The rows of another journal (another epoch) cannot be counted
 //! together with this one's: their table is renamed and stays readable by SQL.
@@ -173,17 +174,29 @@ fn take(
     let snapshot_id = next.checkpoint.journal_id.as_i64();
     stage(connection, dataset, chunks)?;
     let table = dataset.quoted_table();
-    for sql in [
-        include_str!("../sql/snapshot_nodes.sql"),
-        include_str!("../sql/snapshot_gone.sql"),
-    ] {
-        connection.execute(
-            &sql.replace("{activity}", &table),
-            params![snapshot_id, now.as_millis()],
-        )?;
-    }
+    correct(connection, &table)?;
+    let now = now.as_millis();
+    let nodes = include_str!("../sql/snapshot_nodes.sql").replace("{activity}", &table);
+    connection.execute(&nodes, [now])?;
+    let gone = include_str!("../sql/snapshot_gone.sql").replace("{activity}", &table);
+    connection.execute(&gone, params![snapshot_id, now])?;
     connection.execute_batch("DROP TABLE temp.main.staged_nodes")?;
     write_position(connection, next, stored)
+}
+
+/// Deleted and inserted, since an update in place would keep the log from being folded.
+fn correct(connection: &Connection, table: &str) -> Result<()> {
+    let sql = include_str!("../sql/snapshot_corrected.sql").replace("{activity}", table);
+    connection.execute_batch(&sql)?;
+    connection.execute_batch(&format!(
+        "DELETE FROM {table} AS activity USING temp.main.corrected AS corrected
+         WHERE activity.node_id = corrected.node_id
+             AND activity.journal_id = corrected.journal_id
+             AND activity.version IS NOT NULL;
+         INSERT INTO {table} FROM temp.main.corrected;
+         DROP TABLE temp.main.corrected;"
+    ))?;
+    Ok(())
 }
 
 fn stage(connection: &Connection, dataset: &Dataset, chunks: &Receiver<Piece>) -> Result<()> {

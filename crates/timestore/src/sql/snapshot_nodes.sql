@@ -1,4 +1,4 @@
--- Nodes whose state or sums the history does not have.
+-- Nodes whose last state the history does not have.
 WITH counted AS (
     SELECT
         node_id,
@@ -16,20 +16,14 @@ SELECT staged.* REPLACE (
     staged.size_delta - coalesce(counted.size_bytes, 0) AS size_delta,
     staged.file_delta - coalesce(counted.files, 0) AS file_delta,
     CASE
-        WHEN counted.journal_id >= staged.journal_id THEN $1
-        ELSE staged.journal_id
-    END AS journal_id,
-    CASE
         WHEN counted.path <> staged.path OR counted.mount <> staged.backend_mount_id THEN counted.path
     END AS previous_path,
     CASE
         WHEN counted.mount <> staged.backend_mount_id THEN counted.mount
     END AS previous_backend_mount_id,
-    make_timestamp_ms($2::BIGINT) AS ingested_at
+    make_timestamp_ms($1::BIGINT) AS ingested_at
 )
 FROM temp.main.staged_nodes AS staged
 LEFT JOIN counted USING (node_id)
 WHERE counted.node_id IS NULL
     OR counted.journal_id < staged.journal_id
-    OR counted.size_bytes <> staged.size_delta
-    OR counted.files <> staged.file_delta

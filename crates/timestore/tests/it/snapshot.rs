@@ -178,10 +178,12 @@ async fn a_late_consumer_keeps_its_history_and_gets_what_it_missed() {
 
 #[tokio::test]
 async fn a_dead_letter_retried_after_a_snapshot_counts_nothing_twice() {
-    // A directory weighs nothing; a file has a size and counts as one.
-    for parked in [0, 3] {
+    // A directory weighs nothing; a file has a size and counts as one. Of the third, a later entry
+    // than the parked one is in the history already.
+    for parked in [0, 3, 1] {
         let fixture = Fixture::new();
-        let tree = tree();
+        let mut tree = tree();
+        tree.rewrite(2, 7);
         let mut sink = fixture.timestore.sink();
         let head = tree.journal.checkpoint(tree.journal.head());
         let mut others = tree.journal.entries.clone();
@@ -397,4 +399,41 @@ async fn an_older_dead_letter_retried_after_a_snapshot_adds_its_row_and_nothing_
     let row = format!("SELECT count(*) AS n FROM filestore_activity WHERE journal_id = {id}");
     assert_eq!(fixture.value(&row).await, json!(1));
     assert_eq!(fixture.sql(sums).await, before);
+}
+
+#[tokio::test]
+async fn a_command_retried_after_a_snapshot_gets_its_row_where_the_snapshot_deleted_a_node() {
+    let fixture = Fixture::new();
+    let mut tree = tree();
+    tree.delete(2);
+    let command = json!({
+        "command": "deleteNode", "backendMountId": 1, "nodeId": 2, "path": "a", "result": {},
+        "idempotencyKey": null, "principal": null, "observedAt": tree.now, "commandId": "c",
+        "durationMs": 1, "nodesChanged": 1,
+    });
+    let journal = &mut tree.journal;
+    let id = journal.push("filestore.command.completed", Some(2), 0, command);
+    let mut sink = fixture.timestore.sink();
+    let head = tree.journal.checkpoint(tree.journal.head());
+    // The deletion and the command that did it are parked, and the deletion stays so.
+    let mut others = tree.journal.entries.clone();
+    let letter = others.pop().unwrap();
+    others.pop().unwrap();
+    apply(&mut sink, &others, &[], &[], head).unwrap();
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    assert_book_equals(&fixture, &tree).await;
+    let rows = format!(
+        "SELECT event_type FROM filestore_activity WHERE journal_id = {id} ORDER BY event_type"
+    );
+    let row = |of: &str| json!({ "event_type": of });
+    assert_eq!(fixture.sql(&rows).await, [row("filestore.snapshot.node")]);
+    let growth = fixture.get("/filestore/growth?bucket=day").await.text;
+    for _ in 0..2 {
+        apply(&mut sink, std::slice::from_ref(&letter), &[], &[id], head).unwrap();
+        let both = ["filestore.command.completed", "filestore.snapshot.node"].map(row);
+        assert_eq!(fixture.sql(&rows).await, both);
+        let after = fixture.get("/filestore/growth?bucket=day").await.text;
+        assert_eq!(after, growth);
+    }
+    assert_book_equals(&fixture, &tree).await;
 }
