@@ -28,6 +28,7 @@ mod metric;
 mod pipeline;
 mod query;
 mod rest;
+mod retention;
 mod sandbox;
 mod schema;
 mod sink;

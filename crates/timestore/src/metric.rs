@@ -4,6 +4,8 @@ use metrics::{Unit, describe_counter, describe_histogram};
 
 /// Rows that came in, labelled with `source`: `journal` or `ingest`.
 pub(crate) const APPENDED: &str = "timestore_rows_appended_total";
+/// Rows that were dropped because their partition was older than its dataset's age.
+pub(crate) const DROPPED: &str = "timestore_rows_dropped_total";
 /// How long jobs of the owner thread took.
 pub(crate) const WRITE_SECONDS: &str = "timestore_write_seconds";
 /// How long reads took, labelled with `pool`: `timestore-read` or `timestore-sql`.
@@ -14,6 +16,7 @@ pub(crate) const READS_REFUSED: &str = "timestore_reads_refused_total";
 /// Gives every metric its help text and unit.
 pub(crate) fn describe() {
     describe_counter!(APPENDED, "Rows that came in");
+    describe_counter!(DROPPED, "Rows dropped by a dataset's retention");
     describe_histogram!(
         WRITE_SECONDS,
         Unit::Seconds,

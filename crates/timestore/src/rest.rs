@@ -30,6 +30,7 @@ pub(crate) fn router(shared: Shared) -> OpenApiRouter {
         .routes(routes!(saved::get, saved::put, saved::delete))
         .routes(routes!(admin::list))
         .routes(routes!(admin::get))
+        .routes(routes!(admin::get_retention, admin::put_retention))
         .routes(routes!(filestore::growth))
         .routes(routes!(filestore::churn))
         .routes(routes!(filestore::top))

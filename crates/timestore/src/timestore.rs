@@ -2,6 +2,7 @@
 
 use crate::catalogue::{self, Dataset};
 use crate::error::{Error, Result};
+use crate::retention::Sweeper;
 use crate::schema::{check_slug, missing_fields, quote};
 use crate::sink::ActivitySink;
 use crate::store::{self, Pool, Settings, Store};
@@ -45,13 +46,15 @@ pub struct Options {
     pub sql_timeout: Duration,
     /// How many rows a person's statement may give.
     pub sql_max_rows: usize,
+    /// How often partitions that are too old are looked for.
+    pub retention_interval: Duration,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Options {
     /// The defaults: `timestore.duckdb` in `data_dir`, the dataset `filestore_activity`, 256 MiB,
-    /// one thread, 30 seconds, 10,000 rows.
+    /// one thread, 30 seconds, 10,000 rows, ten minutes.
     #[must_use]
     pub fn new(data_dir: &std::path::Path, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -65,6 +68,7 @@ impl Options {
             growth_tail_entries: 50_000,
             sql_timeout: Duration::from_secs(30),
             sql_max_rows: 10_000,
+            retention_interval: Duration::from_secs(600),
             clock,
         }
     }
@@ -86,6 +90,7 @@ pub(crate) struct Inner {
     /// People's statements, so that they never keep the API's reads waiting.
     pub(crate) statements: Pool,
     pub(crate) store: Arc<Store>,
+    sweeper: Sweeper,
 }
 
 impl Timestore {
@@ -112,12 +117,18 @@ impl Timestore {
         let instance = store.instance();
         let reads = Pool::start("timestore-read", READERS, READ_QUEUE, &instance)?;
         let statements = Pool::start("timestore-sql", READERS, READ_QUEUE, &instance)?;
+        let sweeper = Sweeper::start(
+            Arc::clone(&store),
+            Arc::clone(&options.clock),
+            options.retention_interval,
+        )?;
         let inner = Inner {
             options,
             activity,
             reads,
             statements,
             store,
+            sweeper,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -156,6 +167,7 @@ impl Timestore {
     /// Stops the readers, folds the log into the database file and closes it. Blocks; calling it
     /// again does nothing.
     pub fn close(&self) {
+        self.inner.sweeper.stop();
         self.inner.reads.close();
         self.inner.statements.close();
         self.inner.store.close();

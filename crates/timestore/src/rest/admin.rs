@@ -1,13 +1,14 @@
-//! What datasets there are.
+//! What datasets there are, and how long their rows are kept.
 
 use super::Shared;
 use crate::catalogue::{self, Dataset, Partition};
 use crate::error::Result;
+use crate::retention::{self, Retention};
 use crate::schema::Field;
 use axum::extract::State;
 use duckdb::Connection;
-use httpkit::{Json, Path};
-use serde::Serialize;
+use httpkit::{Caller, Json, Path};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 const PARTITIONS_SHOWN: usize = 1_000;
@@ -83,6 +84,63 @@ pub(super) async fn get(
         })
         .await?;
     Ok(Json(detail))
+}
+
+/// How long rows are to be kept.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RetentionRequest {
+    /// Partitions are dropped when their range ended so many hours ago; null keeps all.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required)]
+    max_age_hours: Option<u32>,
+}
+
+/// Get a dataset's retention
+#[utoipa::path(get, path = "/admin/datasets/{slug}/retention", tag = "datasets",
+    params(("slug" = String, Path, description = "The dataset")),
+    responses((status = 200, description = "The age, and what was dropped so far", body = Retention)))]
+pub(super) async fn get_retention(
+    State(shared): State<Shared>,
+    Path(slug): Path<String>,
+) -> httpkit::Result<Json<Retention>> {
+    let retention = shared
+        .reads
+        .read(shared.options.sql_timeout, move |connection| {
+            retention::get(connection, &slug)
+        })
+        .await?;
+    Ok(Json(retention))
+}
+
+/// Set a dataset's retention
+///
+/// Partitions that are too old already are dropped at once, others within ten minutes of growing so
+/// old. The activity is kept whole: 409.
+#[utoipa::path(put, path = "/admin/datasets/{slug}/retention", tag = "datasets",
+    params(("slug" = String, Path, description = "The dataset")),
+    request_body = RetentionRequest,
+    responses((status = 200, description = "The age, and what was dropped so far", body = Retention)))]
+pub(super) async fn put_retention(
+    State(shared): State<Shared>,
+    Path(slug): Path<String>,
+    caller: Caller,
+    Json(request): Json<RetentionRequest>,
+) -> httpkit::Result<Json<Retention>> {
+    let now = shared.options.clock.now();
+    let retention = shared
+        .store
+        .write(move |connection| {
+            retention::set(
+                connection,
+                &slug,
+                request.max_age_hours,
+                caller.subject,
+                now,
+            )
+        })
+        .await?;
+    Ok(Json(retention))
 }
 
 fn info(connection: &Connection, dataset: Dataset) -> Result<DatasetInfo> {

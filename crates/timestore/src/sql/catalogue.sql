@@ -33,6 +33,17 @@ CREATE TABLE IF NOT EXISTS tidemark.partitions (
     ingested_at TIMESTAMP NOT NULL
 );
 
+-- One row a dataset at most.
+CREATE TABLE IF NOT EXISTS tidemark.retention (
+    dataset_id BIGINT NOT NULL,
+    max_age_hours UINTEGER,
+    updated_by VARCHAR,
+    updated_at TIMESTAMP,
+    partitions_dropped BIGINT NOT NULL,
+    rows_dropped BIGINT NOT NULL,
+    dropped_at TIMESTAMP
+);
+
 CREATE TABLE IF NOT EXISTS tidemark.idempotency_keys (
     dataset_id BIGINT NOT NULL,
     idempotency_key VARCHAR NOT NULL,

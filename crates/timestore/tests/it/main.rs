@@ -11,6 +11,7 @@ mod growth;
 mod ingest;
 mod openapi;
 mod questions;
+mod retention;
 mod sandbox;
 mod saved;
 mod sink;
