@@ -4,7 +4,7 @@ use super::Scan;
 use super::scratch::Scratch;
 use crate::ScanError;
 use crate::store::{Node, StoreError, WriteTx, node};
-use journal::{DriftDetected, JournalId, ReconcileReason, Text};
+use journal::{DriftDetected, JournalId, NodeKind, ReconcileReason, Text};
 use serde_json::json;
 
 /// Differences that are looked through for the place that holds them all.
@@ -56,26 +56,34 @@ impl Scan<'_> {
     /// What is to be told of the differences that the scratch holds.
     pub(super) fn drift(&self, scratch: &Scratch, differences: u64) -> Result<Drift, ScanError> {
         let mut common: Option<String> = None;
-        let mut add = |path: &str| {
-            let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let mut add = |directory: &str| {
             common = Some(match &common {
-                None => parent.to_owned(),
-                Some(common) => shared(common, parent).to_owned(),
+                None => directory.to_owned(),
+                Some(common) => shared(common, directory).to_owned(),
             });
         };
         let limit = usize::try_from(differences).unwrap_or(usize::MAX);
         if limit <= LOOKED_AT {
             for found in scratch.found_after(0, LOOKED_AT)? {
-                add(&found.path);
+                add(parent_of(&found.path));
             }
             let changed = scratch.changed_after(0, LOOKED_AT)?;
             let lost = scratch.lost_after(0, LOOKED_AT)?;
-            let nodes = changed.iter().map(|changed| changed.node);
-            let nodes: Vec<_> = nodes.chain(lost.iter().map(|lost| lost.node)).collect();
             self.store.read(|connection| {
-                for id in nodes {
-                    if let Some(node) = node::by_id(connection, id)? {
-                        add(&node.path);
+                for changed in &changed {
+                    if let Some(node) = node::by_id(connection, changed.node)? {
+                        // A directory that changed is where the names in it did.
+                        let is_file = node.facts.kind == NodeKind::File;
+                        add(if is_file {
+                            parent_of(&node.path)
+                        } else {
+                            &node.path
+                        });
+                    }
+                }
+                for lost in &lost {
+                    if let Some(node) = node::by_id(connection, lost.node)? {
+                        add(parent_of(&node.path));
                     }
                 }
                 Ok::<_, StoreError>(())
@@ -86,6 +94,10 @@ impl Scan<'_> {
             differences,
         })
     }
+}
+
+fn parent_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
 /// The deepest directory above or at both.

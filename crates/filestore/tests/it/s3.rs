@@ -365,6 +365,7 @@ async fn reconciliation_jobs_set_right_what_others_did_to_a_bucket() {
     assert_eq!(job["result"]["hashedFiles"], 2, "{job}");
     let told = server.told(before);
     for (event_type, path, size_delta) in [
+        ("drift.detected", "d", 0),
         ("node.reconciled", "d/changed", 4),
         ("node.missing", "d/gone", -6),
         ("node.created", "d/new", 3),

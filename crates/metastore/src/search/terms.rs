@@ -2,8 +2,9 @@
 //!
 //! `owner:ada size>1000 path:"a b"`: operators `:` `=` `!=` `<` `<=` `>` `>=`; a field that is no
 //! column of the record lies under `metadata.`, so `filestore.path:docs/**` asks for the node's
-//! path. An unquoted value with `*` or `?` is a glob; an unquoted `true`, `false`, `null` or number
-//! is what it looks like, a quoted one is text. The word `AND` between terms may be written.
+//! path; but `tag` is `tags`. An unquoted value with `*` or `?` is a glob; an unquoted `true`,
+//! `false`, `null` or number is what it looks like, a quoted one is text. The word `AND` between
+//! terms may be written.
 
 use super::field::RECORD;
 use super::filter::{Filter, Refusal};
@@ -64,6 +65,8 @@ fn term(text: &str) -> Result<(Value, &str), String> {
             "{word:?} is no term; write field:value, with one of : = != < <= > >= between them"
         ));
     };
+    // What people type for one of them.
+    let name = if name == "tag" { "tags" } else { name };
     let is_column = name == "tags" || RECORD.iter().any(|column| column.name == name);
     let is_metadata = name == "metadata" || name.starts_with("metadata.");
     let field = if is_column || is_metadata {
@@ -149,6 +152,8 @@ mod tests {
         same("owner:ada", is("owner", "eq", json!("ada")));
         same("owner:123", is("owner", "eq", json!("123")));
         same("tags:urgent", is("tags", "contains", json!("urgent")));
+        same("tag:raw", is("tags", "eq", json!("raw")));
+        same("metadata.tag:raw", is("metadata.tag", "eq", json!("raw")));
         same("size>=10", is("metadata.size", "gte", json!(10)));
         same("size>-1.5", is("metadata.size", "gt", json!(-1.5)));
         same("a.b!=true", is("metadata.a.b", "neq", json!(true)));

@@ -72,7 +72,7 @@ pub struct ChurnArgs {
 #[derive(Args, Debug)]
 pub struct TopArgs {
     /// What is looked for
-    #[arg(value_enum)]
+    #[arg(value_enum, default_value = "largest")]
     pub by: TopBy,
     /// Where and when.
     #[command(flatten)]
