@@ -24,6 +24,7 @@ mod config;
 mod credentials;
 mod delete;
 mod error;
+mod glance;
 pub(crate) mod key;
 mod list;
 mod objects;
@@ -32,6 +33,7 @@ mod tree;
 
 pub(crate) use config::{Settings, SettingsError, refuse_secrets};
 pub(crate) use error::{Refusal, S3Error};
+pub(crate) use glance::Glance;
 pub(crate) use registry::Buckets;
 pub(crate) use tree::Child;
 

@@ -38,6 +38,8 @@ pub(super) struct Listing<'l> {
     pub(super) prefix: &'l str,
     /// Keys past the next slash are told as prefixes.
     pub(super) is_shallow: bool,
+    /// Only keys past this one.
+    pub(super) after: Option<&'l str>,
     /// At most so many.
     pub(super) most: Option<u64>,
 }
@@ -95,6 +97,9 @@ impl Bucket {
             add("max-keys", &most.to_string());
         }
         add("prefix", listing.prefix);
+        if let Some(after) = listing.after {
+            add("start-after", after);
+        }
         let target = format!("/?{query}");
         let answer = self
             .request(&Method::GET, &target, &[], Bytes::new())

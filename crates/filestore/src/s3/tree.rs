@@ -98,6 +98,7 @@ impl Bucket {
         let listing = Listing {
             prefix: &below,
             is_shallow: true,
+            after: None,
             most: Some(3),
         };
         let page = self.wait(self.page(listing, None));
@@ -266,6 +267,7 @@ impl Bucket {
             let listing = Listing {
                 prefix: &below,
                 is_shallow: true,
+                after: None,
                 most: None,
             };
             let page = self.wait(self.page(listing, token.as_deref()));
@@ -320,6 +322,7 @@ impl Bucket {
         let listing = Listing {
             prefix: below,
             is_shallow: false,
+            after: None,
             most: Some(most),
         };
         self.page(listing, None)
@@ -331,6 +334,7 @@ impl Bucket {
         let listing = Listing {
             prefix: below,
             is_shallow: false,
+            after: None,
             most: None,
         };
         self.wait(self.page(listing, token))

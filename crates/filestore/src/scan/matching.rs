@@ -8,8 +8,8 @@
 //! longer has that file at the node's path; the path is asked about here and now. So a second name
 //! of a file (a hard link, a bind mount) is a node of its own, and of two names that both moved
 //! each takes one of the nodes: the one under the same parent, or of the same name, if there is one.
-//! A node that is missing already is recognised too, if no other node is the file: a file that a scan saw in neither of two
-//! places, because it moved while the scan ran, comes back to its node.
+//! A node that is missing already is recognised too, if no other node is the file: a file that a
+//! scan saw in neither of two places, because it moved while the scan ran, comes back to its node.
 //!
 //! Objects in a bucket have no identity but their contents, so there only the one of its kind is
 //! recognised.
@@ -17,6 +17,7 @@
 use super::ScanError;
 use super::lookup::{Candidate, Lookup};
 use super::scratch::{Found, Scratch};
+use crate::s3::Glance;
 use crate::walk::{Facts, OBJECT_DEVICE, Tree};
 
 /// Goes through the found names from the top of the tree down, and notes in each the node it is.
@@ -37,8 +38,11 @@ pub(super) fn recognise(
             return Err(ScanError::Cancelled);
         }
         after = last.id;
+        // Found names follow each other as their directories were listed.
+        let mut glance = Glance::default();
         for found in &page {
-            if !stands(tree, &found.path, &found.facts).unwrap_or(false) {
+            let now = tree.facts_again(&mut glance, &found.path).ok().flatten();
+            if !now.is_some_and(|now| now.has_identity_of(&found.facts)) {
                 scratch.forget(found)?;
                 continue;
             }

@@ -16,6 +16,7 @@ use super::drift::Drift;
 use super::matching::stands;
 use super::scratch::{Agreeing, Changed, Found, Lost, Scratch};
 use super::{Place, ScanChanges, ScanError, ScanProgress};
+use crate::s3::Glance;
 use crate::store::former;
 use crate::store::listing::Listing;
 use crate::store::{Cause, Node, StoreError, Verb, WriteTx, node};
@@ -61,6 +62,8 @@ pub(super) struct Writing {
     after: i64,
     /// The directory that was asked for last: what it is, and where.
     directory: Option<(Place, i64, String)>,
+    /// What was seen since this transaction began.
+    glance: Glance,
 }
 
 /// What was found in a mount of which nothing was known: parents before their children, and a
@@ -106,6 +109,7 @@ impl Writing {
             displaced: HashMap::new(),
             after: 0,
             directory: None,
+            glance: Glance::default(),
         }
     }
 
@@ -189,7 +193,7 @@ impl Writing {
                     continue;
                 }
                 // A command may have committed newer facts since the walk passed here.
-                match self.tree.facts(&found.path) {
+                match self.tree.facts_again(&mut self.glance, &found.path) {
                     Ok(Some(now)) if now.has_identity_of(&found.facts) => found.facts = now,
                     Ok(_) => {
                         self.drop_found(tx, &found)?;
@@ -250,6 +254,7 @@ impl Writing {
 
     fn look_for_commands(&mut self, tx: &WriteTx<'_>) -> Result<()> {
         self.in_flight = crate::command::in_flight(tx.connection(), self.mount_id)?;
+        self.glance = Glance::default();
         Ok(())
     }
 
@@ -506,7 +511,7 @@ impl Writing {
         if is_placed && self.scratch.is_matched(lost.node)? {
             return Ok(false);
         }
-        let is_here = match self.tree.facts(&path) {
+        let is_here = match self.tree.facts_again(&mut self.glance, &path) {
             Ok(None) => false,
             Ok(Some(_)) if is_same_path => true,
             Ok(Some(_)) => stands(&self.tree, &path, &node.facts) == Some(true),

@@ -2,7 +2,7 @@
 
 use super::facts::{self, Facts};
 use crate::name;
-use crate::s3::{Bucket, Refusal, S3Error};
+use crate::s3::{Bucket, Glance, Refusal, S3Error};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -77,6 +77,21 @@ impl Tree {
         match &self.0 {
             Ground::Disk(disk) => disk.facts(path),
             Ground::Bucket(bucket) => bucket.facts(path).map_err(|error| of_bucket(&error)),
+        }
+    }
+
+    /// The same, for many paths one after the other; what `glance` has seen is believed.
+    pub(crate) fn facts_again(
+        &self,
+        glance: &mut Glance,
+        path: &str,
+    ) -> Result<Option<Facts>, Errno> {
+        match &self.0 {
+            Ground::Disk(disk) => disk.facts(path),
+            Ground::Bucket(bucket) => {
+                let facts = bucket.glance(glance, path);
+                facts.map_err(|error| of_bucket(&error))
+            }
         }
     }
 

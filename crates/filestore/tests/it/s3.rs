@@ -339,6 +339,45 @@ async fn a_bucket_that_does_not_answer_is_an_outage_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_names_that_came_and_went_are_told_once_each() {
+    let (server, s3) = start().await;
+    server.upload("d/first", "1").await.data();
+    // Names whose order is another with the slash of a directory, over many pages of three.
+    let mut names: Vec<_> = (0..20).map(|at| format!("d/n{at:02}")).collect();
+    for name in [
+        "a", "a-", "a-b", "b!", "b/c", "b/c-d", "b/c/e", "b0", "%C3%BC", "z/z",
+    ] {
+        names.push(format!("d/{name}"));
+    }
+    names.push("e".to_owned());
+    for name in &names {
+        s3.put(BUCKET, name, name);
+    }
+    // An object that a directory hides.
+    s3.put(BUCKET, "d/z", "hidden");
+    let before = server.head();
+    server.scan().await;
+    let told = server.told(before);
+    let created = |told: &[(String, String, i64)]| {
+        let created = told.iter().filter(|(event, _, _)| event == "node.created");
+        created.count()
+    };
+    // With the directories d/b, d/b/c and d/z; the object d/b/c is hidden too.
+    assert_eq!(created(&told), names.len() - 1 + 3, "{told:?}");
+    server.assert_disk_agrees().await;
+
+    for name in names.iter().filter(|name| !name.ends_with('5')) {
+        s3.delete(BUCKET, name);
+    }
+    s3.put(BUCKET, "d/n20", "new");
+    s3.put(BUCKET, "d/n21/x", "new");
+    server.scan().await;
+    server.assert_disk_agrees().await;
+    assert_eq!(server.by_path("d/n15").await.data()["state"], "active");
+    assert_eq!(server.by_path("d/n21/x").await.data()["state"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reconciliation_jobs_set_right_what_others_did_to_a_bucket() {
     let (server, s3) = start().await;
     for path in ["d/same", "d/changed", "d/gone"] {

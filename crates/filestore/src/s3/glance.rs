@@ -1,0 +1,79 @@
+//! Looking at many names, one after the other, without a request for each.
+
+use super::list::Listing;
+use super::{Bucket, S3Error, directory_facts};
+use crate::walk::Facts;
+use std::collections::HashMap;
+
+/// What a page of a directory's listing told, for as long as it may be believed.
+#[derive(Debug, Default)]
+pub(crate) struct Glance {
+    /// The directory that was asked about last, and the key.
+    asked: Option<(String, String)>,
+    page: Option<Seen>,
+}
+
+/// All that stands between two keys: past `after`, up to and with `end`, if there is one.
+#[derive(Debug)]
+struct Seen {
+    after: String,
+    end: Option<String>,
+    /// By the key, of a directory without the slash at its end.
+    facts: HashMap<String, Facts>,
+}
+
+impl Seen {
+    /// Whether whatever stands under this key is in it, also if it is a directory.
+    fn covers(&self, key: &str) -> bool {
+        let is_before_end = |end: &String| format!("{key}/") <= *end;
+        *self.after < *key && self.end.as_ref().is_none_or(is_before_end)
+    }
+}
+
+impl Bucket {
+    /// What stands at the path, as [`Bucket::facts`] says. From the second name of a directory on,
+    /// a page of its listing is fetched, which answers for the names that follow in their order.
+    pub(crate) fn glance(&self, glance: &mut Glance, path: &str) -> Result<Option<Facts>, S3Error> {
+        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+        let key = self.key(path)?;
+        let before = glance.asked.replace((directory.to_owned(), key.clone()));
+        let before = before.filter(|(asked, _)| asked == directory);
+        let Some((_, before)) = before.filter(|_| !path.is_empty()) else {
+            glance.page = None;
+            return self.facts(path);
+        };
+        if !glance.page.as_ref().is_some_and(|page| page.covers(&key)) && before < key {
+            glance.page = Some(self.seen(directory, before)?);
+        }
+        match &glance.page {
+            Some(page) if page.covers(&key) => Ok(page.facts.get(&key).copied()),
+            _ => self.facts(path),
+        }
+    }
+
+    fn seen(&self, directory: &str, after: String) -> Result<Seen, S3Error> {
+        let prefix = self.below(directory)?;
+        let listing = Listing {
+            prefix: &prefix,
+            is_shallow: true,
+            after: Some(&after),
+            most: None,
+        };
+        let page = self.wait(self.page(listing, None));
+        let page = page.map_err(self.failed("list", directory))?;
+        let last = page.objects.last().map(|object| object.key.clone());
+        let end = last.max(page.prefixes.last().cloned());
+        let objects = page.objects.into_iter();
+        let objects = objects.map(|object| (object.key.clone(), object.facts()));
+        // Of an object and a directory of the same name the directory is told.
+        let directories = page.prefixes.iter().map(|prefix| {
+            let key = prefix.strip_suffix('/').unwrap_or(prefix);
+            (key.to_owned(), directory_facts())
+        });
+        Ok(Seen {
+            after,
+            facts: objects.chain(directories).collect(),
+            end: page.next.and(end),
+        })
+    }
+}
