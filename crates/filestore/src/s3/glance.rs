@@ -61,8 +61,14 @@ impl Bucket {
         };
         let page = self.wait(self.page(listing, None));
         let page = page.map_err(self.failed("list", directory))?;
+        // Past the last key nothing is known, if there is more: nor anything at all of a page that
+        // is empty or, as some servers list, not in the order of its keys.
+        let keys = page.objects.iter().map(|object| &object.key);
+        let is_in_order = keys.is_sorted() && page.prefixes.is_sorted();
         let last = page.objects.last().map(|object| object.key.clone());
-        let end = last.max(page.prefixes.last().cloned());
+        let last = last.max(page.prefixes.last().cloned());
+        let last = last.filter(|_| is_in_order);
+        let end = page.next.map(|_| last.unwrap_or_else(|| after.clone()));
         let objects = page.objects.into_iter();
         let objects = objects.map(|object| (object.key.clone(), object.facts()));
         // Of an object and a directory of the same name the directory is told.
@@ -73,7 +79,7 @@ impl Bucket {
         Ok(Seen {
             after,
             facts: objects.chain(directories).collect(),
-            end: page.next.and(end),
+            end,
         })
     }
 }
