@@ -174,13 +174,16 @@ fn take(
     let snapshot_id = next.checkpoint.journal_id.as_i64();
     stage(connection, dataset, chunks)?;
     let table = dataset.quoted_table();
+    // Once for all that follows: each of the nodes is either corrected, or gets a row, or neither.
+    let counted = include_str!("../sql/snapshot_counted.sql").replace("{activity}", &table);
+    connection.execute_batch(&counted)?;
     correct(connection, &table)?;
     let now = now.as_millis();
     let nodes = include_str!("../sql/snapshot_nodes.sql").replace("{activity}", &table);
     connection.execute(&nodes, [now])?;
     let gone = include_str!("../sql/snapshot_gone.sql").replace("{activity}", &table);
     connection.execute(&gone, params![snapshot_id, now])?;
-    connection.execute_batch("DROP TABLE temp.main.staged_nodes")?;
+    connection.execute_batch("DROP TABLE temp.main.staged_nodes; DROP TABLE temp.main.counted;")?;
     write_position(connection, next, stored)
 }
 

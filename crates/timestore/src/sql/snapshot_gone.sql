@@ -1,14 +1,4 @@
 -- Nodes that the history has and the snapshot does not.
-WITH counted AS (
-    SELECT
-        node_id,
-        max(journal_id) AS journal_id,
-        sum(size_delta)::BIGINT AS size_bytes,
-        sum(file_delta)::BIGINT AS files
-    FROM {activity}
-    WHERE version IS NOT NULL
-    GROUP BY node_id
-)
 INSERT INTO {activity}
 SELECT latest.* REPLACE (
     make_timestamp_ms($2::BIGINT) AS observed_at,
@@ -29,7 +19,7 @@ SELECT latest.* REPLACE (
     make_timestamp_ms($2::BIGINT) AS ingested_at,
     -counted.files AS file_delta
 )
-FROM counted
+FROM temp.main.counted AS counted
 JOIN {activity} AS latest
     ON latest.node_id = counted.node_id
     AND latest.journal_id = counted.journal_id

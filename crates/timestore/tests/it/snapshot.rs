@@ -437,3 +437,31 @@ async fn a_command_retried_after_a_snapshot_gets_its_row_where_the_snapshot_dele
     }
     assert_book_equals(&fixture, &tree).await;
 }
+
+#[tokio::test]
+async fn a_deleted_node_of_which_an_entry_is_parked_weighs_nothing_after_a_snapshot() {
+    let fixture = Fixture::new();
+    let mut tree = Tree::new();
+    let gone = tree.file("gone", 7);
+    tree.file("stays", 5);
+    tree.delete(gone);
+    let mut sink = fixture.timestore.sink();
+    let head = tree.journal.checkpoint(tree.journal.head());
+    let mut others = tree.journal.entries.clone();
+    let letter = others.remove(0);
+    apply(&mut sink, &others, &[], &[], head).unwrap();
+    let sums = "SELECT sum(size_delta)::BIGINT AS bytes, sum(file_delta)::BIGINT AS files \
+                FROM filestore_activity";
+    assert_eq!(
+        fixture.sql(sums).await,
+        [json!({"bytes": -2, "files": 0})],
+        "the first entry is missing"
+    );
+    sink.load_snapshot(snapshot(&tree)).unwrap();
+    let right = [json!({"bytes": 5, "files": 1})];
+    assert_eq!(fixture.sql(sums).await, right);
+    let (id, letters) = (letter.id, [letter]);
+    apply(&mut sink, &letters, &[], &[id], head).unwrap();
+    assert_eq!(fixture.sql(sums).await, right);
+    assert_book_equals(&fixture, &tree).await;
+}
