@@ -97,8 +97,8 @@ impl<'s> Lookup<'s> {
     }
 
     /// The nodes that may be the found name, `parent` being the node of its directory: those that
-    /// are not missing first; among them those at the same path, then those of the same parent,
-    /// then those of the same name.
+    /// are not missing first; among them those at the same path, then of missing ones those that
+    /// went missing last, then those of the same parent, then those of the same name.
     pub(super) fn candidates(
         &self,
         found: &Found,

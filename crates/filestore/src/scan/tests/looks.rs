@@ -232,6 +232,31 @@ fn a_second_name_does_not_take_the_node_of_a_file_that_was_saved() {
 }
 
 #[test]
+fn a_file_that_lost_a_name_long_ago_is_the_node_of_the_name_that_it_lost_last() {
+    let bench = Bench::new();
+    bench.write("d/other", "1");
+    bench.write("x", "12345");
+    std::fs::hard_link(bench.path("x"), bench.path("y")).unwrap();
+    bench.scan();
+    let y = bench.id("y");
+    bench.remove("x");
+    bench.scan();
+    let earlier = |tx: &mut WriteTx<'_>| {
+        let sql = "UPDATE nodes SET last_drift_detected_at = last_drift_detected_at - 1000
+            WHERE path = 'x'";
+        assert_eq!(tx.connection().execute(sql, [])?, 1);
+        Ok::<_, StoreError>(())
+    };
+    bench.store.write_blocking(earlier).unwrap();
+    // The old name is seen to be gone before the new one is found, which the other name had.
+    bench.rename("y", "d/x");
+    assert_eq!(bench.look_at(&["y"]).changes, changes(0, 0, 0, 1, 0));
+    bench.scan();
+    assert_eq!(bench.id("d/x"), y);
+    bench.check();
+}
+
+#[test]
 fn a_whole_scan_forgets_what_nodes_were_long_ago() {
     let bench = Bench::new();
     bench.write("notes", "first");
