@@ -47,18 +47,10 @@ pub fn spawn(
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let client = redis::Client::open(url)
         .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+    let mut publisher = Publisher::new(reader, client, channel, timing.connect_timeout);
     std::thread::Builder::new()
         .name("publisher".to_owned())
         .spawn(move || {
-            let mut publisher = Publisher {
-                reader,
-                client,
-                channel,
-                origin: uuid::Uuid::new_v4().to_string(),
-                timeout: timing.connect_timeout,
-                connection: None,
-                published: None,
-            };
             let mut backoff = Backoff::new(timing.retry_first, timing.retry_longest);
             let mut is_failing = false;
             while !stop.is_cancelled() {
@@ -97,6 +89,27 @@ struct Publisher {
 }
 
 impl Publisher {
+    /// A publisher of the entries after the journal's head of now: whoever commits once it is there
+    /// is heard, however late its thread comes to run.
+    fn new(
+        reader: SharedReader,
+        client: redis::Client,
+        channel: String,
+        timeout: Duration,
+    ) -> Self {
+        // A journal that cannot be read now is asked again by the first step, which says why.
+        let published = reader.position().ok().map(|position| position.head);
+        Self {
+            reader,
+            client,
+            channel,
+            origin: uuid::Uuid::new_v4().to_string(),
+            timeout,
+            connection: None,
+            published,
+        }
+    }
+
     fn step(&mut self) -> Result<(), PublishError> {
         let published = match self.published {
             Some(published) => published,

@@ -4,9 +4,9 @@
 use crate::memory::{MemoryReader, MemorySink};
 use feed::bus::redis::{self, Timing};
 use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
-use feed::{BusState, publisher};
-use journal::{JournalId, SystemClock};
-use std::sync::Arc;
+use feed::{BusState, SharedReader, publisher};
+use journal::{JournalId, JournalReader, Page, Position, ReadError, Snapshot, SystemClock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use testkit::{RedisServer, TcpProxy, wait_for, wait_for_async};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,26 @@ struct Deployment {
 impl Deployment {
     /// `poll_interval` is how soon the consumer looks without the bus.
     fn start(subscriber_url: &str, publisher_url: &str, poll_interval: Duration) -> Self {
-        let (reader, sink) = (MemoryReader::new(), MemorySink::default());
+        let reader = MemoryReader::new();
+        let published = Arc::new(reader.clone());
+        Self::publishing(
+            reader,
+            published,
+            subscriber_url,
+            publisher_url,
+            poll_interval,
+        )
+    }
+
+    /// The same, where the publisher reads the journal by a reader of its own.
+    fn publishing(
+        reader: MemoryReader,
+        published: SharedReader,
+        subscriber_url: &str,
+        publisher_url: &str,
+        poll_interval: Duration,
+    ) -> Self {
+        let sink = MemorySink::default();
         let stop = CancellationToken::new();
         let options = ConsumerOptions {
             poll_interval,
@@ -44,10 +63,9 @@ impl Deployment {
         };
         let shared = Arc::new(reader.clone());
         let clock = Arc::new(SystemClock);
-        let consumer =
-            consumer::spawn(sink.clone(), Arc::clone(&shared) as _, clock, options).unwrap();
+        let consumer = consumer::spawn(sink.clone(), shared, clock, options).unwrap();
         let channel = CHANNEL.to_owned();
-        publisher::spawn(shared, publisher_url, channel, quick(), stop.clone()).unwrap();
+        publisher::spawn(published, publisher_url, channel, quick(), stop.clone()).unwrap();
         tokio::spawn(redis::run(
             subscriber_url.to_owned(),
             CHANNEL.to_owned(),
@@ -270,6 +288,48 @@ async fn a_publisher_that_cannot_publish_only_costs_time() {
     bus.commit(50);
     // The bus is live, so the consumer sleeps until it is told: by the next entry published.
     proxy.heal();
+    bus.is_complete().await;
+}
+
+/// A journal whose position a publisher's own thread learns only once it is let go.
+struct SlowStart {
+    journal: MemoryReader,
+    let_go: Arc<OnceLock<()>>,
+}
+
+impl JournalReader for SlowStart {
+    fn position(&self) -> Result<Position, ReadError> {
+        if std::thread::current().name() == Some("publisher") {
+            self.let_go.wait();
+        }
+        self.journal.position()
+    }
+
+    fn read(&self, after: JournalId, limit: usize) -> Result<Page, ReadError> {
+        self.journal.read(after, limit)
+    }
+
+    fn wait(&self, after: JournalId, timeout: Duration) -> Result<Position, ReadError> {
+        self.journal.wait(after, timeout)
+    }
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
+        self.journal.snapshot()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_before_the_publishers_thread_runs_is_published() {
+    let server = RedisServer::start();
+    let (journal, let_go) = (MemoryReader::new(), Arc::default());
+    let slow = Arc::new(SlowStart {
+        journal: journal.clone(),
+        let_go: Arc::clone(&let_go),
+    });
+    let bus = Deployment::publishing(journal, slow, &server.url(), &server.url(), LONG * 10);
+    bus.is(BusState::Live).await;
+    bus.commit(10);
+    let_go.set(()).unwrap();
     bus.is_complete().await;
 }
 
