@@ -14,68 +14,66 @@ use serde_json::value::RawValue;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-const MARK_EVERY: u64 = 10_000;
+/// A batch of a consumer is a multiple of it, so that it seldom begins anywhere else.
+const MARK_EVERY: u64 = 500;
 
 /// The journal.
 pub(crate) struct Synthetic {
     epoch: Epoch,
     head: u64,
     script: Script,
-    chain: Mutex<Chain>,
-}
-
-struct Chain {
-    /// The digests of the ids 0, 10,000, 20,000, …, as far as they were reached.
-    marks: Vec<Digest>,
-    /// Where the last read ended: the next one mostly goes on from there.
-    last: (u64, Digest),
+    /// The digests of the ids 0, [`MARK_EVERY`], twice that, …, as far as they were reached.
+    marks: Mutex<Vec<Digest>>,
 }
 
 impl Synthetic {
     /// A journal of so many entries, spread evenly over the year 2025.
     pub(crate) fn new(entries: u64) -> Self {
         let epoch = Epoch::generate();
-        let genesis = Digest::genesis(epoch);
         Self {
             epoch,
             head: entries,
             script: Script::new(entries),
-            chain: Mutex::new(Chain {
-                marks: vec![genesis],
-                last: (0, genesis),
-            }),
+            marks: Mutex::new(vec![Digest::genesis(epoch)]),
         }
     }
 
-    /// The entries after `after`, up to and with `last`, and the digest of `after`.
+    /// The entries after `after`, up to and with `last`, and the digest of `after`. They are made
+    /// without the lock, so that two readers do not wait for each other.
     fn entries(&self, after: u64, last: u64) -> anyhow::Result<(Digest, Vec<Entry>)> {
-        let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        if chain.last.0 != after {
-            chain.last = self.seek(&mut chain.marks, after)?;
+        let mut reached = self.nearest(after)?;
+        while reached.0 < after {
+            reached = self.pass(&self.entry(reached.0 + 1, reached.1)?);
         }
-        let after_digest = chain.last.1;
+        let after_digest = reached.1;
         let count = usize::try_from(last.saturating_sub(after))?;
         let mut entries = Vec::with_capacity(count);
         for id in after + 1..=last {
-            let entry = self.entry(id, chain.last.1)?;
-            let last = (id, entry.digest);
-            mark(&mut chain.marks, last);
-            chain.last = last;
+            let entry = self.entry(id, reached.1)?;
+            reached = self.pass(&entry);
             entries.push(entry);
         }
         Ok((after_digest, entries))
     }
 
-    fn seek(&self, marks: &mut Vec<Digest>, to: u64) -> anyhow::Result<(u64, Digest)> {
-        let at = usize::try_from(to / MARK_EVERY)?.min(marks.len().saturating_sub(1));
+    /// The last mark at or before `id`.
+    fn nearest(&self, id: u64) -> anyhow::Result<(u64, Digest)> {
+        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = usize::try_from(id / MARK_EVERY)?.min(marks.len().saturating_sub(1));
         let digest = marks.get(at).context("the genesis is always marked")?;
-        let mut last = (u64::try_from(at)? * MARK_EVERY, *digest);
-        while last.0 < to {
-            let entry = self.entry(last.0 + 1, last.1)?;
-            last = (entry.id.get(), entry.digest);
-            mark(marks, last);
+        Ok((u64::try_from(at)? * MARK_EVERY, *digest))
+    }
+
+    /// Marks the entry, if its turn has come.
+    fn pass(&self, entry: &Entry) -> (u64, Digest) {
+        let id = entry.id.get();
+        if id.is_multiple_of(MARK_EVERY) {
+            let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+            if u64::try_from(marks.len()) == Ok(id / MARK_EVERY) {
+                marks.push(entry.digest);
+            }
         }
-        Ok(last)
+        (id, entry.digest)
     }
 
     fn entry(&self, id: u64, before: Digest) -> anyhow::Result<Entry> {
@@ -96,12 +94,6 @@ impl Synthetic {
             data: RawValue::from_string(told.data)?,
             digest,
         })
-    }
-}
-
-fn mark(marks: &mut Vec<Digest>, (id, digest): (u64, Digest)) {
-    if id.is_multiple_of(MARK_EVERY) && u64::try_from(marks.len()) == Ok(id / MARK_EVERY) {
-        marks.push(digest);
     }
 }
 

@@ -228,7 +228,7 @@ impl Metastore {
             path: inner.path.clone(),
             source: closed(),
         })?;
-        let connection = connect(&inner.path, Role::Sink, inner.max_size_bytes)
+        let connection = connect(&inner.path, Role::Writer, inner.max_size_bytes)
             .map_err(|error| unusable(&inner.path, error.into()))?;
         Ok(Sink {
             connection,

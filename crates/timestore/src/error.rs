@@ -130,6 +130,17 @@ impl Error {
         )
     }
 
+    /// Whether DuckDB had too little memory.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::Unavailable(source) => {
+                message(source).starts_with("Out of Memory Error")
+                    || message(source).contains(MORE_MEMORY)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether DuckDB has given up on the open database: it must be opened again.
     pub(crate) fn is_invalidated(&self) -> bool {
         match self {
@@ -141,6 +152,9 @@ impl Error {
         }
     }
 }
+
+/// What DuckDB advises wherever memory is short, whatever the kind of the error.
+const MORE_MEMORY: &str = "Increasing the memory limit";
 
 /// DuckDB's own words; its error type carries nothing else that tells errors apart.
 pub(crate) fn message(error: &duckdb::Error) -> &str {
@@ -171,6 +185,7 @@ impl From<duckdb::Error> for Error {
             // reading.
             Self::Damaged(error)
         } else if starts(&["IO Error", "Out of Memory Error", "TransactionContext Error: Conflict"])
+            || text.contains(MORE_MEMORY)
             // A failed write to the log takes the whole instance down; opening it again mends it.
             || (starts(&["FATAL Error", "TransactionContext Error"])
                 && ["Could not write", "No space left", "IO Error", "File too large", "invalidated"]
@@ -282,5 +297,14 @@ mod tests {
         assert!(matches!(failure(fatal), Error::Unavailable(_)));
         assert!(failure(fatal).is_invalidated());
         assert!(!failure("IO Error: x").is_invalidated());
+        let folding = "FATAL Error: Failed to create checkpoint because of error: could not \
+                       allocate block of size 256.0 KiB (31.7 MiB/32.0 MiB used)\n\nPossible \
+                       solutions:\n* Increasing the memory limit (SET memory_limit='...GB')";
+        assert!(matches!(failure(folding), Error::Unavailable(_)));
+        assert!(failure(folding).is_invalidated() && failure(folding).is_out_of_memory());
+        assert!(!failure(fatal).is_out_of_memory());
+        let appending = "Failed to append: failed to allocate data of size 16.0 KiB (1.9 MiB/2.0 \
+                         MiB used)\n\nPossible solutions:\n* Increasing the memory limit";
+        assert!(failure(appending).is_out_of_memory() && !failure(appending).is_invalidated());
     }
 }

@@ -42,11 +42,21 @@ const WRITE_QUEUE: usize = 64;
 pub(crate) struct Settings {
     pub(crate) path: PathBuf,
     pub(crate) memory_limit_bytes: u64,
+    pub(crate) batch_memory_bytes: u64,
     pub(crate) threads: u32,
     pub(crate) log_max_bytes: u64,
 }
 
-type Run = Box<dyn FnOnce(&Connection) -> bool + Send>;
+type Run = Box<dyn FnOnce(&Connection) -> After + Send>;
+
+/// What a job left behind.
+#[derive(Clone, Copy)]
+struct After {
+    /// The instance is usable.
+    is_intact: bool,
+    /// It had too little memory.
+    lacked_memory: bool,
+}
 
 /// A write, and whether it may use all the memory there is.
 struct Job {
@@ -82,7 +92,7 @@ impl Store {
         prepare(&connection).map_err(|error| error.on_opening(&settings.path))?;
         let instance = Arc::new(Instance {
             template: RwLock::new(Some(Mutex::new(connection.try_clone()?))),
-            memory: Memory::new(settings.memory_limit_bytes),
+            memory: Memory::new(settings.memory_limit_bytes, settings.batch_memory_bytes),
         });
         instance.memory.settle(&connection);
         let (jobs, queue) = crossbeam_channel::bounded(WRITE_QUEUE);
@@ -202,19 +212,22 @@ impl Owner {
             if self.connection.is_none() {
                 self.reopen();
             }
-            let intact = match &self.connection {
+            let is_intact = match &self.connection {
                 Some(connection) => {
                     let memory = &self.instance.memory;
                     let wide = job.is_wide.then(|| memory.widen(connection));
-                    let intact = (job.run)(connection);
+                    let after = (job.run)(connection);
                     drop(wide);
+                    if after.lacked_memory && !job.is_wide {
+                        memory.stay_wide(connection);
+                    }
                     memory.settle(connection);
-                    intact
+                    after.is_intact
                 }
                 // The job is dropped, and with it the caller's reply: it sees `Closed`.
                 None => continue,
             };
-            if !intact {
+            if !is_intact {
                 self.reopen();
             }
         }
@@ -252,7 +265,7 @@ impl Owner {
     }
 }
 
-/// The job, telling whether the instance is still usable after it.
+/// The job, telling what it left behind.
 fn run<T>(
     work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     reply: impl FnOnce(Result<T>) + Send + 'static,
@@ -262,9 +275,12 @@ fn run<T>(
         let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
             .unwrap_or_else(|_| Err(Error::internal("a database job panicked")));
         metrics::histogram!(metric::WRITE_SECONDS).record(started.elapsed().as_secs_f64());
-        let intact = !result.as_ref().is_err_and(Error::is_invalidated);
+        let after = After {
+            is_intact: !result.as_ref().is_err_and(Error::is_invalidated),
+            lacked_memory: result.as_ref().is_err_and(Error::is_out_of_memory),
+        };
         reply(result);
-        intact
+        after
     })
 }
 

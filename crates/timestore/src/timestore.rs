@@ -34,6 +34,10 @@ pub struct Options {
     pub table_name: String,
     /// What DuckDB may use of memory, in bytes; what does not fit goes to disk.
     pub memory_limit_bytes: u64,
+    /// What it may use for batches of the journal, in bytes, so that a catch-up does not fill all of
+    /// the limit with blocks that it has just written. Where that is too little for what the journal
+    /// tells, the limit counts.
+    pub batch_memory_bytes: u64,
     /// How many threads DuckDB works with, a statement's own among them. Each has its own memory
     /// beside the limit.
     pub threads: u32,
@@ -63,6 +67,7 @@ impl Options {
             dataset_name: "Filestore activity".to_owned(),
             table_name: "filestore_activity".to_owned(),
             memory_limit_bytes: 256 << 20,
+            batch_memory_bytes: 40 << 20,
             threads: 1,
             log_max_bytes: 32 << 20,
             growth_tail_entries: 50_000,
@@ -106,6 +111,7 @@ impl Timestore {
         let settings = Settings {
             path: options.database_path.clone(),
             memory_limit_bytes: options.memory_limit_bytes,
+            batch_memory_bytes: options.batch_memory_bytes,
             threads: options.threads,
             log_max_bytes: options.log_max_bytes,
         };

@@ -5,24 +5,27 @@
 //! would fill all of it and gain nothing. So there are two: what the batches of the journal are
 //! written with, and what everything else may use while it runs. Lowering the limit makes DuckDB
 //! let go of what it has above it; if that is in use, it is tried again after the next write.
+//!
+//! How much a batch needs depends on what the journal tells: folding rows with paths of 4,000 bytes
+//! takes more than 32 MiB. A batch that had too little is tried again by whoever sent it, and from
+//! then on, until the process ends, there is one limit.
 
 use duckdb::Connection;
 use parking_lot::Mutex;
-
-/// What batches of the journal are written with. With more the peak is higher, and writing takes
-/// hardly less of the processor.
-const NARROW_BYTES: u64 = 64 << 20;
 
 /// The limit, and who needs more than the lower one.
 pub(super) struct Memory {
     /// With which the instance is opened.
     wide_bytes: u64,
+    /// Of batches of the journal.
+    narrow_bytes: u64,
     state: Mutex<State>,
 }
 
 struct State {
     users: u32,
     is_wide: bool,
+    stays_wide: bool,
 }
 
 /// While it is there, all of the memory may be used.
@@ -32,12 +35,14 @@ pub(super) struct Wide<'a> {
 }
 
 impl Memory {
-    pub(super) const fn new(wide_bytes: u64) -> Self {
+    pub(super) const fn new(wide_bytes: u64, narrow_bytes: u64) -> Self {
         Self {
             wide_bytes,
+            narrow_bytes,
             state: Mutex::new(State {
                 users: 0,
                 is_wide: true,
+                stays_wide: false,
             }),
         }
     }
@@ -65,8 +70,24 @@ impl Memory {
     /// Goes back to the lower limit, if nobody needs more.
     pub(super) fn settle(&self, connection: &Connection) {
         let mut state = self.state.lock();
-        if state.is_wide && state.users == 0 && self.wide_bytes > NARROW_BYTES {
-            state.is_wide = !set(connection, NARROW_BYTES);
+        let is_wanted = state.users > 0 || state.stays_wide;
+        if state.is_wide && !is_wanted && self.wide_bytes > self.narrow_bytes {
+            state.is_wide = !set(connection, self.narrow_bytes);
+        }
+    }
+
+    /// The lower limit was too low for a batch: from now on batches may use all of it too.
+    pub(super) fn stay_wide(&self, connection: &Connection) {
+        let mut state = self.state.lock();
+        if !state.is_wide {
+            state.is_wide = set(connection, self.wide_bytes);
+        }
+        if !std::mem::replace(&mut state.stays_wide, true) {
+            tracing::warn!(
+                bytes = self.narrow_bytes,
+                limit_bytes = self.wide_bytes,
+                "a batch needs more memory than batches mostly do, from now on the limit counts"
+            );
         }
     }
 }

@@ -312,6 +312,40 @@ async fn overlapping_reads_do_not_keep_the_log_from_being_folded() {
     assert!(longest < 2 << 20, "the log had {longest} bytes");
 }
 
+#[test]
+fn a_batch_that_needs_more_memory_than_batches_mostly_do_gets_it() {
+    let fixture = Fixture::with(|options| {
+        options.batch_memory_bytes = 2 << 20;
+        options.log_max_bytes = 4 << 20;
+    });
+    let mut tree = Tree::new();
+    tree.at("2026-03-01T00:00:00Z");
+    let directory = "a long name/".repeat(300);
+    for number in 0..5_000 {
+        tree.file(&format!("{number}/{directory}{number}"), number);
+    }
+    let head = tree.journal.head();
+    let mut consumer = Consumer::new(
+        fixture.timestore.sink(),
+        Arc::new(tree.journal.clone()),
+        Arc::new(SystemClock),
+        ConsumerOptions {
+            batch_max_entries: 1_000,
+            ..ConsumerOptions::default()
+        },
+    );
+    let mut errors = Vec::new();
+    for _ in 0..20 {
+        consumer.turn();
+        errors.extend(consumer.handle().status().last_error);
+    }
+    assert_eq!(consumer.handle().status().checkpoint, head, "{errors:?}");
+    // Tried again once, and never short again.
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let digest = fixture.timestore.content_digest().unwrap();
+    assert!(digest.starts_with("5000:"), "{digest}");
+}
+
 /// What a consumer does about a disk that is full: on a real one.
 #[test]
 fn a_consumer_waits_for_room_says_so_and_loses_nothing() {
