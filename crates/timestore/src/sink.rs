@@ -448,19 +448,28 @@ fn store_position(
     let next_id = next.checkpoint.journal_id.as_i64();
     let digest = next.checkpoint.digest.to_string();
     let snapshot_id = next.snapshot_id.as_i64();
-    let forgotten = match stored {
-        None => 0,
-        Some(stored) => connection
-            .prepare_cached(include_str!("sql/forget_checkpoint.sql"))?
-            .execute(params![
-                stored.checkpoint.epoch.to_string(),
-                stored.checkpoint.journal_id.as_i64()
-            ])?,
+    let next = params![next_epoch, next_id, digest, snapshot_id];
+    // There is one row at most: where the known one goes, no other is left.
+    let written = match stored {
+        None => connection
+            .prepare_cached(include_str!("sql/insert_first_checkpoint.sql"))?
+            .execute(next)?,
+        Some(stored) => {
+            let forgotten = connection
+                .prepare_cached(include_str!("sql/forget_checkpoint.sql"))?
+                .execute(params![
+                    stored.checkpoint.epoch.to_string(),
+                    stored.checkpoint.journal_id.as_i64()
+                ])?;
+            match forgotten {
+                1 => connection
+                    .prepare_cached(include_str!("sql/insert_checkpoint.sql"))?
+                    .execute(next)?,
+                _ => 0,
+            }
+        }
     };
-    let written = connection
-        .prepare_cached(include_str!("sql/insert_checkpoint.sql"))?
-        .execute(params![next_epoch, next_id, digest, snapshot_id])?;
-    if forgotten == usize::from(stored.is_some()) && written == 1 {
+    if written == 1 {
         return Ok(());
     }
     // Another sink of the same timestore wrote meanwhile.

@@ -6,8 +6,8 @@ use crossbeam_channel::{Receiver, Sender};
 use duckdb::Appender;
 use duckdb::arrow::record_batch::RecordBatch;
 
-/// Rows in a piece: a few of DuckDB's vectors of 2,048.
-pub(super) const PIECE_ROWS: usize = 4_096;
+/// Rows in a piece: one of DuckDB's vectors.
+pub(super) const PIECE_ROWS: usize = 2_048;
 
 /// Pieces that wait to be taken.
 const AHEAD: usize = 2;
