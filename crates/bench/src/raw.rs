@@ -12,4 +12,4 @@ pub(crate) mod upsert;
 pub(crate) mod walk;
 
 /// Rows in a transaction: the consumer's batch when it is behind.
-const BATCH: usize = 5_000;
+const BATCH: usize = 4_000;

@@ -26,7 +26,7 @@ pub struct FollowerOptions {
 impl Default for FollowerOptions {
     fn default() -> Self {
         Self {
-            batch_max_entries: 5_000,
+            batch_max_entries: 4_000,
             dead_letters_max: 10_000,
         }
     }

@@ -28,7 +28,7 @@ pub struct ConsumerOptions {
 impl Default for ConsumerOptions {
     fn default() -> Self {
         Self {
-            batch_max_entries: 5_000,
+            batch_max_entries: 4_000,
             dead_letters_max: 10_000,
             poll_interval: Duration::from_secs(1),
             idle_interval: Duration::from_secs(5),

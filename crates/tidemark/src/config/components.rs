@@ -399,7 +399,7 @@ pub struct Feed {
     #[arg(
         env = "FEED_BATCH_MAX_ENTRIES",
         value_name = "ENTRIES",
-        default_value_t = 5_000
+        default_value_t = 4_000
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch_max_entries: u32,
