@@ -219,7 +219,7 @@ impl Owner {
                     let after = (job.run)(connection);
                     drop(wide);
                     if after.lacked_memory && !job.is_wide {
-                        memory.stay_wide(connection);
+                        memory.raise(connection);
                     }
                     memory.settle(connection);
                     after.is_intact

@@ -36,7 +36,7 @@ pub struct Options {
     pub memory_limit_bytes: u64,
     /// What it may use for batches of the journal, in bytes, so that a catch-up does not fill all of
     /// the limit with blocks that it has just written. Where that is too little for what the journal
-    /// tells, the limit counts.
+    /// tells, it is doubled, up to the limit.
     pub batch_memory_bytes: u64,
     /// How many threads DuckDB works with, a statement's own among them. Each has its own memory
     /// beside the limit.
@@ -67,7 +67,7 @@ impl Options {
             dataset_name: "Filestore activity".to_owned(),
             table_name: "filestore_activity".to_owned(),
             memory_limit_bytes: 256 << 20,
-            batch_memory_bytes: 32 << 20,
+            batch_memory_bytes: 48 << 20,
             threads: 1,
             log_max_bytes: 32 << 20,
             growth_tail_entries: 50_000,

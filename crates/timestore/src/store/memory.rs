@@ -7,8 +7,8 @@
 //! let go of what it has above it; if that is in use, it is tried again after the next write.
 //!
 //! How much a batch needs depends on what the journal tells: folding rows with paths of 4,000 bytes
-//! takes more than 32 MiB. A batch that had too little is tried again by whoever sent it, and from
-//! then on, until the process ends, there is one limit.
+//! takes more than 32 MiB. A batch that had too little is tried again by whoever sent it, with twice
+//! as much, and so are all after it until the process ends.
 
 use duckdb::Connection;
 use parking_lot::Mutex;
@@ -17,15 +17,14 @@ use parking_lot::Mutex;
 pub(super) struct Memory {
     /// With which the instance is opened.
     wide_bytes: u64,
-    /// Of batches of the journal.
-    narrow_bytes: u64,
     state: Mutex<State>,
 }
 
 struct State {
     users: u32,
     is_wide: bool,
-    stays_wide: bool,
+    /// Of batches of the journal.
+    narrow_bytes: u64,
 }
 
 /// While it is there, all of the memory may be used.
@@ -38,11 +37,10 @@ impl Memory {
     pub(super) const fn new(wide_bytes: u64, narrow_bytes: u64) -> Self {
         Self {
             wide_bytes,
-            narrow_bytes,
             state: Mutex::new(State {
                 users: 0,
                 is_wide: true,
-                stays_wide: false,
+                narrow_bytes,
             }),
         }
     }
@@ -70,23 +68,26 @@ impl Memory {
     /// Goes back to the lower limit, if nobody needs more.
     pub(super) fn settle(&self, connection: &Connection) {
         let mut state = self.state.lock();
-        let is_wanted = state.users > 0 || state.stays_wide;
-        if state.is_wide && !is_wanted && self.wide_bytes > self.narrow_bytes {
-            state.is_wide = !set(connection, self.narrow_bytes);
+        if state.is_wide && state.users == 0 && self.wide_bytes > state.narrow_bytes {
+            state.is_wide = !set(connection, state.narrow_bytes);
         }
     }
 
-    /// The lower limit was too low for a batch: from now on batches may use all of it too.
-    pub(super) fn stay_wide(&self, connection: &Connection) {
+    /// The lower limit was too low for a batch: from now on it is twice as high, the higher one at
+    /// most.
+    pub(super) fn raise(&self, connection: &Connection) {
         let mut state = self.state.lock();
+        let was = state.narrow_bytes;
+        state.narrow_bytes = was.saturating_mul(2).min(self.wide_bytes);
         if !state.is_wide {
+            // Of an instance that is opened again the limit is set anew.
             state.is_wide = set(connection, self.wide_bytes);
         }
-        if !std::mem::replace(&mut state.stays_wide, true) {
+        if state.narrow_bytes > was {
             tracing::warn!(
-                bytes = self.narrow_bytes,
-                limit_bytes = self.wide_bytes,
-                "a batch needs more memory than batches mostly do, from now on the limit counts"
+                bytes = was,
+                raised_bytes = state.narrow_bytes,
+                "a batch needs more memory than batches mostly do, from now on they may use more"
             );
         }
     }

@@ -340,8 +340,8 @@ fn a_batch_that_needs_more_memory_than_batches_mostly_do_gets_it() {
         errors.extend(consumer.handle().status().last_error);
     }
     assert_eq!(consumer.handle().status().checkpoint, head, "{errors:?}");
-    // Tried again once, and never short again.
-    assert_eq!(errors.len(), 1, "{errors:?}");
+    // Tried again with twice as much, until that was enough.
+    assert!((1..=7).contains(&errors.len()), "{errors:?}");
     let digest = fixture.timestore.content_digest().unwrap();
     assert!(digest.starts_with("5000:"), "{digest}");
 }
