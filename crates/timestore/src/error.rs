@@ -170,6 +170,9 @@ impl From<duckdb::Error> for Error {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         if starts(&["INTERRUPT Error"]) {
             Self::Cancelled
+        } else if text.contains(MORE_MEMORY) {
+            // Before the signs of damage: a log that is replayed with too little memory is whole.
+            Self::Unavailable(error)
         } else if [
             "Corrupt database file",
             "Corrupt WAL file",
@@ -185,7 +188,6 @@ impl From<duckdb::Error> for Error {
             // reading.
             Self::Damaged(error)
         } else if starts(&["IO Error", "Out of Memory Error", "TransactionContext Error: Conflict"])
-            || text.contains(MORE_MEMORY)
             // A failed write to the log takes the whole instance down; opening it again mends it.
             || (starts(&["FATAL Error", "TransactionContext Error"])
                 && ["Could not write", "No space left", "IO Error", "File too large", "invalidated"]
@@ -245,6 +247,10 @@ impl From<Error> for Problem {
             Error::Invalid { pointer, detail } => Self::invalid(&pointer, detail),
             Error::NotFound(detail) => Self::not_found(detail),
             Error::Conflict { code, detail } => Self::conflict(code, detail),
+            Error::Unavailable(_) if error.is_out_of_memory() => Self::unavailable(
+                "the database has too little memory for it: send less at once, or raise \
+                 TIMESTORE_MEMORY_LIMIT_MIB",
+            ),
             Error::Unavailable(ref source) => {
                 tracing::warn!(error = message(source), "database cannot be written");
                 Self::unavailable("the database cannot be written now (is the disk full?)")
@@ -303,8 +309,13 @@ mod tests {
         assert!(matches!(failure(folding), Error::Unavailable(_)));
         assert!(failure(folding).is_invalidated() && failure(folding).is_out_of_memory());
         assert!(!failure(fatal).is_out_of_memory());
+        let replaying = "INTERNAL Error: Failure while replaying WAL file: could not allocate block \
+                         of size 256.0 KiB\n* Increasing the memory limit";
+        assert!(failure(replaying).is_out_of_memory());
         let appending = "Failed to append: failed to allocate data of size 16.0 KiB (1.9 MiB/2.0 \
                          MiB used)\n\nPossible solutions:\n* Increasing the memory limit";
         assert!(failure(appending).is_out_of_memory() && !failure(appending).is_invalidated());
+        let told = format!("{:?}", Problem::from(failure(appending)));
+        assert!(told.contains("TIMESTORE_MEMORY_LIMIT_MIB"), "{told}");
     }
 }
