@@ -37,23 +37,23 @@ mod transfer;
 mod tree;
 
 pub(crate) use error::CommandError;
-pub(crate) use recovery::in_flight;
 pub(crate) use request::{
     Actor, CopyNode, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Upload, UploadedContent,
 };
 
-use crate::backend::{BackendError, Line, OpenError, Opener, Place};
-use crate::path::NodePath;
-use crate::store::idempotency::Fingerprint;
-use crate::store::mount::{self, AccessMode, Mount};
-use crate::store::{Node, Store, node};
+use crate::open_mount::{OpenMount, Opener};
+use crate::reconcile::Reconciler;
 use crate::view::NodeView;
-use crate::walk::{Facts, Identity};
+use ::node::NodePath;
+use ::node::{Facts, Identity};
+use catalogue::idempotency::Fingerprint;
+use catalogue::mounts::AccessMode;
+use catalogue::{Catalogue, Node, nodes};
 use locks::Locks;
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use transfer::Copied;
 
 /// What a command came to.
@@ -161,6 +161,22 @@ enum Action {
     },
 }
 
+impl Action {
+    /// A move as its intent has it.
+    fn move_of(ask: &MoveNode, node: &Node, identity: Identity) -> Self {
+        Self::Move {
+            mount_id: ask.mount_id,
+            path: ask.path.clone(),
+            node_id: node.id,
+            target_mount_id: ask.target_mount_id,
+            target_path: ask.target_path.clone(),
+            identity,
+            transfer: None,
+            copied: Copied::default(),
+        }
+    }
+}
+
 /// Where a copy to another filesystem, or from or to a bucket, stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "phase")]
@@ -194,23 +210,38 @@ struct Put {
     metadata: Option<Map<String, Value>>,
 }
 
-/// What stands on the way to a path, from the top: directories that step 4 makes nodes of. For an
-/// upload to a bucket, also the object; for a copy, and a move that was one, also the copy and what is
-/// below it, parents first.
-type Lineage = Line;
-
 /// The commands of one filestore.
 pub(crate) struct Commands {
-    store: Arc<Store>,
+    catalogue: Arc<Catalogue>,
     locks: Locks,
-    opener: Opener,
+    opener: Arc<Opener>,
+    reconciler: Arc<Reconciler>,
+    running: Arc<Running>,
     on_step: Option<OnStep>,
-    /// Where the disk was met to be otherwise than the catalogue says: mount, path, by whom.
-    drifts: Mutex<Vec<Drifted>>,
 }
 
-/// Where the disk is otherwise than the catalogue says: mount, path, and the command that met it.
-pub(crate) type Drifted = (i64, String, &'static str);
+/// How many commands run just now.
+#[derive(Debug, Default)]
+pub(crate) struct Running(AtomicUsize);
+
+impl Running {
+    /// Whether any does.
+    pub(crate) fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn count<T>(&self, work: impl FnOnce() -> T) -> T {
+        struct Counted<'r>(&'r AtomicUsize);
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(&self.0);
+        work()
+    }
+}
 
 impl std::fmt::Debug for Commands {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -221,77 +252,44 @@ impl std::fmt::Debug for Commands {
 }
 
 impl Commands {
-    pub(crate) fn new(store: Arc<Store>, opener: Opener, on_step: Option<OnStep>) -> Self {
+    pub(crate) fn new(
+        catalogue: Arc<Catalogue>,
+        opener: Arc<Opener>,
+        reconciler: Arc<Reconciler>,
+        on_step: Option<OnStep>,
+    ) -> Self {
         Self {
-            store,
+            catalogue,
             locks: Locks::default(),
             opener,
+            reconciler,
+            running: Arc::default(),
             on_step,
-            drifts: Mutex::default(),
         }
     }
 
-    /// Notes a drift, which whoever runs commands takes and has reconciled.
-    pub(crate) fn drift(
+    /// How many run just now.
+    pub(crate) fn running(&self) -> Arc<Running> {
+        Arc::clone(&self.running)
+    }
+
+    /// Does work in the name of a command. Where it meets a file that is not as its node says, that
+    /// is journalled, and a job is queued that sets the node right.
+    pub(crate) fn telling<T>(
         &self,
-        mount_id: i64,
-        path: impl ToString,
         command: &'static str,
-    ) -> CommandError {
-        let path = path.to_string();
-        self.drifts.lock().push((mount_id, path.clone(), command));
-        CommandError::Drift(path)
-    }
-
-    /// The drifts that have been met since this was asked last.
-    pub(crate) fn take_drifts(&self) -> Vec<Drifted> {
-        std::mem::take(&mut *self.drifts.lock())
-    }
-
-    /// The mount, if it is there and in use, opened.
-    pub(crate) fn place(&self, mount_id: i64) -> Result<Place, CommandError> {
-        let (mount, root) = self.store.read(|connection| {
-            let Some(mount) = mount::by_id(connection, mount_id)? else {
-                return Err(CommandError::NoMount(mount_id));
-            };
-            Ok((mount, node::root(connection, mount_id)?))
-        })?;
-        let place = self.open(mount)?;
-        self.check_root(&place, &root)?;
-        Ok(place)
-    }
-
-    /// The root is the directory that the nodes were found in. Another one there is most likely
-    /// an empty mount point whose disk is not mounted. Where nothing but the root is known, any
-    /// will do.
-    fn check_root(&self, place: &Place, known: &Node) -> Result<(), CommandError> {
-        let found = place.backend.facts("")?.map(|facts| facts.identity);
-        let known_as = known.facts.identity;
-        let is_certain = known_as.born_ns.is_some();
-        let is_other =
-            found.is_none_or(|found| found != known_as && found.born_ns.is_some() && is_certain);
-        let has_nodes = || {
-            self.store
-                .read(|connection| node::children(connection, known.id, None, 1))
-        };
-        if is_other && !has_nodes()?.is_empty() {
-            let root = place.mount.root_path.clone().unwrap_or_default();
-            return Err(CommandError::OtherRoot(root));
+        work: impl FnOnce() -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let done = work();
+        if let Err(CommandError::Drift { mount_id, path }) = &done {
+            self.reconciler.drifted(*mount_id, path, command);
         }
-        Ok(())
-    }
-
-    fn open(&self, mount: Mount) -> Result<Place, CommandError> {
-        self.opener.open(mount).map_err(|error| match error {
-            OpenError::Inactive(mount) => CommandError::InactiveMount(mount),
-            OpenError::Backend(BackendError::Disk(error)) => error.into(),
-            OpenError::Backend(BackendError::S3(error)) => error.into(),
-        })
+        done
     }
 
     /// The mount, if it takes commands that change files.
-    fn writable(&self, mount_id: i64) -> Result<Place, CommandError> {
-        let place = self.place(mount_id)?;
+    fn writable(&self, mount_id: i64) -> Result<OpenMount, CommandError> {
+        let place = self.opener.by_id(mount_id)?;
         match place.mount.access_mode {
             AccessMode::ReadWrite => Ok(place),
             AccessMode::ReadOnly => Err(CommandError::ReadOnly(place.mount.mount_key)),
@@ -300,8 +298,8 @@ impl Commands {
 
     fn node_at(&self, mount_id: i64, path: &NodePath) -> Result<Option<Node>, CommandError> {
         Ok(self
-            .store
-            .read(|connection| node::at(connection, mount_id, path.as_str()))?)
+            .catalogue
+            .read(|connection| nodes::at(connection, mount_id, path.as_str()))?)
     }
 
     fn step(&self, step: Step) {
@@ -311,8 +309,14 @@ impl Commands {
     }
 }
 
+/// The disk is not as the catalogue says.
+fn drift(mount_id: i64, path: impl ToString) -> CommandError {
+    let path = path.to_string();
+    CommandError::Drift { mount_id, path }
+}
+
 /// Our own data directory is no place for commands.
-fn refuse_own(place: &Place, path: &NodePath) -> Result<(), CommandError> {
+fn refuse_own(place: &OpenMount, path: &NodePath) -> Result<(), CommandError> {
     if place.is_own(path) {
         return Err(CommandError::OwnData(path.to_string()));
     }

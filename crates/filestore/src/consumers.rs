@@ -12,11 +12,10 @@
 //! Nobody holds the journal for ever: a consumer further behind than
 //! `FILESTORE_JOURNAL_HOLD_MAX_ENTRIES` holds it no longer, and starts again from a snapshot.
 
-use crate::store::Store;
-use crate::{Filestore, StoreError};
+use catalogue::StoreError;
+use catalogue::{Catalogue, consumers};
 use journal::{JournalId, Time};
 use parking_lot::Mutex;
-use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -66,12 +65,13 @@ pub struct JournalConsumer {
     pub is_held: bool,
 }
 
-type Place = Arc<dyn Fn() -> JournalId + Send + Sync>;
+type Applied = Arc<dyn Fn() -> JournalId + Send + Sync>;
 
 /// Those that are known.
-#[derive(Default)]
 pub(crate) struct Consumers {
-    local: Mutex<BTreeMap<String, Place>>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    hold: HoldOptions,
+    local: Mutex<BTreeMap<String, Applied>>,
     remote: Mutex<BTreeMap<String, Remote>>,
 }
 
@@ -120,6 +120,15 @@ impl Remote {
     fn after(&self) -> JournalId {
         self.lowest[0].min(self.lowest[1])
     }
+
+    /// What is written down of it.
+    fn written(&self) -> consumers::Consumer {
+        consumers::Consumer {
+            after: self.after(),
+            first_seen_at: self.first_seen_at,
+            last_seen_at: self.last_seen_at,
+        }
+    }
 }
 
 /// Why a name cannot be taken.
@@ -135,47 +144,45 @@ pub(crate) enum NameError {
 
 impl Consumers {
     /// What was written down before.
-    pub(crate) fn load(store: &Store) -> Result<Self, StoreError> {
-        let remote = store.read(|connection| {
-            let sql = "SELECT name, after_id, first_seen_at, last_seen_at FROM journal_consumers";
-            let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map([], |row| {
-                let (after, first, last) = (row.get(1)?, row.get(2)?, row.get(3)?);
-                let (first, last) = (Time::from_millis(first), Time::from_millis(last));
-                let remote = Remote::new(JournalId::from_i64(after), first, last);
-                Ok((row.get(0)?, remote))
-            })?;
-            rows.collect::<rusqlite::Result<BTreeMap<String, Remote>>>()
-                .map_err(StoreError::from)
-        })?;
+    pub(crate) fn load(catalogue: Arc<Catalogue>, hold: HoldOptions) -> Result<Self, StoreError> {
+        let known = catalogue.read(consumers::all)?.into_iter();
+        let remote = known.map(|(name, known)| {
+            let remote = Remote::new(known.after, known.first_seen_at, known.last_seen_at);
+            (name, remote)
+        });
         Ok(Self {
+            catalogue,
+            hold,
             local: Mutex::default(),
-            remote: Mutex::new(remote),
+            remote: Mutex::new(remote.collect()),
         })
     }
-}
 
-impl Filestore {
+    /// How far back the journal is held, unless somebody asks otherwise.
+    pub(crate) const fn hold(&self) -> HoldOptions {
+        self.hold
+    }
+
     /// Keeps the journal for a consumer of this process, which tells on every call after which
     /// entry it needs the journal.
-    pub fn hold_journal_for(
+    pub(crate) fn hold_journal_for(
         &self,
         name: &str,
         after: impl Fn() -> JournalId + Send + Sync + 'static,
     ) {
-        let mut local = self.consumers.local.lock();
+        let mut local = self.local.lock();
         local.insert(name.to_owned(), Arc::new(after));
     }
 
     /// A consumer elsewhere asks for what comes after this entry. Blocks where it is written down.
-    pub(crate) fn see_consumer(&self, name: &str, after: JournalId) -> Result<(), NameError> {
+    pub(crate) fn see(&self, name: &str, after: JournalId) -> Result<(), NameError> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.len() > NAME_MAX_BYTES || !name.chars().all(is_plain) {
             return Err(NameError::Invalid);
         }
-        let now = self.store.clock().now();
+        let now = self.catalogue.clock().now();
         let to_write = {
-            let mut remote = self.consumers.remote.lock();
+            let mut remote = self.remote.lock();
             if remote.len() >= NAMES_MAX && !remote.contains_key(name) {
                 return Err(NameError::TooMany);
             }
@@ -194,9 +201,9 @@ impl Filestore {
         };
         if let Some(known) = to_write {
             let name = name.to_owned();
-            let written = self.store.write_blocking(move |tx| {
-                write(tx.connection(), &name, &known).map_err(StoreError::from)
-            });
+            let written = self
+                .catalogue
+                .write(move |tx| consumers::put(tx, &name, &known.written()));
             // It is known in memory, and written down with one of its next reads.
             if let Err(error) = written {
                 let error: &dyn std::error::Error = &error;
@@ -207,12 +214,11 @@ impl Filestore {
     }
 
     /// The consumers that are known, by name. Those not seen for too long are forgotten.
-    #[must_use]
-    pub fn journal_consumers(&self, options: HoldOptions) -> Vec<JournalConsumer> {
+    pub(crate) fn known(&self, options: HoldOptions) -> Vec<JournalConsumer> {
         self.forget_late(options);
         let floor = self.hold_floor(options);
         let mut known = Vec::new();
-        for (name, place) in &*self.consumers.local.lock() {
+        for (name, place) in &*self.local.lock() {
             let after = place();
             known.push(JournalConsumer {
                 name: name.clone(),
@@ -223,7 +229,7 @@ impl Filestore {
                 is_held: after >= floor,
             });
         }
-        for (name, remote) in &*self.consumers.remote.lock() {
+        for (name, remote) in &*self.remote.lock() {
             let after = remote.after();
             known.push(JournalConsumer {
                 name: name.clone(),
@@ -243,21 +249,17 @@ impl Filestore {
     ///
     /// # Errors
     /// The catalogue cannot be written.
-    pub fn forget_journal_consumer(&self, name: &str) -> Result<bool, StoreError> {
-        let was_known = self.consumers.remote.lock().remove(name).is_some();
+    pub(crate) fn forget(&self, name: &str) -> Result<bool, StoreError> {
+        let was_known = self.remote.lock().remove(name).is_some();
         let name = name.to_owned();
-        self.store.write_blocking(move |tx| {
-            let sql = "DELETE FROM journal_consumers WHERE name = ?1";
-            tx.connection().prepare_cached(sql)?.execute([name])?;
-            Ok::<_, StoreError>(())
-        })?;
+        self.catalogue
+            .write(move |tx| consumers::remove(tx, &name))?;
         Ok(was_known)
     }
 
     /// The last entry that no consumer needs any more, as far as the journal is held for them.
-    #[must_use]
-    pub fn needed_by_none(&self, options: HoldOptions) -> JournalId {
-        let consumers = self.journal_consumers(options);
+    pub(crate) fn needed_by_none(&self, options: HoldOptions) -> JournalId {
+        let consumers = self.known(options);
         let held = consumers.iter().filter(|consumer| consumer.is_held);
         held.map(|consumer| consumer.after)
             .min()
@@ -269,24 +271,25 @@ impl Filestore {
     ///
     /// # Errors
     /// The catalogue cannot be written.
-    pub fn trim_applied(
+    pub(crate) fn trim_applied(
         &self,
         up_to: JournalId,
         options: HoldOptions,
     ) -> Result<JournalId, StoreError> {
-        self.trim_journal(up_to.min(self.needed_by_none(options)))
+        self.catalogue
+            .trim_journal(up_to.min(self.needed_by_none(options)))
     }
 
     fn hold_floor(&self, options: HoldOptions) -> JournalId {
-        let head = self.store.head().id.get();
+        let head = self.catalogue.head().id.get();
         JournalId::new(head.saturating_sub(options.max_entries))
     }
 
     fn forget_late(&self, options: HoldOptions) {
-        let now = self.store.clock().now().as_millis();
+        let now = self.catalogue.clock().now().as_millis();
         let longest = i64::try_from(options.forget_after.as_millis()).unwrap_or(i64::MAX);
         let late: Vec<String> = {
-            let remote = self.consumers.remote.lock();
+            let remote = self.remote.lock();
             let late = remote.iter().filter(|(_, remote)| {
                 now.saturating_sub(remote.last_seen_at.as_millis()) > longest
             });
@@ -297,7 +300,7 @@ impl Filestore {
                 consumer = name,
                 "consumer was not seen for too long, the journal is not kept for it any more"
             );
-            if let Err(error) = self.forget_journal_consumer(&name) {
+            if let Err(error) = self.forget(&name) {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(
                     error,
@@ -306,16 +309,4 @@ impl Filestore {
             }
         }
     }
-}
-
-fn write(connection: &Connection, name: &str, remote: &Remote) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(include_str!("store/sql/see_consumer.sql"))?
-        .execute(params![
-            name,
-            remote.after().as_i64(),
-            remote.first_seen_at.as_millis(),
-            remote.last_seen_at.as_millis(),
-        ])?;
-    Ok(())
 }

@@ -8,7 +8,7 @@
 //! - **What is to be done** the nodes say ([`due`]): there is no queue that could be lost or grow,
 //!   and what was done before a crash is not done again.
 //! - **A hash is of what the catalogue knows.** A file is read only if it is what its node says and
-//!   has been quiet for a moment; it must be the same after it was read ([`crate::hash::content`]);
+//!   has been quiet for a moment; it must be the same after it was read ([`backend::hash::content`]);
 //!   and its node must still be of that state when the hash is written. So a stale hash is never
 //!   stored, whoever writes meanwhile.
 //! - **It stands back.** A mount has a pace ([`pace`]) and a number of files that are read at once.
@@ -22,15 +22,19 @@
 
 mod due;
 mod pace;
-mod policy;
 mod status;
 mod work;
 
-pub(crate) use policy::Policy;
+#[cfg(test)]
+pub(crate) use status::HashingState;
 pub(crate) use status::HashingStatus;
 
-use crate::store::mount::{self, Mount, MountState};
-use crate::{Filestore, StoreError};
+use crate::command::Running;
+use crate::mount::{Mounts, Policy};
+use crate::open_mount::Opener;
+use crate::scan::Scanner;
+use catalogue::mounts::{self, Mount, MountState};
+use catalogue::{Catalogue, StoreError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -38,9 +42,9 @@ use status::Progress;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// The command's name in the journal.
 pub(crate) const COMMAND: &str = "hash";
@@ -48,18 +52,37 @@ pub(crate) const COMMAND: &str = "hash";
 /// How often whoever waits looks whether it is over, or whether the settings have changed.
 const POLL: Duration = Duration::from_millis(100);
 
-/// What the hashing of one filestore is known by to the rest of it.
-#[derive(Debug, Default)]
-pub(crate) struct Board {
-    /// Moves when a mount was made or changed.
-    changes: AtomicU64,
+/// The hashing of one filestore: what it needs, and how it is doing.
+#[derive(Debug)]
+pub(crate) struct Hasher {
+    catalogue: Arc<Catalogue>,
+    opener: Arc<Opener>,
+    mounts: Arc<Mounts>,
+    scanner: Arc<Scanner>,
+    commands: Arc<Running>,
+    /// Cancelled when the filestore closes.
+    closing: CancellationToken,
     progress: Mutex<HashMap<i64, Arc<Progress>>>,
 }
 
-impl Board {
-    /// A mount was made or changed.
-    pub(crate) fn mounts_changed(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
+impl Hasher {
+    pub(crate) fn new(
+        catalogue: Arc<Catalogue>,
+        opener: Arc<Opener>,
+        mounts: Arc<Mounts>,
+        scanner: Arc<Scanner>,
+        commands: Arc<Running>,
+        closing: CancellationToken,
+    ) -> Self {
+        Self {
+            catalogue,
+            opener,
+            mounts,
+            scanner,
+            commands,
+            closing,
+            progress: Mutex::default(),
+        }
     }
 
     fn progress(&self, mount_id: i64) -> Option<Arc<Progress>> {
@@ -75,18 +98,14 @@ pub struct Hashing {
 }
 
 impl Hashing {
-    /// Starts to hash what mounts ask for, now and later.
-    ///
-    /// # Errors
-    /// The thread cannot be started.
-    pub fn start(filestore: Arc<Filestore>) -> std::io::Result<Self> {
+    pub(crate) fn of(hasher: Arc<Hasher>) -> std::io::Result<Self> {
         status::describe();
         let (stop, stopped) = bounded(0);
         let thread = std::thread::Builder::new()
             .name("filestore-hashing".to_owned())
             .spawn(move || {
                 Supervisor {
-                    filestore,
+                    hasher,
                     running: HashMap::new(),
                 }
                 .run(&stopped);
@@ -119,14 +138,14 @@ impl Drop for Hashing {
 }
 
 /// A mount that is being hashed.
-struct Running {
+struct Following {
     /// What it follows.
     settings: Value,
     stop: Option<Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Running {
+impl Drop for Following {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
@@ -139,15 +158,15 @@ impl Drop for Running {
 
 /// Sees to it that each mount with a policy has its threads, and no other.
 struct Supervisor {
-    filestore: Arc<Filestore>,
-    running: HashMap<i64, Running>,
+    hasher: Arc<Hasher>,
+    running: HashMap<i64, Following>,
 }
 
 impl Supervisor {
     fn run(mut self, stopped: &Receiver<Infallible>) {
         let mut seen = None;
         loop {
-            let changes = self.filestore.hashing.changes.load(Ordering::Acquire);
+            let changes = self.hasher.mounts.changes();
             if seen != Some(changes) {
                 match self.follow_settings() {
                     Ok(()) => seen = Some(changes),
@@ -158,11 +177,11 @@ impl Supervisor {
                     }
                 }
             }
-            let board = self.filestore.hashing.progress.lock();
+            let board = self.hasher.progress.lock();
             status::measure(board.values().map(|progress| &**progress));
             drop(board);
             if !matches!(stopped.recv_timeout(POLL), Err(RecvTimeoutError::Timeout))
-                || self.filestore.closing.is_cancelled()
+                || self.hasher.closing.is_cancelled()
             {
                 return;
             }
@@ -170,7 +189,7 @@ impl Supervisor {
     }
 
     fn follow_settings(&mut self) -> Result<(), StoreError> {
-        let mounts = self.filestore.store.read(mount::all)?;
+        let mounts = self.hasher.catalogue.read(mounts::all)?;
         let mut wanted: HashMap<i64, (Value, Policy)> = HashMap::new();
         for mount in &mounts {
             if let Some(policy) = policy_of(mount) {
@@ -184,11 +203,7 @@ impl Supervisor {
                 .is_some_and(|(settings, _)| *settings == running.settings)
         });
         let is_running = |id: &i64| self.running.contains_key(id);
-        self.filestore
-            .hashing
-            .progress
-            .lock()
-            .retain(|id, _| is_running(id));
+        self.hasher.progress.lock().retain(|id, _| is_running(id));
         for (id, (settings, policy)) in wanted {
             if !self.running.contains_key(&id) {
                 self.start(id, settings, policy);
@@ -201,7 +216,7 @@ impl Supervisor {
         let (stop, stopped) = bounded(0);
         let progress = Arc::new(Progress::default());
         let work = work::Work::new(
-            Arc::clone(&self.filestore),
+            Arc::clone(&self.hasher),
             mount_id,
             policy,
             Arc::clone(&progress),
@@ -212,9 +227,9 @@ impl Supervisor {
             .spawn(move || work.run());
         match thread {
             Ok(thread) => {
-                let mut board = self.filestore.hashing.progress.lock();
+                let mut board = self.hasher.progress.lock();
                 board.insert(mount_id, progress);
-                let running = Running {
+                let running = Following {
                     settings,
                     stop: Some(stop),
                     thread: Some(thread),

@@ -22,33 +22,28 @@
 //!
 //! Start with [`Filestore`] and `store::WriteTx::change`.
 
-mod backend;
 mod command;
 mod consumers;
-mod disk;
-mod filestore;
-mod hash;
 mod hashing;
 mod integrity;
 mod metric;
 mod mount;
 mod mount_health;
-pub mod name;
-mod path;
+mod open_mount;
 mod reconcile;
 mod rescan;
 mod rest;
 mod retention;
-mod s3;
 mod scan;
-mod store;
+mod sources;
 mod view;
-mod walk;
 mod watch;
+mod wiring;
 
+pub use catalogue::mounts::{AccessMode, BackendKind, Mount, MountState};
+pub use catalogue::{Head, OpenError, StoreError};
 pub use command::{Answer, OnStep, Step};
 pub use consumers::{HoldOptions, JournalConsumer};
-pub use filestore::{Filestore, Options};
 pub use hashing::Hashing;
 pub use mount::MountError;
 pub use mount_health::{MountHealth, MountHealthChecks};
@@ -58,7 +53,6 @@ pub use scan::{
     ScanChanges, ScanCounts, ScanError, ScanJob, ScanJobStatus, ScanOptions, ScanPhase,
     ScanProblem, ScanProgress, ScanReport,
 };
-pub use store::mount::{AccessMode, BackendKind, Mount, MountState};
-pub use store::{Head, OpenError, StoreError};
 pub use view::{NodeView, RollupView};
 pub use watch::{OnRead, Watch, WatchOptions, WatchState, WatchStatus};
+pub use wiring::{Filestore, Options};

@@ -1,18 +1,22 @@
 //! Mounts: made, found, changed.
 
-use crate::Filestore;
-use crate::hashing::Policy;
-use crate::s3::{self, S3Error, Settings, SettingsError};
-use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
-use crate::store::{Cause, StoreError};
-use crate::walk::Tree;
-use crate::{name, store};
-use rusqlite::Connection;
+pub(crate) mod config;
+mod policy;
+
+pub(crate) use policy::Policy;
+
+use ::node::name::spelled;
+use backend::s3::{self, Settings, SettingsError};
+use backend::{Backend as _, Buckets, Disk};
+use catalogue::ReadTx;
+use catalogue::mounts::{self, AccessMode, BackendKind, Mount, MountState};
+use catalogue::{Catalogue, Cause, StoreError};
 use serde_json::{Map, Value};
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The longest key of a mount.
 const KEY_BYTES: usize = 64;
@@ -116,7 +120,7 @@ pub enum MountError {
     Bucket(String, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// The catalogue cannot be read or written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Catalogue(#[from] StoreError),
 }
 
 impl From<SettingsError> for MountError {
@@ -125,37 +129,49 @@ impl From<SettingsError> for MountError {
     }
 }
 
-impl From<S3Error> for MountError {
-    fn from(error: S3Error) -> Self {
-        let reason = format!("{error}: {}", error.refusal);
+impl From<backend::Error> for MountError {
+    fn from(error: backend::Error) -> Self {
+        let reason = format!("{error}: {}", error.reason);
         Self::Bucket(reason, Box::new(error))
     }
 }
 
-/// How a mount's root is spelled in the catalogue.
-pub(crate) fn spelled(path: &Path) -> String {
-    name::from_bytes(path.as_os_str().as_bytes())
+/// The mounts of one filestore.
+#[derive(Debug)]
+pub(crate) struct Mounts {
+    catalogue: Arc<Catalogue>,
+    buckets: Arc<Buckets>,
+    /// Moves when one was made or changed.
+    changes: AtomicU64,
 }
 
-/// The path behind that spelling.
-pub(crate) fn os_path(spelling: &str) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(&name::to_bytes(spelling)))
-}
+impl Mounts {
+    pub(crate) fn new(catalogue: Arc<Catalogue>, buckets: Arc<Buckets>) -> Self {
+        Self {
+            catalogue,
+            buckets,
+            changes: AtomicU64::default(),
+        }
+    }
 
-impl Filestore {
+    /// A number that moves when a mount was made or changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     /// The local mount with this root, made if there is none. Its key is derived from the
     /// directory's name. Blocks.
     ///
     /// # Errors
     /// The root is no directory that can be opened, or the catalogue cannot be written.
-    pub fn ensure_local_mount(&self, root: &Path) -> Result<Mount, MountError> {
+    pub(crate) fn ensure_local(&self, root: &Path) -> Result<Mount, MountError> {
         let (root, _) = open_root(root)?;
         let known = self
-            .store
-            .read(|connection| mount::by_root(connection, &spelled(&root)))?;
+            .catalogue
+            .read(|connection| mounts::by_root(connection, &spelled(&root)))?;
         match known {
             Some(mount) => Ok(mount),
-            None => self.create_mount(NewMount {
+            None => self.create(NewMount {
                 mount_key: None,
                 access_mode: AccessMode::ReadWrite,
                 at: NewAt::Directory(root),
@@ -171,29 +187,29 @@ impl Filestore {
     ///
     /// # Errors
     /// The catalogue cannot be read.
-    pub fn mounts(&self) -> Result<Vec<Mount>, StoreError> {
-        self.store.read(mount::all)
+    pub(crate) fn all(&self) -> Result<Vec<Mount>, StoreError> {
+        self.catalogue.read(mounts::all)
     }
 
     /// The mount of this id. Blocks.
     ///
     /// # Errors
     /// The catalogue cannot be read.
-    pub fn mount(&self, id: i64) -> Result<Option<Mount>, StoreError> {
-        self.store.read(|connection| mount::by_id(connection, id))
+    pub(crate) fn by_id(&self, id: i64) -> Result<Option<Mount>, StoreError> {
+        self.catalogue
+            .read(|connection| mounts::by_id(connection, id))
     }
 
-    pub(crate) fn create_mount(&self, new: NewMount) -> Result<Mount, MountError> {
-        Policy::parse(&new.config)?;
+    pub(crate) fn create(&self, new: NewMount) -> Result<Mount, MountError> {
         if let Some(key) = &new.mount_key
             && !is_key(key)
         {
             return Err(MountError::Key(key.clone()));
         }
         let found = self.find_root(&new)?;
-        let made = self.store.write_blocking(move |tx| {
-            let connection = tx.connection();
-            if let Some(mount_key) = found.taken_by(&mount::all(connection)?) {
+        let made = self.catalogue.write(move |tx| {
+            let connection: &ReadTx<'_> = tx;
+            if let Some(mount_key) = found.taken_by(&mounts::all(connection)?) {
                 return Err(MountError::RootTaken {
                     field: found.field(),
                     at: found.shown,
@@ -202,7 +218,7 @@ impl Filestore {
             }
             let mount_key = match new.mount_key {
                 None => free_key(connection, &found.name)?,
-                Some(key) if mount::by_key(connection, &key)?.is_some() => {
+                Some(key) if mounts::by_key(connection, &key)?.is_some() => {
                     return Err(MountError::KeyTaken(key));
                 }
                 Some(key) => key,
@@ -226,15 +242,16 @@ impl Filestore {
                 updated_at: tx.now(),
             };
             check_notes(&made)?;
+            config::check(&made)?;
             let facts = found.facts;
             let cause = Cause {
                 command: "createMount",
                 ..Cause::default()
             };
-            mount::insert(tx, &cause, &mut made, facts)?;
+            mounts::insert(tx, &cause, &mut made, facts)?;
             Ok(made)
         });
-        self.hashing.mounts_changed();
+        self.changes.fetch_add(1, Ordering::Release);
         made
     }
 
@@ -262,13 +279,7 @@ impl Filestore {
         let settings = Settings::parse(bucket.as_deref(), prefix.as_deref(), &new.config)?;
         let (base, prefix) = (settings.base.clone(), settings.prefix.clone());
         let bucket = settings.bucket.clone();
-        let unreachable = |refusal| S3Error {
-            what: "open",
-            path: String::new(),
-            bucket: bucket.clone(),
-            refusal,
-        };
-        let opened = self.buckets.connect(settings).map_err(unreachable)?;
+        let opened = self.buckets.connect(settings)?;
         if new.state == MountState::Active {
             opened.probe()?;
         }
@@ -285,10 +296,9 @@ impl Filestore {
         })
     }
 
-    pub(crate) fn update_mount(&self, id: i64, patch: MountPatch) -> Result<Mount, MountError> {
-        let changed = self.store.write_blocking(move |tx| {
-            let mut mount =
-                store::mount::by_id(tx.connection(), id)?.ok_or(MountError::NoMount(id))?;
+    pub(crate) fn update(&self, id: i64, patch: MountPatch) -> Result<Mount, MountError> {
+        let changed = self.catalogue.write(move |tx| {
+            let mut mount = mounts::by_id(tx, id)?.ok_or(MountError::NoMount(id))?;
             mount.access_mode = patch.access_mode.unwrap_or(mount.access_mode);
             mount.state = patch.state.unwrap_or(mount.state);
             if let Some(display_name) = patch.display_name {
@@ -307,19 +317,14 @@ impl Filestore {
                 mount.labels = labels;
             }
             if let Some(config) = patch.config {
-                s3::refuse_secrets(&config)?;
-                Policy::parse(&config)?;
                 mount.config = config;
-            }
-            if mount.backend_kind == BackendKind::S3 {
-                let (bucket, prefix) = (mount.bucket.as_deref(), mount.prefix.as_deref());
-                Settings::parse(bucket, prefix, &mount.config)?;
+                config::check(&mount)?;
             }
             check_notes(&mount)?;
-            store::mount::update(tx, &mut mount)?;
+            mounts::update(tx, &mut mount)?;
             Ok(mount)
         });
-        self.hashing.mounts_changed();
+        self.changes.fetch_add(1, Ordering::Release);
         changed
     }
 }
@@ -335,7 +340,7 @@ struct FoundRoot {
     prefix: Option<String>,
     /// The bucket's URL.
     base: Option<String>,
-    facts: crate::walk::Facts,
+    facts: ::node::Facts,
 }
 
 impl FoundRoot {
@@ -400,7 +405,7 @@ fn is_note(note: &str, most: usize) -> bool {
 }
 
 /// The root's one true path, and its facts.
-fn open_root(path: &Path) -> Result<(PathBuf, crate::walk::Facts), MountError> {
+fn open_root(path: &Path) -> Result<(PathBuf, ::node::Facts), MountError> {
     let failed = |source| MountError::Root {
         path: path.to_owned(),
         source,
@@ -409,8 +414,9 @@ fn open_root(path: &Path) -> Result<(PathBuf, crate::walk::Facts), MountError> {
     if !root.metadata().map_err(failed)?.is_dir() {
         return Err(MountError::NotADirectory(path.to_owned()));
     }
-    let tree = Tree::open(&root).map_err(failed)?;
-    let facts = tree.facts("").map_err(|errno| failed(errno.into()))?;
+    let refused = |error: backend::Error| failed(io::Error::other(error.reason));
+    let disk = Disk::open(&root, "").map_err(refused)?;
+    let facts = disk.facts("").map_err(refused)?;
     let facts = facts.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
     Ok((root, facts))
 }
@@ -423,7 +429,7 @@ fn is_key(key: &str) -> bool {
 }
 
 /// The name as a key, with a number behind it if it is taken.
-fn free_key(connection: &Connection, name: &str) -> Result<String, StoreError> {
+fn free_key(connection: &ReadTx<'_>, name: &str) -> Result<String, StoreError> {
     let key: String = name
         .chars()
         .map(|c| {
@@ -441,7 +447,7 @@ fn free_key(connection: &Connection, name: &str) -> Result<String, StoreError> {
     };
     let mut candidate = key.to_owned();
     let mut number = 1;
-    while mount::by_key(connection, &candidate)?.is_some() {
+    while mounts::by_key(connection, &candidate)?.is_some() {
         number += 1;
         candidate = format!("{key}-{number}");
     }

@@ -4,10 +4,10 @@
 //! is asked for a listing of the mount's prefix. One thread looks at one mount after the other, so a
 //! filesystem that does not answer holds up the looks at the others, and the age of theirs tells.
 
-use crate::backend::Backend;
-use crate::scan::with_sources;
-use crate::store::mount::{self, MountState};
-use crate::{Filestore, StoreError};
+use crate::open_mount::Opener;
+use crate::sources::with_sources;
+use catalogue::mounts::{self, MountState};
+use catalogue::{Catalogue, StoreError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use journal::Time;
 use metrics::Unit;
@@ -18,6 +18,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// Active mounts that could not be reached at the last look.
 const UNREACHABLE: &str = "filestore_unreachable_mounts";
@@ -39,9 +40,16 @@ pub struct MountHealth {
     pub last_health_error: Option<String>,
 }
 
-/// The mounts' health.
-#[derive(Debug, Default)]
-pub(crate) struct Board(Mutex<HashMap<i64, (Instant, MountHealth)>>);
+/// Looks after the mounts of one filestore.
+#[derive(Debug)]
+pub(crate) struct HealthChecker {
+    catalogue: Arc<Catalogue>,
+    opener: Arc<Opener>,
+    /// Cancelled when the filestore closes.
+    closing: CancellationToken,
+    /// What the last looks found, and when.
+    found: Mutex<HashMap<i64, (Instant, MountHealth)>>,
+}
 
 /// The thread that looks. It stops when this is dropped or the filestore is closed.
 #[derive(Debug)]
@@ -51,11 +59,7 @@ pub struct MountHealthChecks {
 }
 
 impl MountHealthChecks {
-    /// Looks at every active mount this often, and at new ones at once.
-    ///
-    /// # Errors
-    /// The thread cannot be started.
-    pub fn start(filestore: Arc<Filestore>, interval: Duration) -> std::io::Result<Self> {
+    pub(crate) fn of(checker: Arc<HealthChecker>, interval: Duration) -> std::io::Result<Self> {
         metrics::describe_gauge!(
             UNREACHABLE,
             Unit::Count,
@@ -64,7 +68,7 @@ impl MountHealthChecks {
         let (stop, stopped) = bounded(0);
         let thread = std::thread::Builder::new()
             .name("filestore-health".to_owned())
-            .spawn(move || run(&filestore, interval, &stopped))?;
+            .spawn(move || run(&checker, interval, &stopped))?;
         Ok(Self {
             stop: Some(stop),
             thread: Some(thread),
@@ -83,9 +87,9 @@ impl Drop for MountHealthChecks {
     }
 }
 
-fn run(filestore: &Filestore, interval: Duration, stopped: &Receiver<Infallible>) {
+fn run(checker: &HealthChecker, interval: Duration, stopped: &Receiver<Infallible>) {
     loop {
-        match filestore.look_at_mounts(interval) {
+        match checker.look_at_mounts(interval) {
             Ok(()) => {}
             Err(StoreError::Closed) => return,
             Err(error) => {
@@ -94,16 +98,29 @@ fn run(filestore: &Filestore, interval: Duration, stopped: &Receiver<Infallible>
             }
         }
         let is_over = !matches!(stopped.recv_timeout(POLL), Err(RecvTimeoutError::Timeout));
-        if is_over || filestore.closing.is_cancelled() {
+        if is_over || checker.closing.is_cancelled() {
             return;
         }
     }
 }
 
-impl Filestore {
+impl HealthChecker {
+    pub(crate) fn new(
+        catalogue: Arc<Catalogue>,
+        opener: Arc<Opener>,
+        closing: CancellationToken,
+    ) -> Self {
+        Self {
+            catalogue,
+            opener,
+            closing,
+            found: Mutex::default(),
+        }
+    }
+
     /// What the last look at this mount found.
-    pub(crate) fn mount_health(&self, mount_id: i64) -> MountHealth {
-        let board = self.mount_health.0.lock();
+    pub(crate) fn of(&self, mount_id: i64) -> MountHealth {
+        let board = self.found.lock();
         board
             .get(&mount_id)
             .map(|(_, health)| health.clone())
@@ -111,18 +128,18 @@ impl Filestore {
     }
 
     fn look_at_mounts(&self, interval: Duration) -> Result<(), StoreError> {
-        let mounts = self.store.read(mount::all)?;
+        let mounts = self.catalogue.read(mounts::all)?;
         let is_active = |id: i64| {
             mounts
                 .iter()
                 .any(|mount| mount.id == id && mount.state == MountState::Active)
         };
-        self.mount_health.0.lock().retain(|id, _| is_active(*id));
+        self.found.lock().retain(|id, _| is_active(*id));
         for mount in mounts
             .iter()
             .filter(|mount| mount.state == MountState::Active)
         {
-            let last = self.mount_health.0.lock().get(&mount.id).cloned();
+            let last = self.found.lock().get(&mount.id).cloned();
             if last.as_ref().is_some_and(|(at, _)| at.elapsed() < interval) {
                 continue;
             }
@@ -135,11 +152,11 @@ impl Filestore {
                 _ => {}
             }
             let health = MountHealth {
-                last_health_check_at: Some(self.store.clock().now()),
+                last_health_check_at: Some(self.catalogue.clock().now()),
                 last_health_status: Some(if error.is_none() { "ok" } else { "unreachable" }),
                 last_health_error: error,
             };
-            let mut board = self.mount_health.0.lock();
+            let mut board = self.found.lock();
             board.insert(mount.id, (Instant::now(), health));
             let unreachable = board
                 .values()
@@ -153,13 +170,9 @@ impl Filestore {
     /// Opens the mount; why it cannot be reached, in words.
     fn reach(&self, mount_id: i64) -> Result<(), String> {
         let place = self
-            .commands
-            .place(mount_id)
+            .opener
+            .by_id(mount_id)
             .map_err(|error| with_sources(&error))?;
-        match &place.backend {
-            // It was opened, and compared with what is known.
-            Backend::Disk(_) => Ok(()),
-            Backend::Bucket(bucket) => bucket.probe().map_err(|error| with_sources(&error)),
-        }
+        place.backend.probe().map_err(|error| with_sources(&error))
     }
 }

@@ -19,11 +19,11 @@
 
 mod run;
 
-use crate::Filestore;
-use crate::command::CommandError;
-use crate::path::NodePath;
-use crate::store::job::{self, Job};
-use crate::store::{Cause, StoreError, Verb, WriteTx, node};
+use crate::open_mount::Opener;
+use crate::scan::Scanner;
+use ::node::{NodePath, PathError};
+use catalogue::jobs::{self, Job};
+use catalogue::{Catalogue, Cause, StoreError, Verb, WriteTx, nodes};
 use journal::{
     ConsistencyState, DriftDetected, JobStatus, JournalId, NodeState, ReconcileReason, Text, Time,
 };
@@ -56,11 +56,33 @@ pub(crate) struct Ask {
     pub(crate) requested_hash: bool,
 }
 
-/// The runners of one filestore.
+/// The reconciliation of one filestore.
+#[derive(Debug)]
+pub(crate) struct Reconciler {
+    catalogue: Arc<Catalogue>,
+    opener: Arc<Opener>,
+    scanner: Arc<Scanner>,
+    /// Cancelled when the filestore closes.
+    closing: CancellationToken,
+    runners: Runners,
+}
+
+/// The threads that run jobs.
 #[derive(Debug, Default)]
-pub(crate) struct Runners {
+struct Runners {
     state: Mutex<State>,
     ended: Condvar,
+}
+
+/// Why a job was not queued.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReconcileError {
+    #[error("{0} reconciliation jobs wait already")]
+    TooManyJobs(i64),
+    #[error("no command can name the path")]
+    Path(#[from] PathError),
+    #[error(transparent)]
+    Catalogue(#[from] StoreError),
 }
 
 #[derive(Debug, Default)]
@@ -71,30 +93,45 @@ struct State {
     cancels: HashMap<i64, CancellationToken>,
 }
 
-impl Filestore {
+impl Reconciler {
+    pub(crate) fn new(
+        catalogue: Arc<Catalogue>,
+        opener: Arc<Opener>,
+        scanner: Arc<Scanner>,
+        closing: CancellationToken,
+    ) -> Self {
+        Self {
+            catalogue,
+            opener,
+            scanner,
+            closing,
+            runners: Runners::default(),
+        }
+    }
+
     /// Queues a job, or adds to the one that waits for the same.
     ///
     /// # Errors
-    /// Too many wait ([`CommandError::TooManyJobs`]), or the catalogue cannot be written.
-    pub(crate) fn enqueue(self: &Arc<Self>, ask: Ask) -> Result<Job, CommandError> {
-        let job = self.store.write_blocking(move |tx| queue(tx, &ask))?;
+    /// Too many wait ([`ReconcileError::TooManyJobs`]), or the catalogue cannot be written.
+    pub(crate) fn enqueue(self: &Arc<Self>, ask: Ask) -> Result<Job, ReconcileError> {
+        let job = self.catalogue.write(move |tx| queue(tx, &ask))?;
         self.run_jobs();
         Ok(job)
     }
 
     /// Stops a job: one that waits at once, one that runs as soon as it looks up.
-    pub(crate) fn cancel_job(&self, id: i64) -> Result<Option<Job>, CommandError> {
+    pub(crate) fn cancel_job(&self, id: i64) -> Result<Option<Job>, ReconcileError> {
         if let Some(cancel) = self.runners.state.lock().cancels.get(&id) {
             cancel.cancel();
         }
-        self.store.write_blocking(move |tx| {
-            let Some(mut job) = job::by_id(tx.connection(), id)? else {
+        self.catalogue.write(move |tx| {
+            let Some(mut job) = jobs::by_id(tx, id)? else {
                 return Ok(None);
             };
             if job.status == JobStatus::Queued {
                 job.status = JobStatus::Cancelled;
                 job.completed_at = Some(tx.now());
-                job::put(tx, &mut job)?;
+                jobs::put(tx, &mut job)?;
             }
             Ok(Some(job))
         })
@@ -105,8 +142,8 @@ impl Filestore {
     pub(crate) fn drifted(self: &Arc<Self>, mount_id: i64, path: &str, reporter: &str) {
         let (path, by) = (path.to_owned(), reporter.to_owned());
         let marked = self
-            .store
-            .write_blocking(move |tx| mark(tx, mount_id, &path, &by));
+            .catalogue
+            .write(move |tx| mark(tx, mount_id, &path, &by));
         match marked {
             Ok(()) => self.run_jobs(),
             Err(error) => {
@@ -118,13 +155,13 @@ impl Filestore {
 
     /// Puts jobs that an earlier run left behind into the queue again.
     pub(crate) fn resume_jobs(self: &Arc<Self>) -> Result<(), StoreError> {
-        let (running, waiting) = self.store.read(|connection| {
-            Ok::<_, StoreError>((job::running(connection)?, job::next(connection)?))
+        let (running, waiting) = self.catalogue.read(|connection| {
+            Ok::<_, StoreError>((jobs::running(connection)?, jobs::next(connection)?))
         })?;
         if running.is_empty() && waiting.is_none() {
             return Ok(());
         }
-        self.store.write_blocking(move |tx| {
+        self.catalogue.write(move |tx| {
             for mut job in running {
                 if job.attempt < ATTEMPTS {
                     job.status = JobStatus::Queued;
@@ -136,12 +173,22 @@ impl Filestore {
                     job.completed_at = Some(tx.now());
                     job.error = Some(run::error(message, "INTERRUPTED")?);
                 }
-                job::put(tx, &mut job)?;
+                jobs::put(tx, &mut job)?;
             }
             Ok::<_, StoreError>(())
         })?;
         self.run_jobs();
         Ok(())
+    }
+
+    /// Stops all runners; what they were at waits for the next start. Blocks.
+    pub(crate) fn close(&self) {
+        let mut state = self.runners.state.lock();
+        state.is_closed = true;
+        while state.active > 0 {
+            state.cancels.values().for_each(CancellationToken::cancel);
+            self.runners.ended.wait(&mut state);
+        }
     }
 
     /// Sees to it that somebody runs what waits.
@@ -150,10 +197,10 @@ impl Filestore {
         if state.is_closed || state.active >= RUNNERS {
             return;
         }
-        let filestore = Arc::clone(self);
+        let reconciler = Arc::clone(self);
         let spawned = std::thread::Builder::new()
             .name("filestore-reconcile".to_owned())
-            .spawn(move || filestore.run_queue());
+            .spawn(move || reconciler.run_queue());
         match spawned {
             Ok(_) => state.active += 1,
             Err(error) => {
@@ -170,7 +217,7 @@ impl Filestore {
             let claimed = if state.is_closed || self.closing.is_cancelled() {
                 Ok(None)
             } else {
-                self.store.write_blocking(claim)
+                self.catalogue.write(claim)
             };
             let job = match claimed {
                 Ok(Some(job)) => job,
@@ -194,32 +241,20 @@ impl Filestore {
     }
 }
 
-impl Runners {
-    /// Stops all runners; what they were at waits for the next start. Blocks.
-    pub(crate) fn close(&self) {
-        let mut state = self.state.lock();
-        state.is_closed = true;
-        while state.active > 0 {
-            state.cancels.values().for_each(CancellationToken::cancel);
-            self.ended.wait(&mut state);
-        }
-    }
-}
-
-fn queue(tx: &mut WriteTx<'_>, ask: &Ask) -> Result<Job, CommandError> {
+fn queue(tx: &mut WriteTx<'_>, ask: &Ask) -> Result<Job, ReconcileError> {
     let key = format!("reconcile:{}:{}", ask.mount_id, ask.path);
-    if let Some(mut job) = job::waiting(tx.connection(), &key)? {
+    if let Some(mut job) = jobs::waiting(tx, &key)? {
         let is_more = ask.detect_children && !job.detect_children
             || ask.requested_hash && !job.requested_hash;
         if is_more {
             job.detect_children |= ask.detect_children;
             job.requested_hash |= ask.requested_hash;
-            job::put(tx, &mut job)?;
+            jobs::put(tx, &mut job)?;
         }
         return Ok(job);
     }
-    if job::count_waiting(tx.connection())? >= WAITING {
-        return Err(CommandError::TooManyJobs(WAITING));
+    if jobs::count_waiting(tx)? >= WAITING {
+        return Err(ReconcileError::TooManyJobs(WAITING));
     }
     let mut job = Job {
         id: 0,
@@ -240,17 +275,17 @@ fn queue(tx: &mut WriteTx<'_>, ask: &Ask) -> Result<Job, CommandError> {
         duration_ms: None,
         updated_at: Time::default(),
     };
-    job::put(tx, &mut job)?;
+    jobs::put(tx, &mut job)?;
     Ok(job)
 }
 
 fn claim(tx: &mut WriteTx<'_>) -> Result<Option<Job>, StoreError> {
-    let Some(mut job) = job::next(tx.connection())? else {
+    let Some(mut job) = jobs::next(tx)? else {
         return Ok(None);
     };
     job.status = JobStatus::Running;
     job.started_at = Some(tx.now());
-    job::put(tx, &mut job)?;
+    jobs::put(tx, &mut job)?;
     Ok(Some(job))
 }
 
@@ -259,12 +294,13 @@ fn mark(
     mount_id: i64,
     path: &str,
     reporter: &str,
-) -> Result<(), CommandError> {
-    let Some(before) = node::at(tx.connection(), mount_id, path)? else {
+) -> Result<(), ReconcileError> {
+    let Some(before) = nodes::at(tx, mount_id, path)? else {
         return Ok(());
     };
     if before.state == NodeState::Active {
-        let metadata = serde_json::value::to_raw_value(&json!({ "command": reporter }))?;
+        let metadata = json!({ "command": reporter });
+        let metadata = serde_json::value::to_raw_value(&metadata).map_err(StoreError::from)?;
         tx.append(DriftDetected {
             backend_mount_id: mount_id,
             node_id: Some(before.id),
@@ -286,11 +322,7 @@ fn mark(
         };
         tx.change(&cause, Verb::Updated, Some(&before), &mut after)?;
     }
-    let path = NodePath::parse(path).map_err(|reason| CommandError::Path {
-        field: "/path",
-        path: path.to_owned(),
-        reason,
-    })?;
+    let path = NodePath::parse(path)?;
     let ask = Ask {
         mount_id,
         path,

@@ -10,9 +10,10 @@
 //! A scan that fails is tried again when it is due. It is logged once when a mount's scans begin
 //! to fail and once when they are well again, and not each time.
 
-use crate::scan::{self, Task, is_scannable};
-use crate::store::mount::{self, BackendKind, Mount};
-use crate::{Filestore, ScanError, ScanOptions, ScanReport, StoreError};
+use crate::scan::{self, ScanError, ScanOptions, ScanReport, Scanner, Task, is_scannable};
+use crate::watch::Watching;
+use catalogue::mounts::{self, BackendKind, Mount};
+use catalogue::{Catalogue, StoreError};
 use journal::ReconcileReason;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,15 +53,19 @@ pub struct Rescan {
 }
 
 impl Rescan {
-    /// Starts to rescan; the first scans are due at once.
-    ///
-    /// # Errors
-    /// The thread cannot be started.
-    pub fn start(filestore: Arc<Filestore>, options: RescanOptions) -> std::io::Result<Self> {
-        let cancel = filestore.closing.child_token();
+    pub(crate) fn of(
+        catalogue: Arc<Catalogue>,
+        scanner: Arc<Scanner>,
+        watching: Arc<Watching>,
+        closing: &CancellationToken,
+        options: RescanOptions,
+    ) -> std::io::Result<Self> {
+        let cancel = closing.child_token();
         let (stop, stopped) = channel();
         let round = Round {
-            filestore,
+            catalogue,
+            scanner,
+            watching,
             options,
             cancel: cancel.clone(),
             mounts: HashMap::new(),
@@ -120,7 +125,9 @@ impl Turn {
 }
 
 struct Round {
-    filestore: Arc<Filestore>,
+    catalogue: Arc<Catalogue>,
+    scanner: Arc<Scanner>,
+    watching: Arc<Watching>,
     options: RescanOptions,
     cancel: CancellationToken,
     mounts: HashMap<i64, Turn>,
@@ -153,7 +160,7 @@ impl Round {
 
     /// Scans what is due, and tells how long to wait.
     fn scan_due(&mut self) -> Result<Duration, StoreError> {
-        let mounts = self.filestore.store.read(mount::all)?;
+        let mounts = self.catalogue.read(mounts::all)?;
         let mounts: Vec<_> = mounts.iter().filter(|mount| is_scannable(mount)).collect();
         self.mounts
             .retain(|id, _| mounts.iter().any(|mount| mount.id == *id));
@@ -171,7 +178,7 @@ impl Round {
                     ..ScanOptions::default()
                 };
                 let task = Task::whole(scan::COMMAND, ReconcileReason::Audit);
-                let result = self.filestore.scan_task(mount.id, &task, &options);
+                let result = self.scanner.scan_task(mount.id, &task, &options);
                 let result = result.map(|(report, _)| report);
                 let turn = after(turn, mount.id, &result, now.elapsed());
                 self.mounts.insert(mount.id, turn);
@@ -183,7 +190,7 @@ impl Round {
     fn interval(&self, mount: &Mount) -> Duration {
         // Requests to a bucket are paid for.
         let is_bucket = mount.backend_kind == BackendKind::S3;
-        if is_bucket || self.filestore.watch_status(mount).is_complete() {
+        if is_bucket || self.watching.status(mount).is_complete() {
             self.options.watched_interval
         } else {
             self.options.interval

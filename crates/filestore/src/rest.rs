@@ -25,14 +25,15 @@ mod upload;
 
 use crate::Filestore;
 use crate::command::{Actor, Answer, CommandError, Commands};
-use crate::store::StoreError;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use catalogue::ReadTx;
+use catalogue::StoreError;
 use httpkit::{Json, Problem};
-use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
+use std::ops::Deref;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
@@ -45,7 +46,16 @@ const TRIMMED: HeaderName = HeaderName::from_static("tidemark-trimmed");
 const AFTER_DIGEST: HeaderName = HeaderName::from_static("tidemark-after-digest");
 const DIGEST: HeaderName = HeaderName::from_static("tidemark-digest");
 
-type State = axum::extract::State<Arc<Filestore>>;
+/// Commands that run at once; the next ones wait.
+const COMMANDS: usize = 64;
+
+/// Questions that are answered at once; the next ones wait.
+const READS: usize = 16;
+
+/// Event streams at once; the next client is refused.
+const STREAMS: usize = 512;
+
+type State = axum::extract::State<Arc<Rest>>;
 
 /// Every answer but streams.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -58,9 +68,32 @@ fn data<T: Serialize>(data: T) -> Json<Data<T>> {
     Json(Data { data })
 }
 
+/// What the handlers share: the filestore, and how much may go on at once.
+#[derive(Debug)]
+struct Rest {
+    filestore: Arc<Filestore>,
+    commands: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+}
+
+impl Deref for Rest {
+    type Target = Filestore;
+
+    fn deref(&self) -> &Filestore {
+        &self.filestore
+    }
+}
+
 impl Filestore {
     /// The routes of the API, for `httpkit::App`.
     pub fn router(self: &Arc<Self>) -> OpenApiRouter {
+        let rest = Rest {
+            filestore: Arc::clone(self),
+            commands: Arc::new(Semaphore::new(COMMANDS)),
+            reads: Arc::new(Semaphore::new(READS)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        };
         OpenApiRouter::new()
             .routes(routes!(mounts::list, mounts::create))
             .routes(routes!(mounts::get, mounts::update))
@@ -87,46 +120,51 @@ impl Filestore {
             .routes(routes!(integrity::check))
             .routes(routes!(snapshot::read))
             .routes(routes!(events::stream))
-            .with_state(Arc::clone(self))
+            .with_state(Arc::new(rest))
     }
+}
 
+impl Rest {
     /// Reads the catalogue on a blocking thread.
     async fn query<T: Send + 'static>(
-        self: &Arc<Self>,
-        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        &self,
+        query: impl FnOnce(&ReadTx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.read_blocking(move |filestore| Ok(filestore.store.read(query)?))
-            .await
+        self.read_blocking(move |filestore| {
+            filestore
+                .catalogue
+                .read(query)
+                .map_err(problem::of_catalogue)
+        })
+        .await
     }
 
     async fn read_blocking<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+        &self,
+        work: impl FnOnce(&Filestore) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let filestore = Arc::clone(self);
-        blocking(&self.read_slots, move || work(&filestore)).await
+        let filestore = Arc::clone(&self.filestore);
+        blocking(&self.reads, move || work(&filestore)).await
     }
 
-    async fn write_blocking<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Filestore) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let filestore = Arc::clone(self);
-        blocking(&self.command_slots, move || work(&filestore)).await
+        let filestore = Arc::clone(&self.filestore);
+        blocking(&self.commands, move || work(&filestore)).await
     }
 
     /// Runs a command, and answers as the contract says: 201 for what is new, if it makes
     /// something, 200 otherwise. A file that is overwritten is nothing new.
     async fn command(
-        self: &Arc<Self>,
+        &self,
         created: StatusCode,
         command: impl FnOnce(&Commands) -> Result<Answer, CommandError> + Send + 'static,
     ) -> Result<Response, Problem> {
         let answer = self
-            .write_blocking(move |filestore| Ok(command(&filestore.commands)?))
-            .await;
-        self.tell_drifts();
-        let answer = answer?;
+            .write(move |filestore| Ok(command(&filestore.commands)?))
+            .await?;
         let is_overwritten = answer.result.get("overwritten") == Some(&Value::Bool(true));
         let status = if answer.idempotent || is_overwritten {
             StatusCode::OK
@@ -135,20 +173,6 @@ impl Filestore {
         };
         let journal_id = [(JOURNAL_ID, HeaderValue::from(answer.journal_entry_id))];
         Ok((status, journal_id, data(answer)).into_response())
-    }
-
-    /// Has the drifts that were met journalled and reconciled. Nobody waits for it.
-    fn tell_drifts(self: &Arc<Self>) {
-        let drifts = self.commands.take_drifts();
-        if drifts.is_empty() {
-            return;
-        }
-        let filestore = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
-            for (mount_id, path, command) in drifts {
-                filestore.drifted(mount_id, &path, command);
-            }
-        });
     }
 }
 

@@ -7,9 +7,10 @@
 //! The age of an entry is the time of its commit. The clock may go back, so commit times need not
 //! ascend with ids; the search assumes that they nearly do, and errs by as much as they do not.
 
-use crate::{Filestore, StoreError};
+use crate::consumers::Consumers;
+use catalogue::StoreError;
+use catalogue::last_committed_before;
 use journal::{JournalId, Time};
-use rusqlite::{Connection, OptionalExtension as _};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -24,27 +25,27 @@ pub struct RetentionOptions {
     pub keep: Duration,
 }
 
-impl Filestore {
+impl Consumers {
     /// Trims the journal by age, not past `applied` nor past what a known consumer needs, once. Blocks. Gives the trimmed id.
     ///
     /// # Errors
     /// The catalogue cannot be read or written.
-    pub fn retain(
+    pub(crate) fn retain(
         &self,
         options: RetentionOptions,
         applied: JournalId,
     ) -> Result<JournalId, StoreError> {
         let keep_millis = i64::try_from(options.keep.as_millis()).unwrap_or(i64::MAX);
-        let now = self.store.clock().now();
+        let now = self.catalogue.clock().now();
         let before = Time::from_millis(now.as_millis().saturating_sub(keep_millis));
         let old = self
-            .store
+            .catalogue
             .read(|connection| last_committed_before(connection, before))?;
-        self.trim_applied(old.min(applied), self.hold)
+        self.trim_applied(old.min(applied), self.hold())
     }
 
     /// Trims the journal by age every minute until `stop`, behind the consumers that are known.
-    pub async fn keep_retaining(
+    pub(crate) async fn keep_retaining(
         self: Arc<Self>,
         options: RetentionOptions,
         stop: CancellationToken,
@@ -55,37 +56,13 @@ impl Filestore {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let filestore = Arc::clone(&self);
+            let consumers = Arc::clone(&self);
             let retained =
-                tokio::task::spawn_blocking(move || filestore.retain(options, JournalId::MAX));
+                tokio::task::spawn_blocking(move || consumers.retain(options, JournalId::MAX));
             if let Ok(Err(error)) = retained.await {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, "journal was not trimmed, it is tried again");
             }
         }
     }
-}
-
-/// The last entry committed before this time, found by halving the ids.
-fn last_committed_before(connection: &Connection, before: Time) -> Result<JournalId, StoreError> {
-    let bounds = "SELECT coalesce(min(journal_id), 0), coalesce(max(journal_id), 0) FROM journal";
-    let (first, last): (i64, i64) =
-        connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut statement =
-        connection.prepare_cached("SELECT committed_at FROM journal WHERE journal_id = ?1")?;
-    let mut is_old = |id: i64| -> Result<bool, StoreError> {
-        let committed_at: Option<i64> = statement.query_row([id], |row| row.get(0)).optional()?;
-        Ok(committed_at.is_some_and(|millis| millis < before.as_millis()))
-    };
-    // All below `low` are old, none from `high` on is.
-    let (mut low, mut high) = (first, last.saturating_add(1));
-    while low < high {
-        let middle = low.midpoint(high);
-        if is_old(middle)? {
-            low = middle.saturating_add(1);
-        } else {
-            high = middle;
-        }
-    }
-    Ok(JournalId::from_i64(low.saturating_sub(1)))
 }

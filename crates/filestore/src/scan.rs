@@ -16,7 +16,7 @@
 //!
 //! - Identity outlives the name. A file or directory that was renamed or moved behind Tidemark's
 //!   back, swaps included, keeps its node; only identities that the filesystem gives are believed
-//!   ([`crate::walk::Facts::is_same_file`] says when).
+//!   ([`::node::Facts::is_same_file`] says when).
 //! - If a moved file took the place of another one, it stays itself, and the other one is missing.
 //!   A new file in the place of one that is nowhere else keeps the node: that is how editors save.
 //! - A node that is gone is `missing`, never deleted, and comes back as itself: at its path, or
@@ -42,11 +42,9 @@ mod compare;
 mod drift;
 mod former;
 mod job;
-mod lookup;
 mod matching;
 mod metrics;
 mod progress;
-mod scratch;
 mod start;
 mod starts;
 mod task;
@@ -57,19 +55,21 @@ mod visit;
 mod write;
 
 pub use job::{ScanJob, ScanJobStatus};
-pub(crate) use job::{Scans, with_sources};
 pub use progress::{ScanChanges, ScanCounts, ScanPhase, ScanProblem, ScanProgress, ScanReport};
-pub(crate) use task::{Aside, At, Part, Scope, Task};
+pub(crate) use start::{Entrances, Scanner};
+pub(crate) use task::{Leftover, Part, Scope, Task};
 
-use crate::mount::os_path;
-use crate::s3::{Buckets, S3Error};
-use crate::store::mount::{BackendKind, Mount, MountState};
-use crate::store::{Store, StoreError, WriteTx, node};
-use crate::walk::{self, Identity, Tree};
+use crate::mount::config::crosses_filesystems;
+use crate::open_mount::{OpenError, root_of};
+use ::node::Identity;
+use backend::walk;
+use backend::{Backend, Reason};
+use catalogue::Lookup;
+use catalogue::mounts::{BackendKind, Mount, MountState};
+use catalogue::scratch::{ParentRef, Scratch, ScratchError};
+use catalogue::{Catalogue, StoreError, WriteTx, nodes};
 use crossbeam_channel::Receiver;
 use journal::{CommandCompleted, JournalId, Text};
-use lookup::Lookup;
-use scratch::Scratch;
 use starts::{Seen, Starts};
 use std::collections::HashSet;
 use std::io;
@@ -79,7 +79,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use visit::{Comparer, Difference, NewIds, Unclear};
-use write::{Fresh, Step, Writing};
+use write::{FirstScan, Step, Writing};
 
 /// The command's name in the journal.
 pub(crate) const COMMAND: &str = "scan";
@@ -123,7 +123,7 @@ pub enum ScanError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: io::Error,
+        reason: Reason,
     },
     /// The mount's root is not the directory that the nodes were found in.
     #[error(
@@ -133,10 +133,10 @@ pub enum ScanError {
     OtherRoot(PathBuf),
     /// The catalogue cannot be read or written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Catalogue(#[from] StoreError),
     /// The differences cannot be kept.
-    #[error("the temporary database of the scan failed; is the temporary directory full?")]
-    Scratch(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
     /// A thread for the scan cannot be started.
     #[error("a thread for the scan cannot be started")]
     Thread(#[source] io::Error),
@@ -146,43 +146,24 @@ pub enum ScanError {
 }
 
 impl ScanError {
-    fn bucket(error: S3Error) -> Self {
-        Self::Bucket(format!("{error}: {}", error.refusal), Box::new(error))
-    }
-}
-
-/// The directory a name stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
-    /// A known node at its known place.
-    Node(i64),
-    /// A found directory, by the id it gets if it is new.
-    Found(i64),
-}
-
-impl Place {
-    /// The node, or the one it gets if it is new.
-    const fn id(self) -> i64 {
-        match self {
-            Self::Node(id) | Self::Found(id) => id,
+    /// The mount was not opened.
+    fn unopened(mount: &Mount, error: OpenError) -> Self {
+        match error {
+            OpenError::NoMount(id) => Self::NoMount(id),
+            OpenError::Inactive(_) => Self::Inactive(mount.id),
+            OpenError::OtherRoot(root) => Self::OtherRoot(root.into()),
+            OpenError::Catalogue(error) => Self::Catalogue(error),
+            OpenError::Backend(error) => match mount.backend_kind {
+                BackendKind::Local => Self::Root {
+                    path: root_of(mount),
+                    reason: error.reason,
+                },
+                BackendKind::S3 => {
+                    Self::Bucket(format!("{error}: {}", error.reason), Box::new(error))
+                }
+            },
         }
     }
-}
-
-/// Opens what a mount's nodes are compared with.
-fn open_tree(mount: &Mount, buckets: &Buckets) -> Result<Tree, ScanError> {
-    check(mount)?;
-    if mount.backend_kind == BackendKind::S3 {
-        let bucket = buckets.bucket(mount).map_err(ScanError::bucket)?;
-        bucket.probe().map_err(ScanError::bucket)?;
-        return Ok(Tree::of_bucket(bucket));
-    }
-    let path = root_of(mount);
-    Tree::open(&path).map_err(|source| ScanError::Root { path, source })
-}
-
-fn root_of(mount: &Mount) -> PathBuf {
-    os_path(mount.root_path.as_deref().unwrap_or_default())
 }
 
 fn check(mount: &Mount) -> Result<(), ScanError> {
@@ -205,18 +186,18 @@ pub(crate) fn is_scannable(mount: &Mount) -> bool {
 /// Scans a mount. Directories in `hidden` are treated as if they were not there.
 #[cfg(test)]
 pub(crate) fn run(
-    store: &Store,
+    catalogue: &Catalogue,
     mount: &Mount,
     hidden: &[PathBuf],
     options: &ScanOptions,
 ) -> Result<ScanReport, ScanError> {
-    let (report, _) = Scan::open(store, mount, hidden, options)?.run()?;
+    let (report, _) = Scan::open(catalogue, mount, hidden, options)?.run()?;
     Ok(report)
 }
 
 /// One run.
 struct Scan<'s> {
-    store: &'s Store,
+    catalogue: &'s Catalogue,
     task: Task,
     mount_id: i64,
     root_id: i64,
@@ -224,7 +205,7 @@ struct Scan<'s> {
     new_root: Option<Identity>,
     /// Nothing but the root is known of the mount.
     is_fresh: bool,
-    tree: Arc<Tree>,
+    backend: Arc<dyn Backend>,
     walk_options: walk::Options,
     options: &'s ScanOptions,
     started_at: journal::Time,
@@ -234,28 +215,38 @@ struct Scan<'s> {
 impl<'s> Scan<'s> {
     #[cfg(test)]
     fn open(
-        store: &'s Store,
+        catalogue: &'s Catalogue,
         mount: &Mount,
         hidden: &[PathBuf],
         options: &'s ScanOptions,
     ) -> Result<Self, ScanError> {
-        let tree = open_tree(mount, &Buckets::default())?;
-        Self::of(store, mount, tree, hidden, options)
+        check(mount)?;
+        let opened = crate::open_mount::location(mount).and_then(|location| match location {
+            backend::Location::Directory(root) => {
+                backend::Disk::open(&root, "test").map(|disk| Arc::new(disk) as Arc<dyn Backend>)
+            }
+            backend::Location::Bucket(settings) => {
+                let bucket = backend::Buckets::default().bucket(mount.id, settings);
+                bucket.map(|bucket| bucket as Arc<dyn Backend>)
+            }
+        });
+        let backend = opened.map_err(|error| ScanError::unopened(mount, error.into()))?;
+        Self::of(catalogue, mount, backend, hidden, options)
     }
 
     fn of(
-        store: &'s Store,
+        catalogue: &'s Catalogue,
         mount: &Mount,
-        tree: Tree,
+        backend: Arc<dyn Backend>,
         hidden: &[PathBuf],
         options: &'s ScanOptions,
     ) -> Result<Self, ScanError> {
-        let (root, is_fresh) = store.read(|connection| {
-            let root = node::root(connection, mount.id)?;
-            let children = node::children(connection, root.id, None, 1)?;
+        let (root, is_fresh) = catalogue.read(|connection| {
+            let root = nodes::root(connection, mount.id)?;
+            let children = nodes::children(connection, root.id, None, 1)?;
             Ok::<_, StoreError>((root, children.is_empty()))
         })?;
-        let new_root = tree.facts("").ok().flatten().map(|facts| facts.identity);
+        let new_root = backend.facts("").ok().flatten().map(|facts| facts.identity);
         let new_root = new_root.filter(|new| *new != root.facts.identity);
         if let Some(new) = new_root {
             let is_certain = new.born_ns.is_some() && root.facts.identity.born_ns.is_some();
@@ -263,34 +254,30 @@ impl<'s> Scan<'s> {
                 return Err(ScanError::OtherRoot(root_of(mount)));
             }
         }
-        let hidden = hidden.iter().filter_map(|path| tree.numbers_of(path));
-        let crosses = mount.config.get("crossFilesystems");
-        let crosses = crosses
-            .and_then(serde_json::Value::as_bool)
-            .unwrap_or(false);
+        let hidden = hidden.iter().filter_map(|path| backend.numbers_of(path));
+        let crosses = crosses_filesystems(&mount.config);
         Ok(Self {
-            store,
+            catalogue,
             task: Task::asked(),
             mount_id: mount.id,
             root_id: root.id,
             new_root,
             is_fresh,
             walk_options: walk::Options::new(crosses, hidden.collect()),
-            tree: Arc::new(tree),
+            backend,
             options,
-            started_at: store.clock().now(),
+            started_at: catalogue.clock().now(),
             started: Instant::now(),
         })
     }
 
-    fn run(&self) -> Result<(ScanReport, Aside), ScanError> {
+    fn run(&self) -> Result<(ScanReport, Leftover), ScanError> {
         let (mut scope, mut given_back) = (self.task.scope.clone(), HashSet::new());
         loop {
             let scratch = Scratch::open()?;
-            let (tree, progress) = (Arc::clone(&self.tree), Arc::clone(&self.options.progress));
-            let mut writing = Writing::new(self.mount_id, scratch, tree, progress);
-            writing.command = self.task.command;
-            writing.reason = self.task.reason;
+            let backend = Arc::clone(&self.backend);
+            let progress = Arc::clone(&self.options.progress);
+            let writing = Writing::new(self.mount_id, &self.task, scratch, backend, progress);
             let (mut writing, seen) = self.walk(Box::new(writing), &scope)?;
             let nodes = self.give_back(&writing.scratch)?;
             if nodes.is_empty() {
@@ -311,19 +298,19 @@ impl<'s> Scan<'s> {
         &self,
         mut writing: Box<Writing>,
         seen: Seen,
-    ) -> Result<(ScanReport, Aside), ScanError> {
+    ) -> Result<(ScanReport, Leftover), ScanError> {
         let expected = if self.is_fresh {
             0
         } else {
             writing.is_unfinished = self.resume(&writing.scratch)?;
-            writing.scratch.len()?
+            writing.scratch.differences()?
         };
         if expected > 0 {
             let progress = &self.options.progress;
             progress.expected.store(expected, Relaxed);
             progress.enter(ScanPhase::Matching);
             self.match_moved(&writing.scratch)?;
-            writing.drift = Some(self.drift(&writing.scratch, expected)?);
+            writing.telling.drift = Some(self.drift(&writing.scratch, expected)?);
             progress.enter(ScanPhase::Writing);
             writing = self.write_all(writing, Writing::write_changed)?;
             writing = self.write_all(writing, Writing::write_found)?;
@@ -331,8 +318,8 @@ impl<'s> Scan<'s> {
         }
         if let (Some(identity), true) = (self.new_root, self.task.is_whole()) {
             let root_id = self.root_id;
-            self.store
-                .write_blocking(move |tx| tx.learn_identity(root_id, identity))?;
+            self.catalogue
+                .write(move |tx| tx.learn_identity(root_id, identity))?;
         }
         if writing.scratch.has_agreeing()? {
             writing = self.write_all(writing, Writing::write_agreeing)?;
@@ -358,7 +345,7 @@ impl<'s> Scan<'s> {
                 lookup: if self.is_fresh {
                     None
                 } else {
-                    Some(Lookup::open(self.store, self.mount_id)?)
+                    Some(Lookup::open(self.catalogue, self.mount_id)?)
                 },
                 new_ids: self.new_ids(),
                 is_deep: self.task.is_deep,
@@ -380,11 +367,12 @@ impl<'s> Scan<'s> {
                     Scope::Mount => vec![walk::Start {
                         path: String::new(),
                         identity: None,
-                        context: Place::Node(self.root_id),
+                        context: ParentRef::Node(self.root_id),
                     }],
                     Scope::Parts(parts) => match comparers.first_mut() {
                         Some(comparer) => {
-                            let mut starts = Starts::new(&self.tree, &self.walk_options, comparer);
+                            let mut starts =
+                                Starts::new(&*self.backend, &self.walk_options, comparer);
                             parts.iter().try_for_each(|part| starts.add(part))?;
                             let (starts, unknown) = starts.finish()?;
                             seen.unknown = unknown;
@@ -393,7 +381,8 @@ impl<'s> Scan<'s> {
                         None => Vec::new(),
                     },
                 };
-                let comparers = walk::walk_from(&self.tree, &self.walk_options, starts, comparers)?;
+                let comparers =
+                    walk::walk_from(&*self.backend, &self.walk_options, starts, comparers)?;
                 comparers
                     .into_iter()
                     .for_each(|comparer| seen.unclear.merge(comparer.unclear));
@@ -448,7 +437,7 @@ impl<'s> Scan<'s> {
         receiver: Receiver<Difference>,
         writing: Box<Writing>,
     ) -> Result<Box<Writing>, ScanError> {
-        let (sender, batches) = crossbeam_channel::bounded::<Vec<Fresh>>(0);
+        let (sender, batches) = crossbeam_channel::bounded::<Vec<FirstScan>>(0);
         std::thread::scope(|scope| {
             let writer = scope.spawn(move || {
                 let mut batches = batches.into_iter();
@@ -459,11 +448,11 @@ impl<'s> Scan<'s> {
                 match difference {
                     Difference::Found(found) => {
                         waiting += found.len();
-                        fresh.push(Fresh::Found(found));
+                        fresh.push(FirstScan::Found(found));
                     }
                     Difference::Listed(place, listing, names) => {
                         waiting += 1;
-                        fresh.push(Fresh::Listed(place, listing, names));
+                        fresh.push(FirstScan::Listed(place, listing, names));
                     }
                     // Where nothing is known, nothing else differs.
                     _ => {}
@@ -483,15 +472,15 @@ impl<'s> Scan<'s> {
     }
 
     fn match_moved(&self, scratch: &Scratch) -> Result<(), ScanError> {
-        let lookup = Lookup::open(self.store, self.mount_id)?;
+        let lookup = Lookup::open(self.catalogue, self.mount_id)?;
         let is_cancelled = || self.options.cancel.is_cancelled();
-        matching::recognise(scratch, &self.tree, &lookup, &is_cancelled)
+        matching::recognise(scratch, &*self.backend, &lookup, &is_cancelled)
     }
 
     fn write_fresh(
         &self,
         writing: Box<Writing>,
-        fresh: Vec<Fresh>,
+        fresh: Vec<FirstScan>,
     ) -> Result<Box<Writing>, ScanError> {
         let (writing, ()) =
             self.write(writing, move |writing, tx| writing.write_fresh(tx, &fresh))?;
@@ -521,7 +510,7 @@ impl<'s> Scan<'s> {
         mut writing: Box<Writing>,
         job: impl FnOnce(&mut Writing, &mut WriteTx<'_>) -> Result<T, ScanError> + Send + 'static,
     ) -> Result<(Box<Writing>, T), ScanError> {
-        self.store.write_blocking(move |tx| {
+        self.catalogue.write(move |tx| {
             let result = job(&mut writing, tx)?;
             Ok((writing, result))
         })
@@ -531,13 +520,13 @@ impl<'s> Scan<'s> {
         &self,
         writing: Box<Writing>,
         seen: Seen,
-    ) -> Result<(ScanReport, Aside), ScanError> {
+    ) -> Result<(ScanReport, Leftover), ScanError> {
         let Seen { unclear, unknown } = seen;
         let mount_id = self.mount_id;
-        let is_marked = writing.is_marked || writing.is_unfinished;
-        let aside = Aside {
+        let is_marked = writing.telling.is_marked || writing.is_unfinished;
+        let leftover = Leftover {
             unknown,
-            is_postponed: writing.postponed > 0,
+            is_postponed: writing.in_flight.postponed > 0,
         };
         let counts = self.options.progress.counts();
         let mut report = ScanReport {
@@ -547,35 +536,35 @@ impl<'s> Scan<'s> {
             directories: counts.directories,
             files: counts.files,
             bytes: counts.bytes,
-            changes: writing.changes,
+            changes: writing.telling.changes,
             problem_count: unclear.problem_count,
             problems: unclear.problems,
             gone: unclear.gone,
-            postponed: writing.postponed,
+            postponed: writing.in_flight.postponed,
             started_at: self.started_at,
             duration_ms: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),
         };
         if report.changes.total() > 0 {
             let told = report.clone();
-            let command_id = writing.command_id.clone();
+            let command_id = writing.telling.command_id.clone();
             let command = self.task.command;
             let complete = move |tx: &mut WriteTx<'_>| {
                 tx.mark_scan(mount_id, true)?;
                 append_completed(tx, command, &command_id, &told)
             };
-            report.journal_id = Some(self.store.write_blocking(complete)?);
-            report.command_id = Some(writing.command_id);
+            report.journal_id = Some(self.catalogue.write(complete)?);
+            report.command_id = Some(writing.telling.command_id);
         } else if is_marked {
-            self.store
-                .write_blocking(move |tx| tx.mark_scan(mount_id, true))?;
+            self.catalogue
+                .write(move |tx| tx.mark_scan(mount_id, true))?;
         }
         self.options.progress.enter(ScanPhase::Done);
-        Ok((report, aside))
+        Ok((report, leftover))
     }
 
     fn new_ids(&self) -> NewIds<'s> {
-        let store = self.store;
-        Box::new(move |count| store.allocate_node_ids(count).start)
+        let catalogue = self.catalogue;
+        Box::new(move |count| catalogue.allocate_node_ids(count).start)
     }
 }
 

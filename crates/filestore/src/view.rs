@@ -1,7 +1,7 @@
 //! Nodes as the API shows them.
 
-use crate::store::rollup::Rollup;
-use crate::store::{Metadata, Node};
+use catalogue::rollups::Rollup;
+use catalogue::{Metadata, Node};
 use journal::{ConsistencyState, NodeKind, NodeState, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

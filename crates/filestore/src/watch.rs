@@ -34,15 +34,18 @@ mod status;
 mod system;
 mod watches;
 
-use crate::scan::{At, Part, Scope, Task};
-use crate::store::{StoreError, mount, node};
-use crate::{Filestore, ScanError, ScanOptions, name};
+use crate::scan::{Part, ScanError, ScanOptions, Scanner, Scope, Task};
+use ::node::name;
+use catalogue::Catalogue;
+use catalogue::DirectoryRef;
+use catalogue::{StoreError, mounts, nodes};
 use journal::ReconcileReason;
 use parking_lot::{Condvar, Mutex};
 use pending::{Batch, Pending, Settling, Touched};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::inotify::{Event, ReadFlags, Reader};
 use rustix::io::Errno;
+pub(crate) use status::Watching;
 pub use status::{WatchState, WatchStatus};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -54,7 +57,7 @@ use std::time::{Duration, Instant};
 pub(crate) use system::is_shared;
 use tokio_util::sync::CancellationToken;
 use watches::Directory;
-pub(crate) use watches::{Coverage, Entrance, Watches};
+pub(crate) use watches::{Coverage, Watches};
 
 /// The command's name in the journal.
 pub(crate) const COMMAND: &str = "watch";
@@ -109,7 +112,9 @@ pub struct Watch {
 }
 
 struct Shared {
-    filestore: Arc<Filestore>,
+    catalogue: Arc<Catalogue>,
+    scanner: Arc<Scanner>,
+    watching: Arc<Watching>,
     watches: Arc<Watches>,
     pending: Mutex<Pending>,
     changed: Condvar,
@@ -128,12 +133,13 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Watch {
-    /// Starts to watch: from now on every scan watches what it lists.
-    ///
-    /// # Errors
-    /// The system gives this user no more inotify instances, or no threads; or the mounts cannot be
-    /// read.
-    pub fn start(filestore: Arc<Filestore>, options: WatchOptions) -> io::Result<Self> {
+    pub(crate) fn of(
+        catalogue: Arc<Catalogue>,
+        scanner: Arc<Scanner>,
+        watching: Arc<Watching>,
+        closing: &CancellationToken,
+        options: WatchOptions,
+    ) -> io::Result<Self> {
         status::describe();
         let watches = Arc::new(Watches::new(options.most_directories)?);
         let settling = Settling {
@@ -142,17 +148,19 @@ impl Watch {
             growing: options.settle.saturating_mul(20),
         };
         let shared = Arc::new(Shared {
-            cancel: filestore.closing.child_token(),
+            cancel: closing.child_token(),
             watches: Arc::clone(&watches),
             pending: Mutex::new(Pending::new(settling)),
             changed: Condvar::new(),
             over: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             on_read: options.on_read,
-            filestore: Arc::clone(&filestore),
+            catalogue: Arc::clone(&catalogue),
+            scanner,
+            watching: Arc::clone(&watching),
         });
-        *filestore.watches.lock() = Some(watches);
+        watching.begin(watches);
         if options.scans_first {
-            let mounts = filestore.store.read(mount::all).map_err(io::Error::other)?;
+            let mounts = catalogue.read(mounts::all).map_err(io::Error::other)?;
             let mounts = mounts.iter().map(|mount| mount.id);
             shared.pending.lock().all(mounts, Instant::now());
         }
@@ -184,7 +192,7 @@ impl Watch {
 
     fn end(&mut self) {
         let shared = &self.shared;
-        shared.filestore.watches.lock().take();
+        shared.watching.end();
         shared.cancel.cancel();
         // It cannot fail: the counter is far from full.
         let _ = rustix::io::write(&shared.over, &1_u64.to_ne_bytes());
@@ -243,7 +251,7 @@ impl Shared {
             error,
             "watching has stopped, mounts are rescanned by period"
         );
-        self.filestore.watches.lock().take();
+        self.watching.end();
     }
 
     fn take(&self, event: &Event<'_>) {
@@ -326,7 +334,7 @@ impl Worker {
     }
 
     fn look(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let mounts = self.shared.filestore.store.read(mount::all)?;
+        let mounts = self.shared.catalogue.read(mounts::all)?;
         let mounts = mounts
             .iter()
             .filter(|mount| crate::scan::is_watchable(mount));
@@ -359,7 +367,7 @@ impl Worker {
         touched: HashMap<Directory, Touched>,
     ) -> Result<(), StoreError> {
         let part = |((_, identity), touched): (&Directory, &Touched)| Part {
-            directory: At::Identity(*identity),
+            directory: DirectoryRef::Identity(*identity),
             names: match touched {
                 Touched::Names(names) => Some(names.iter().cloned().collect()),
                 Touched::Listing => None,
@@ -369,13 +377,14 @@ impl Worker {
             scope: Scope::Parts(touched.iter().map(part).collect()),
             command: COMMAND,
             reason: ReconcileReason::Drift,
+            tells_reconciled: false,
             is_deep: false,
         };
-        let Some(aside) = self.scan(mount_id, &task) else {
+        let Some(leftover) = self.scan(mount_id, &task) else {
             return Ok(());
         };
         let mut again = HashMap::new();
-        for identity in &aside.unknown {
+        for identity in &leftover.unknown {
             let directory = (mount_id, *identity);
             // The scan itself may have found it, and then it is watched.
             if self.is_known(directory)? {
@@ -394,7 +403,7 @@ impl Worker {
                 self.shared.watches.blind(&[mount_id]);
             }
         }
-        if aside.is_postponed {
+        if leftover.is_postponed {
             again = touched;
         }
         if !again.is_empty() {
@@ -405,22 +414,22 @@ impl Worker {
 
     /// Whether a node is this directory now.
     fn is_known(&self, (mount_id, identity): Directory) -> Result<bool, StoreError> {
-        self.shared.filestore.store.read(|connection| {
-            let nodes = node::directories_of(connection, mount_id, identity)?;
+        self.shared.catalogue.read(|connection| {
+            let nodes = nodes::directories_of(connection, mount_id, identity)?;
             Ok(!nodes.is_empty())
         })
     }
 
     /// Scans; a failure is told once, and left to the periodic rescan.
-    fn scan(&mut self, mount_id: i64, task: &Task) -> Option<crate::scan::Aside> {
+    fn scan(&mut self, mount_id: i64, task: &Task) -> Option<crate::scan::Leftover> {
         let options = ScanOptions {
             cancel: self.shared.cancel.clone(),
             ..ScanOptions::default()
         };
-        match self.shared.filestore.scan_task(mount_id, task, &options) {
-            Ok((_, aside)) => {
+        match self.shared.scanner.scan_task(mount_id, task, &options) {
+            Ok((_, leftover)) => {
                 self.failing.remove(&mount_id);
-                Some(aside)
+                Some(leftover)
             }
             Err(ScanError::Cancelled) => None,
             Err(error) => {

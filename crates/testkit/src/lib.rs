@@ -14,6 +14,7 @@
     reason = "a test that cannot be set up must fail where it stands"
 )]
 
+mod deep;
 pub mod file_fault;
 mod port;
 mod process;
@@ -24,6 +25,7 @@ mod small_disk;
 mod tree;
 mod wait;
 
+pub use deep::Deep;
 pub use port::free_port;
 pub use process::Process;
 pub use proxy::TcpProxy;

@@ -6,7 +6,7 @@
 
 use crate::client::{Error, Service, Services};
 use anyhow::{Context as _, bail};
-use filestore::name;
+use node::name::spelled;
 use serde::Deserialize;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -123,16 +123,6 @@ fn lexical(path: &Path) -> PathBuf {
         }
     }
     plain
-}
-
-/// A relative path of this machine as the books spell it.
-pub(crate) fn spelled(path: &OsStr) -> String {
-    name::from_bytes(path.as_bytes())
-}
-
-/// The relative path of this machine that the books spell like this.
-pub(crate) fn os_path(spelling: &str) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(&name::to_bytes(spelling)))
 }
 
 /// The mounts of filestore.

@@ -3,11 +3,12 @@
 //! It looks at the rows as they are in the transaction. What a scan has done in between is taken
 //! as it is: a node that the scan made of the same file is that file's node.
 
-use super::{Action, Answer, CommandError, Intent, Lineage, Put};
-use crate::path::NodePath;
-use crate::store::idempotency::{self, Kept};
-use crate::store::{Cause, Metadata, Node, StoreError, Verb, WriteTx, intent, node};
+use super::{Action, Answer, CommandError, Intent, Put};
 use crate::view::NodeView;
+use ::node::NodePath;
+use backend::PathFacts;
+use catalogue::idempotency::{self, Kept};
+use catalogue::{Cause, Metadata, Node, StoreError, Verb, WriteTx, intents, nodes};
 use journal::{CommandCompleted, ConsistencyState, NodeKind, NodeState, ReconcileReason, Text};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -24,7 +25,7 @@ pub(super) fn finish(
     tx: &mut WriteTx<'_>,
     intent_id: Option<i64>,
     intent: &Intent,
-    lineage: &Lineage,
+    lineage: &PathFacts,
 ) -> Result<Answer, CommandError> {
     let cause = cause_of(intent);
     let applied = apply(tx, &cause, &intent.action, lineage)?;
@@ -62,9 +63,10 @@ pub(super) fn finish(
     }
     match (intent_id, intent.aftermath()) {
         (Some(id), Some(aftermath)) => {
-            intent::replace(tx, id, &serde_json::to_string(&aftermath)?)?;
+            let text = serde_json::to_string(&aftermath)?;
+            intents::replace(tx, id, &text, &aftermath.action.places())?;
         }
-        (Some(id), None) => intent::remove(tx, id)?,
+        (Some(id), None) => intents::remove(tx, id)?,
         (None, _) => {}
     }
     Ok(answer)
@@ -74,7 +76,7 @@ pub(super) fn finish(
 pub(super) fn adopt(
     tx: &mut WriteTx<'_>,
     intent: &Intent,
-    made: Option<&(i64, Lineage)>,
+    made: Option<&(i64, PathFacts)>,
 ) -> Result<(), CommandError> {
     if let Some((mount_id, lineage)) = made {
         ensure_directories(tx, &cause_of(intent), *mount_id, lineage)?;
@@ -95,7 +97,7 @@ fn apply(
     tx: &mut WriteTx<'_>,
     cause: &Cause<'_>,
     action: &Action,
-    lineage: &Lineage,
+    lineage: &PathFacts,
 ) -> Result<Applied, CommandError> {
     match action {
         Action::CreateDirectory {
@@ -154,7 +156,7 @@ fn upload(
     tx: &mut WriteTx<'_>,
     cause: &Cause<'_>,
     put: &Put,
-    lineage: &Lineage,
+    lineage: &PathFacts,
 ) -> Result<Applied, CommandError> {
     let (above, facts) = match (put.facts, lineage.split_last()) {
         (Some(facts), _) => (&lineage[..], facts),
@@ -192,7 +194,7 @@ fn create_directory(
     cause: &Cause<'_>,
     (mount_id, path): (i64, &NodePath),
     metadata: Option<&Map<String, Value>>,
-    lineage: &Lineage,
+    lineage: &PathFacts,
 ) -> Result<Applied, CommandError> {
     let Some(((last, facts), above)) = lineage.split_last() else {
         return Err(StoreError::Damaged("a created directory has no path".to_owned()).into());
@@ -221,7 +223,7 @@ fn move_node(
     cause: &Cause<'_>,
     node_id: i64,
     (mount_id, path): (i64, &NodePath),
-    lineage: &Lineage,
+    lineage: &PathFacts,
 ) -> Result<Applied, CommandError> {
     // What follows those above the target, if it was copied there, is what it is there.
     let above = path.lineage().count().saturating_sub(1);
@@ -231,7 +233,7 @@ fn move_node(
     let before = by_id(tx, node_id)?;
     let mut changed = created;
     let is_there = before.mount_id == mount_id && before.path == path.as_str();
-    if !is_there && let Some(displaced) = node::at(tx.connection(), mount_id, path.as_str())? {
+    if !is_there && let Some(displaced) = nodes::at(tx, mount_id, path.as_str())? {
         changed += tx.remove_tree(cause, Verb::Deleted, &displaced)?.1;
     }
     let previous_path = before.path.clone();
@@ -259,7 +261,7 @@ fn copy_node(
     (source_mount_id, source_path): (i64, &NodePath),
     (mount_id, path): (i64, &NodePath),
     is_compared: bool,
-    lineage: &Lineage,
+    lineage: &PathFacts,
 ) -> Result<Applied, CommandError> {
     let above = path.lineage().count().saturating_sub(1);
     let (above, copied) = lineage.split_at_checked(above).unwrap_or((lineage, &[]));
@@ -269,7 +271,7 @@ fn copy_node(
     for (at, facts) in copied {
         let below = at.strip_prefix(path.as_str()).unwrap_or_default();
         let source = format!("{source_path}{below}");
-        let source = node::at(tx.connection(), source_mount_id, &source)?
+        let source = nodes::at(tx, source_mount_id, &source)?
             .filter(|source| source.facts.kind == facts.kind);
         let parent = at.rsplit_once('/').map_or("", |(parent, _)| parent);
         let parent_id = parents.get(parent).copied();
@@ -337,12 +339,12 @@ fn ensure_directories(
     tx: &mut WriteTx<'_>,
     cause: &Cause<'_>,
     mount_id: i64,
-    lineage: &[(String, crate::walk::Facts)],
+    lineage: &[(String, ::node::Facts)],
 ) -> Result<(Node, i64), CommandError> {
-    let mut parent = node::root(tx.connection(), mount_id)?;
+    let mut parent = nodes::root(tx, mount_id)?;
     let mut created = 0;
     for (path, facts) in lineage {
-        if let Some(node) = node::at(tx.connection(), mount_id, path)?
+        if let Some(node) = nodes::at(tx, mount_id, path)?
             && node.is_directory()
         {
             parent = node;
@@ -371,13 +373,13 @@ fn claim(
     path: &str,
     kind: NodeKind,
 ) -> Result<Option<Node>, CommandError> {
-    if let Some(node) = node::at(tx.connection(), mount_id, path)? {
+    if let Some(node) = nodes::at(tx, mount_id, path)? {
         if node.facts.kind == kind {
             return Ok(Some(node));
         }
         tx.remove_tree(cause, Verb::Missing(ReconcileReason::Drift), &node)?;
     }
-    Ok(node::missing_at(tx.connection(), mount_id, path, kind)?)
+    Ok(nodes::missing_at(tx, mount_id, path, kind)?)
 }
 
 /// It is on disk, as the facts say.
@@ -389,7 +391,7 @@ fn seen(node: &mut Node, tx: &WriteTx<'_>) {
 }
 
 fn by_id(tx: &WriteTx<'_>, id: i64) -> Result<Node, CommandError> {
-    node::by_id(tx.connection(), id)?.ok_or(CommandError::NoNode(id))
+    nodes::by_id(tx, id)?.ok_or(CommandError::NoNode(id))
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -1,10 +1,10 @@
 //! Why a command was refused, by what the caller can do about it.
 
-use crate::disk::DiskError;
-use crate::hash::HashError;
-use crate::path::PathError;
-use crate::s3::S3Error;
-use crate::store::StoreError;
+use crate::open_mount::OpenError;
+use ::node::{NodePath, PathError};
+use backend::hash::HashError;
+use backend::{Operation, Reason};
+use catalogue::StoreError;
 use journal::NodeKind;
 
 /// Why a command was refused, or failed. Unless it says otherwise, nothing has changed.
@@ -58,16 +58,19 @@ pub(crate) enum CommandError {
         expected: i64,
         found: i64,
     },
-    #[error("{0} reconciliation jobs wait already")]
-    TooManyJobs(i64),
     #[error("idempotency key {0:?} was used for another request")]
     KeyReused(String),
     #[error("the command of idempotency key {0:?} still runs: ask again with the same key")]
     StillRuns(String),
     #[error("{0}")]
     Hash(#[from] HashError),
+    #[error(
+        "the disk does not have {path:?} as the catalogue says: scan the mount, then try again"
+    )]
+    Drift { mount_id: i64, path: String },
+    /// A backend has no such file. It is a drift if the command works on it.
     #[error("the disk does not have {0:?} as the catalogue says: scan the mount, then try again")]
-    Drift(String),
+    Gone(String),
     #[error("{0:?} changed while the command was prepared: try again")]
     Busy(String),
     #[error("{path:?} cannot be stored in this mount: {reason}")]
@@ -75,15 +78,70 @@ pub(crate) enum CommandError {
     #[error("the copy of {0:?} is not what its source is: nothing was moved or replaced")]
     Corrupt(String),
     #[error(transparent)]
-    Disk(#[from] DiskError),
+    Backend(backend::Error),
     #[error(transparent)]
-    Bucket(#[from] S3Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Catalogue(#[from] StoreError),
+}
+
+impl CommandError {
+    /// What it means for a command that works on this file: that a part of it is gone is a drift
+    /// there.
+    pub(super) fn about(self, about: Option<(i64, &NodePath)>) -> Self {
+        match (self, about) {
+            (Self::Gone(path), Some((mount_id, about))) => {
+                let is_within = NodePath::parse(&path).is_ok_and(|path| path.is_within(about));
+                let path = if is_within { path } else { about.to_string() };
+                Self::Drift { mount_id, path }
+            }
+            (error, _) => error,
+        }
+    }
+}
+
+/// What the backend's refusal means for a command.
+impl From<backend::Error> for CommandError {
+    fn from(error: backend::Error) -> Self {
+        let wrong_kind = |path, found, needed| Self::WrongKind {
+            path,
+            found,
+            needed,
+        };
+        let (file, directory) = (NodeKind::File, NodeKind::Directory);
+        match (error.reason, error.operation) {
+            (Reason::Exists, _) => Self::ExistsOnDisk(error.path),
+            (Reason::Changed, _) => Self::Busy(error.path),
+            (Reason::OddKey(reason), _) => Self::Unstorable {
+                path: error.path,
+                reason: reason.to_string(),
+            },
+            (Reason::IsADirectory, Operation::Rename) => wrong_kind(error.path, directory, file),
+            (Reason::NotADirectory, Operation::Enter | Operation::Create) => {
+                wrong_kind(error.path, file, directory)
+            }
+            (Reason::NotEmpty, Operation::Delete) => Self::NotEmpty(error.path),
+            (Reason::NotFound, Operation::OpenRoot) => Self::Backend(error),
+            (Reason::NotFound | Reason::NotADirectory | Reason::IsADirectory, _) => {
+                Self::Gone(error.path)
+            }
+            _ => Self::Backend(error),
+        }
+    }
+}
+
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NoMount(mount) => Self::NoMount(mount),
+            OpenError::Inactive(mount) => Self::InactiveMount(mount),
+            OpenError::OtherRoot(root) => Self::OtherRoot(root),
+            OpenError::Backend(error) => Self::Backend(error),
+            OpenError::Catalogue(error) => error.into(),
+        }
+    }
 }
 
 impl From<serde_json::Error> for CommandError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Store(StoreError::Json(error))
+        Self::Catalogue(StoreError::Json(error))
     }
 }

@@ -8,7 +8,7 @@
 //! A key is held as itself, since a copy may hold one for hours; and whoever asks again under a key
 //! waits a while only, so that those who ask do not use up the threads.
 
-use crate::path::NodePath;
+use ::node::NodePath;
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};

@@ -1,13 +1,12 @@
 //! What an earlier run left half done.
 
-use super::run::of_backend;
-use super::{Action, CommandError, Commands, Intent, Lineage, Put, Transfer, apply};
-use crate::backend::{Backend, Place};
-use crate::path::NodePath;
-use crate::store::mount::{self, AccessMode, BackendKind, MountState};
-use crate::store::{StoreError, intent};
-use crate::walk::Identity;
-use rusqlite::Connection;
+use super::{Action, CommandError, Commands, Intent, Put, Transfer, apply};
+use crate::open_mount::OpenMount;
+use ::node::Identity;
+use ::node::NodePath;
+use backend::{Kind, PathFacts};
+use catalogue::mounts::{self, AccessMode, BackendKind, MountState};
+use catalogue::{StoreError, intents};
 
 impl Commands {
     /// Finishes or drops every command that was cut off between its intent and its commit, and
@@ -19,7 +18,7 @@ impl Commands {
     /// The store cannot be read or written.
     pub(crate) fn recover(&self) -> Result<(), StoreError> {
         let mut kept = Vec::new();
-        for (id, text) in self.store.read(intent::all)? {
+        for (id, text) in self.catalogue.read(intents::all)? {
             let intent: Intent = match serde_json::from_str(&text) {
                 Ok(intent) => intent,
                 Err(error) => {
@@ -38,6 +37,10 @@ impl Commands {
                     "half-done command kept for the next start"
                 );
                 kept.extend(intent.action.own_name().map(str::to_owned));
+                self.catalogue.write(move |tx| {
+                    // One that an earlier version wrote has told no paths yet.
+                    intents::replace(tx, id, &text, &intent.action.places())
+                })?;
             }
         }
         self.sweep(&kept)
@@ -53,9 +56,8 @@ impl Commands {
             Some(lineage) => {
                 tracing::info!(command, command_id, "half-done command finished");
                 let (intent, aftermath) = (intent.clone(), intent.aftermath());
-                self.store.write_blocking(move |tx| {
-                    apply::finish(tx, Some(id), &intent, &lineage).map(|_| ())
-                })?;
+                self.catalogue
+                    .write(move |tx| apply::finish(tx, Some(id), &intent, &lineage).map(|_| ()))?;
                 match aftermath {
                     Some(aftermath) => self.discard(id, &aftermath),
                     None => Ok(()),
@@ -65,9 +67,9 @@ impl Commands {
                 tracing::info!(command, command_id, "half-done command dropped");
                 let made = self.on_the_way(&intent.action)?;
                 let intent = intent.clone();
-                self.store.write_blocking(move |tx| {
+                self.catalogue.write(move |tx| {
                     apply::adopt(tx, &intent, made.as_ref())?;
-                    Ok(intent::remove(tx, id)?)
+                    Ok(intents::remove(tx, id)?)
                 })
             }
         }
@@ -75,7 +77,7 @@ impl Commands {
 
     /// What stands on the way to the target of a command that did not take place: it may have made
     /// some of that.
-    fn on_the_way(&self, action: &Action) -> Result<Option<(i64, Lineage)>, CommandError> {
+    fn on_the_way(&self, action: &Action) -> Result<Option<(i64, PathFacts)>, CommandError> {
         let (mount_id, target) = match action {
             Action::Upload(Put { mount_id, path, .. }) => (*mount_id, path),
             Action::Move {
@@ -95,7 +97,11 @@ impl Commands {
                 return Ok(None);
             }
         };
-        let lineage = self.place(mount_id)?.backend.lineage(&target.parent())?;
+        let lineage = self
+            .opener
+            .by_id(mount_id)?
+            .backend
+            .lineage(&target.parent())?;
         let directories = lineage
             .into_iter()
             .take_while(|(_, facts)| facts.is_directory());
@@ -103,15 +109,15 @@ impl Commands {
     }
 
     pub(super) fn drop_intent(&self, id: i64) -> Result<(), StoreError> {
-        self.store.write_blocking(move |tx| intent::remove(tx, id))
+        self.catalogue.write(move |tx| intents::remove(tx, id))
     }
 
     /// Whether the file operation took place; if so, with what stands on the way to its target.
-    fn happened(&self, action: &Action) -> Result<Option<Lineage>, CommandError> {
+    fn happened(&self, action: &Action) -> Result<Option<PathFacts>, CommandError> {
         match action {
             // Doing it again does no harm.
             Action::CreateDirectory { mount_id, path, .. } => {
-                let place = self.place(*mount_id)?;
+                let place = self.opener.by_id(*mount_id)?;
                 Ok(place.backend.make_directory(path).ok())
             }
             Action::Upload(put) => self.happened_upload(put),
@@ -122,9 +128,9 @@ impl Commands {
                 is_tree,
                 ..
             } => {
-                let place = self.place(*mount_id)?;
-                let at = |path: &str| place.backend.facts(path).map_err(of_backend);
-                if let Backend::Bucket(bucket) = &place.backend
+                let place = self.opener.by_id(*mount_id)?;
+                let at = |path: &str| place.backend.facts(path);
+                if let Kind::Bucket(bucket) = place.backend.kind()
                     && *is_tree
                 {
                     // It may have begun, and there is no way back.
@@ -135,7 +141,7 @@ impl Commands {
                     None => false,
                 };
                 let is_gone = is_trashed || at(path.as_str())?.is_none();
-                Ok(is_gone.then(Lineage::new))
+                Ok(is_gone.then(PathFacts::new))
             }
             Action::Move {
                 target_mount_id,
@@ -144,7 +150,7 @@ impl Commands {
                 transfer,
                 ..
             } => {
-                let place = self.place(*target_mount_id)?;
+                let place = self.opener.by_id(*target_mount_id)?;
                 match transfer {
                     None => self.stands_at(&place, target_path, *identity),
                     Some(transfer) => self.happened_transfer(action, transfer),
@@ -160,7 +166,7 @@ impl Commands {
                 if let Some(transfer) = transfer {
                     return self.happened_transfer(action, transfer);
                 }
-                let place = self.place(*target_mount_id)?;
+                let place = self.opener.by_id(*target_mount_id)?;
                 self.tree_stands_at(&place, target_path, *identity)
             }
             // Touches no file, so it is never half done.
@@ -168,54 +174,54 @@ impl Commands {
         }
     }
 
-    fn happened_upload(&self, put: &Put) -> Result<Option<Lineage>, CommandError> {
-        let place = self.place(put.mount_id)?;
-        let bucket = match (&place.backend, put.facts) {
-            (Backend::Bucket(bucket), _) => bucket,
-            (Backend::Disk(_), Some(facts)) => {
+    fn happened_upload(&self, put: &Put) -> Result<Option<PathFacts>, CommandError> {
+        let place = self.opener.by_id(put.mount_id)?;
+        let bucket = match (place.backend.kind(), put.facts) {
+            (Kind::Bucket(bucket), _) => bucket,
+            (Kind::Disk(_), Some(facts)) => {
                 return self.stands_at(&place, &put.path, facts.identity);
             }
-            (Backend::Disk(_), None) => return Ok(None),
+            (Kind::Disk(_), None) => return Ok(None),
         };
         let found = bucket.head(put.path.as_str())?;
         let Some(found) = found.filter(|found| found.is_put_by(&put.staged)) else {
             return Ok(None);
         };
-        let mut lineage = bucket.lineage(&put.path.parent())?;
+        let mut lineage = place.backend.lineage(&put.path.parent())?;
         lineage.push((put.path.to_string(), found.object.facts()));
         Ok(Some(lineage))
     }
 
     fn stands_at(
         &self,
-        place: &Place,
+        place: &OpenMount,
         path: &NodePath,
         identity: Identity,
-    ) -> Result<Option<Lineage>, CommandError> {
-        let facts = place.backend.facts(path.as_str()).map_err(of_backend)?;
+    ) -> Result<Option<PathFacts>, CommandError> {
+        let facts = place.backend.facts(path.as_str())?;
         if facts.is_none_or(|facts| facts.identity != identity) {
             return Ok(None);
         }
-        let lineage = place.backend.lineage(&path.parent()).map_err(of_backend)?;
+        let lineage = place.backend.lineage(&path.parent())?;
         Ok(Some(lineage))
     }
 
     pub(super) fn tree_stands_at(
         &self,
-        place: &Place,
+        place: &OpenMount,
         path: &NodePath,
         identity: Identity,
-    ) -> Result<Option<Lineage>, CommandError> {
+    ) -> Result<Option<PathFacts>, CommandError> {
         let Some(mut lineage) = self.stands_at(place, path, identity)? else {
             return Ok(None);
         };
         let tree = place.backend.tree_facts(path.as_str());
-        lineage.extend(tree.map_err(of_backend)?);
+        lineage.extend(tree?);
         Ok(Some(lineage))
     }
 
     fn sweep(&self, kept: &[String]) -> Result<(), StoreError> {
-        for mount in self.store.read(mount::all)? {
+        for mount in self.catalogue.read(mounts::all)? {
             let is_ours = mount.backend_kind == BackendKind::Local
                 && mount.state == MountState::Active
                 && mount.access_mode == AccessMode::ReadWrite;
@@ -223,10 +229,13 @@ impl Commands {
                 continue;
             }
             let mount_key = mount.mount_key.clone();
-            let swept = self.open(mount).and_then(|place| match place.backend {
-                Backend::Disk(disk) => Ok(disk.sweep(kept)?),
-                Backend::Bucket(_) => Ok(()),
-            });
+            let swept = self
+                .opener
+                .open(mount)
+                .and_then(|place| match place.backend.kind() {
+                    Kind::Disk(disk) => Ok(disk.sweep(kept)?),
+                    Kind::Bucket(_) => Ok(()),
+                });
             if let Err(error) = swept {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(
@@ -240,42 +249,29 @@ impl Commands {
     }
 }
 
-/// The paths in a mount that commands have begun to change and not committed yet. Whoever finds a
-/// difference there knows who is about to explain it.
-pub(crate) fn in_flight(connection: &Connection, mount_id: i64) -> Result<Vec<String>, StoreError> {
-    let mut paths = Vec::new();
-    for (_, text) in intent::all(connection)? {
-        // One that cannot be read is told of, and dropped, at the next start.
-        let Ok(intent) = serde_json::from_str::<Intent>(&text) else {
-            continue;
-        };
-        let places = intent.action.places();
-        let here = places.into_iter().filter(|(mount, _)| *mount == mount_id);
-        paths.extend(here.map(|(_, path)| path.to_string()));
-    }
-    Ok(paths)
-}
-
 impl Action {
     /// What it changes, with all below.
-    fn places(&self) -> Vec<(i64, &NodePath)> {
+    pub(super) fn places(&self) -> Vec<intents::Place<'_>> {
         match self {
             Self::CreateDirectory { mount_id, path, .. }
             | Self::Delete { mount_id, path, .. }
-            | Self::Discard { mount_id, path, .. } => vec![(*mount_id, path)],
-            Self::Upload(put) => vec![(put.mount_id, &put.path)],
+            | Self::Discard { mount_id, path, .. } => vec![(*mount_id, path.as_str())],
+            Self::Upload(put) => vec![(put.mount_id, put.path.as_str())],
             Self::Move {
                 mount_id,
                 path,
                 target_mount_id,
                 target_path,
                 ..
-            } => vec![(*mount_id, path), (*target_mount_id, target_path)],
+            } => vec![
+                (*mount_id, path.as_str()),
+                (*target_mount_id, target_path.as_str()),
+            ],
             Self::Copy {
                 target_mount_id,
                 target_path,
                 ..
-            } => vec![(*target_mount_id, target_path)],
+            } => vec![(*target_mount_id, target_path.as_str())],
             Self::PatchMetadata { .. } => Vec::new(),
         }
     }

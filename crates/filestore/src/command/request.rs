@@ -1,8 +1,8 @@
 //! What is asked for. The fields are what the fingerprint of a command covers: the same
 //! idempotency key with other fields is refused.
 
-use crate::disk::Staged;
-use crate::path::NodePath;
+use ::node::NodePath;
+use backend::disk::Staged;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

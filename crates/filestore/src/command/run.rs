@@ -2,18 +2,16 @@
 
 use super::request::{Actor, CreateDirectory, PatchMetadata, Upload, UploadedContent};
 use super::{
-    Action, Answer, CommandError, Commands, Intent, Lineage, Put, Step, Transfer, apply, refuse_own,
+    Action, Answer, CommandError, Commands, Intent, Put, Step, Transfer, apply, refuse_own,
 };
-use crate::backend::{Backend, BackendError};
-use crate::disk::{Disk, DiskError, Staged};
 use crate::metric;
-use crate::path::NodePath;
-use crate::s3::{Bucket, Refusal, S3Error};
-use crate::store::idempotency::{self, Fingerprint};
-use crate::store::{Node, intent, node};
-use crate::walk::Facts;
+use ::node::Facts;
+use ::node::NodePath;
+use backend::disk::Staged;
+use backend::{Backend as _, Bucket, Disk, Kind, Operation, PathFacts};
+use catalogue::idempotency::{self, Fingerprint};
+use catalogue::{Node, intents, nodes};
 use journal::{NodeKind, NodeState};
-use rustix::io::Errno;
 use serde::Serialize;
 use std::io::Seek;
 use std::time::Instant;
@@ -42,7 +40,7 @@ impl Commands {
         actor: Actor,
         ask: &CreateDirectory,
     ) -> Result<Answer, CommandError> {
-        self.run("createDirectory", actor, ask, |run| {
+        self.run("createDirectory", actor, ask, None, |run| {
             let place = self.writable(ask.mount_id)?;
             refuse_own(&place, &ask.path)?;
             self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
@@ -68,35 +66,43 @@ impl Commands {
         content: UploadedContent,
     ) -> Result<Answer, CommandError> {
         let asked = (ask, content.content_hash.clone());
-        self.run("uploadFile", actor, &asked, |run| {
-            let place = self.writable(ask.mount_id)?;
-            refuse_own(&place, &ask.path)?;
-            let disk = match &place.backend {
-                Backend::Disk(disk) => disk,
-                Backend::Bucket(bucket) => return self.upload_object(&run, bucket, ask, content),
-            };
-            let mut staged = if content.mount_id == Some(ask.mount_id) {
-                content.staged
-            } else {
-                restage(disk, content.staged)?
-            };
-            self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
-                self.check_upload(ask)?;
-                let (name, facts) = disk.name_staged(&mut staged)?;
-                let put = self.put(
-                    &run,
-                    disk,
-                    ask,
-                    (&name, &staged, facts),
-                    content.content_hash,
-                );
-                if put.is_err() {
-                    // The error that stopped it is the one to tell; a sweep removes what remains.
-                    let _ = disk.remove(&name, false);
-                }
-                put
-            })
-        })
+        self.run(
+            "uploadFile",
+            actor,
+            &asked,
+            Some((ask.mount_id, &ask.path)),
+            |run| {
+                let place = self.writable(ask.mount_id)?;
+                refuse_own(&place, &ask.path)?;
+                let disk = match place.backend.kind() {
+                    Kind::Disk(disk) => disk,
+                    Kind::Bucket(bucket) => {
+                        return self.upload_object(&run, bucket, ask, content);
+                    }
+                };
+                let mut staged = if content.mount_id == Some(ask.mount_id) {
+                    content.staged
+                } else {
+                    restage(disk, content.staged)?
+                };
+                self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
+                    self.check_upload(ask)?;
+                    let (name, facts) = disk.name_staged(&mut staged)?;
+                    let put = self.put(
+                        &run,
+                        disk,
+                        ask,
+                        (&name, &staged, facts),
+                        content.content_hash,
+                    );
+                    if put.is_err() {
+                        // The error that stopped it is the one to tell; a sweep removes what remains.
+                        let _ = disk.remove(&name, false);
+                    }
+                    put
+                })
+            },
+        )
     }
 
     /// Sends the contents while nothing is locked, and makes an object of them.
@@ -116,9 +122,7 @@ impl Commands {
             .len();
         let path = ask.path.as_str();
         let token = Uuid::now_v7().simple().to_string();
-        let incoming = bucket
-            .send(path, &token, &mut file, size)
-            .map_err(of_bucket)?;
+        let incoming = bucket.send(path, &token, &mut file, size)?;
         let mut incoming = Some(incoming);
         let put = self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
             self.check_upload(ask)?;
@@ -137,7 +141,7 @@ impl Commands {
                     let object = bucket.settle(path, &token, incoming, ask.overwrite)?;
                     lineage.push((ask.path.to_string(), object.facts()));
                 }
-                Ok::<_, S3Error>(lineage)
+                Ok::<_, backend::Error>(lineage)
             })?;
             intended.commit(lineage)
         });
@@ -193,10 +197,10 @@ impl Commands {
         actor: Actor,
         ask: &PatchMetadata,
     ) -> Result<Answer, CommandError> {
-        self.run("updateNodeMetadata", actor, ask, |run| {
+        self.run("updateNodeMetadata", actor, ask, None, |run| {
             let node = self
-                .store
-                .read(|connection| node::by_id(connection, ask.node_id))?;
+                .catalogue
+                .read(|connection| nodes::by_id(connection, ask.node_id))?;
             let node = node
                 .filter(|node| node.state != NodeState::Deleted)
                 .ok_or(CommandError::NoNode(ask.node_id))?;
@@ -213,22 +217,24 @@ impl Commands {
             });
             let expected = ask.expected_version;
             let node_id = ask.node_id;
-            let answer = self.store.write_blocking(move |tx| {
-                let node = node::by_id(tx.connection(), node_id)?;
+            let answer = self.catalogue.write(move |tx| {
+                let node = nodes::by_id(tx, node_id)?;
                 check_version(node.as_ref(), expected)?;
-                apply::finish(tx, None, &intent, &Lineage::new())
+                apply::finish(tx, None, &intent, &PathFacts::new())
             });
             self.step(Step::Committed);
             answer
         })
     }
 
-    /// Runs a command, unless its key was answered before.
+    /// Runs a command, unless its key was answered before. `about` is the file that it works on: if
+    /// it turns out to be gone, that is a drift.
     pub(super) fn run(
         &self,
         command: &'static str,
         actor: Actor,
         asked: &impl Serialize,
+        about: Option<(i64, &NodePath)>,
         work: impl FnOnce(Run<'_>) -> Result<Answer, CommandError>,
     ) -> Result<Answer, CommandError> {
         let asked = serde_json::to_vec(&(command, asked))?;
@@ -238,7 +244,7 @@ impl Commands {
         let once = || {
             if let Some(key) = &key
                 && let Some(kept) = self
-                    .store
+                    .catalogue
                     .read(|connection| idempotency::find(connection, key))?
             {
                 if kept.fingerprint != fingerprint {
@@ -250,7 +256,7 @@ impl Commands {
                     ..answer
                 });
             }
-            let accepted_at_ms = self.store.clock().now().as_millis();
+            let accepted_at_ms = self.catalogue.clock().now().as_millis();
             work(Run {
                 commands: self,
                 command,
@@ -259,19 +265,20 @@ impl Commands {
                 accepted_at_ms,
             })
         };
-        let ended = match &key {
-            None => once(),
-            Some(key) => self
-                .locks
-                .with_key(key, once)
-                .unwrap_or_else(|| Err(CommandError::StillRuns(key.clone()))),
-        };
+        let once = || once().map_err(|error| error.about(about));
+        let ended = self.running.count(|| {
+            self.telling(command, || match &key {
+                None => once(),
+                Some(key) => self
+                    .locks
+                    .with_key(key, once)
+                    .unwrap_or_else(|| Err(CommandError::StillRuns(key.clone()))),
+            })
+        });
         let outcome = match &ended {
             Ok(answer) if answer.idempotent => "repeated",
             Ok(_) => "done",
-            Err(CommandError::Disk(_) | CommandError::Bucket(_) | CommandError::Store(_)) => {
-                "failed"
-            }
+            Err(CommandError::Backend(_) | CommandError::Catalogue(_)) => "failed",
             Err(_) => "refused",
         };
         metrics::counter!(metric::COMMANDS_TOTAL, "command" => command, "outcome" => outcome)
@@ -303,19 +310,20 @@ impl<'c> Run<'c> {
     fn intend_while(
         &self,
         action: Action,
-        work: impl FnOnce() -> Result<(), DiskError>,
+        work: impl FnOnce() -> Result<(), backend::Error>,
     ) -> Result<Intended<'c>, CommandError> {
         let intent = self.intent(action);
         let text = serde_json::to_string(&intent)?;
-        let store = &self.commands.store;
-        let writing = store.submit_blocking(move |tx| intent::insert(tx, &text))?;
+        let catalogue = &self.commands.catalogue;
+        let action = intent.action.clone();
+        let writing = catalogue.submit(move |tx| intents::insert(tx, &text, &action.places()))?;
         let worked = work();
         let id = writing.wait()?;
         if let Err(error) = worked {
             self.commands
-                .store
-                .write_blocking(move |tx| intent::remove(tx, id))?;
-            return Err(of_disk(error));
+                .catalogue
+                .write(move |tx| intents::remove(tx, id))?;
+            return Err(error.into());
         }
         self.commands.step(Step::Intended);
         Ok(Intended {
@@ -328,12 +336,11 @@ impl<'c> Run<'c> {
 
 impl Intended<'_> {
     /// Does the file operation; takes the intent back if it fails.
-    pub(super) fn attempt<T, E: Into<BackendError>>(
+    pub(super) fn attempt<T>(
         &self,
-        work: impl FnOnce() -> Result<T, E>,
+        work: impl FnOnce() -> Result<T, backend::Error>,
     ) -> Result<T, CommandError> {
-        let done = work().map_err(|error| of_backend(error.into()));
-        self.attempted(done)
+        self.attempted(work().map_err(CommandError::from))
     }
 
     pub(super) fn attempted<T>(&self, done: Result<T, CommandError>) -> Result<T, CommandError> {
@@ -345,8 +352,8 @@ impl Intended<'_> {
             Err(error) => {
                 let id = self.id;
                 self.commands
-                    .store
-                    .write_blocking(move |tx| intent::remove(tx, id))?;
+                    .catalogue
+                    .write(move |tx| intents::remove(tx, id))?;
                 Err(error)
             }
         }
@@ -361,14 +368,15 @@ impl Intended<'_> {
             _ => {}
         }
         let (id, text) = (self.id, serde_json::to_string(&self.intent)?);
+        let action = self.intent.action.clone();
         self.commands
-            .store
-            .write_blocking(move |tx| intent::replace(tx, id, &text))?;
+            .catalogue
+            .write(move |tx| intents::replace(tx, id, &text, &action.places()))?;
         Ok(())
     }
 
     /// Commits; what a transfer leaves to be done has the intent's id.
-    pub(super) fn commit(self, lineage: Lineage) -> Result<Answer, CommandError> {
+    pub(super) fn commit(self, lineage: PathFacts) -> Result<Answer, CommandError> {
         let Self {
             commands,
             id,
@@ -376,8 +384,8 @@ impl Intended<'_> {
         } = self;
         let aftermath = intent.aftermath();
         let answer = commands
-            .store
-            .write_blocking(move |tx| apply::finish(tx, Some(id), &intent, &lineage))?;
+            .catalogue
+            .write(move |tx| apply::finish(tx, Some(id), &intent, &lineage))?;
         commands.step(Step::Committed);
         if let Some(aftermath) = aftermath {
             commands.clear_up(id, &aftermath);
@@ -398,49 +406,7 @@ fn restage(disk: &Disk, mut elsewhere: Staged) -> Result<Staged, CommandError> {
 }
 
 fn of_staged(error: std::io::Error) -> CommandError {
-    CommandError::Disk(DiskError {
-        what: "stage a file in",
-        path: String::new(),
-        source: Errno::from_io_error(&error).unwrap_or(Errno::IO),
-    })
-}
-
-/// What the backend's refusal means for the command.
-pub(super) fn of_backend(error: BackendError) -> CommandError {
-    match error {
-        BackendError::Disk(error) => of_disk(error),
-        BackendError::S3(error) => of_bucket(error),
-    }
-}
-
-pub(super) fn of_disk(error: DiskError) -> CommandError {
-    match (error.source, error.what) {
-        (Errno::EXIST, _) => CommandError::ExistsOnDisk(error.path),
-        (Errno::ISDIR, "rename") => wrong_kind_at(error.path, NodeKind::Directory, NodeKind::File),
-        (Errno::NOTDIR | Errno::LOOP, "enter" | "create") => {
-            wrong_kind_at(error.path, NodeKind::File, NodeKind::Directory)
-        }
-        (Errno::NOTEMPTY, "delete") => CommandError::NotEmpty(error.path),
-        (Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP, _) => {
-            CommandError::Drift(error.path)
-        }
-        _ => CommandError::Disk(error),
-    }
-}
-
-pub(super) fn of_bucket(error: S3Error) -> CommandError {
-    match error.refusal {
-        Refusal::Key(reason) => CommandError::Unstorable {
-            path: error.path,
-            reason: reason.to_string(),
-        },
-        Refusal::Exists => CommandError::ExistsOnDisk(error.path),
-        Refusal::NotFound => CommandError::Drift(error.path),
-        Refusal::NotADirectory => wrong_kind_at(error.path, NodeKind::File, NodeKind::Directory),
-        Refusal::NotEmpty => CommandError::NotEmpty(error.path),
-        Refusal::Changed => CommandError::Busy(error.path),
-        _ => CommandError::Bucket(error),
-    }
+    backend::Error::of_disk(Operation::Stage, "")(error).into()
 }
 
 pub(super) fn exists(path: &NodePath, node: &Node) -> CommandError {
@@ -451,12 +417,8 @@ pub(super) fn exists(path: &NodePath, node: &Node) -> CommandError {
 }
 
 fn wrong_kind(path: &NodePath, found: NodeKind, needed: NodeKind) -> CommandError {
-    wrong_kind_at(path.to_string(), found, needed)
-}
-
-fn wrong_kind_at(path: String, found: NodeKind, needed: NodeKind) -> CommandError {
     CommandError::WrongKind {
-        path,
+        path: path.to_string(),
         found,
         needed,
     }

@@ -21,15 +21,13 @@ mod stage;
 pub(super) use discard::Copied;
 
 use super::request::{CopyNode, MoveNode};
-use super::run::{Run, of_backend, of_bucket};
-use super::tree::move_of;
-use super::{Action, Answer, CommandError, Commands, Lineage, Step, Transfer};
-use crate::backend::{Backend, BackendError, Place};
-use crate::disk::DiskError;
-use crate::path::NodePath;
-use crate::s3::Bucket;
-use crate::store::Node;
-use crate::walk::Identity;
+use super::run::Run;
+use super::{Action, Answer, CommandError, Commands, Step, Transfer};
+use crate::open_mount::OpenMount;
+use ::node::Identity;
+use ::node::NodePath;
+use backend::{Backend as _, Bucket, Kind, PathFacts};
+use catalogue::Node;
 use journal::NodeKind;
 use send::{Sending, is_server_copy, take_back};
 
@@ -44,15 +42,15 @@ impl Commands {
     pub(super) fn move_by_copy(
         &self,
         run: &Run<'_>,
-        (from, to): (&Place, &Place),
+        (from, to): (&OpenMount, &OpenMount),
         ask: &MoveNode,
         node: &Node,
     ) -> Result<Answer, CommandError> {
         let target = &ask.target_path;
-        let disk = match &to.backend {
-            Backend::Disk(disk) => disk,
-            Backend::Bucket(bucket) => {
-                let action = move_of(ask, node, NOBODY);
+        let disk = match to.backend.kind() {
+            Kind::Disk(disk) => disk,
+            Kind::Bucket(bucket) => {
+                let action = Action::move_of(ask, node, NOBODY);
                 let source = (ask.path.as_str(), node.facts.kind);
                 return self.send_tree(
                     run,
@@ -64,14 +62,14 @@ impl Commands {
             }
         };
         let path = ask.path.as_str();
-        let manifest = from.backend.tree_facts(path).map_err(of_backend)?;
+        let manifest = from.backend.tree_facts(path)?;
         let (name, facts) = self.stage_copy(from, path, disk)?;
-        let compared = match &from.backend {
-            Backend::Disk(source) => self.compare(from, source, path, (disk, &name)),
+        let compared = match from.backend.kind() {
+            Kind::Disk(source) => self.compare(from, source, path, (disk, &name)),
             // It was compared as it came.
-            Backend::Bucket(_) => Ok(()),
+            Kind::Bucket(_) => Ok(()),
         };
-        let is_same = || match from.backend.tree_facts(path).map_err(of_backend)? == manifest {
+        let is_same = || match from.backend.tree_facts(path)? == manifest {
             true => Ok(()),
             false => Err(CommandError::Busy(path.to_owned())),
         };
@@ -79,7 +77,7 @@ impl Commands {
             let _ = disk.remove_trash(&name);
             return Err(error);
         }
-        let mut action = move_of(ask, node, facts.identity);
+        let mut action = Action::move_of(ask, node, facts.identity);
         if let Action::Move {
             transfer, copied, ..
         } = &mut action
@@ -94,7 +92,7 @@ impl Commands {
                 disk.rename(&name, disk, target.as_str(), ask.overwrite)
             })?;
             lineage.extend(disk.tree_facts(target.as_str())?);
-            Ok::<_, DiskError>(lineage)
+            Ok::<_, backend::Error>(lineage)
         });
         if lineage.is_err() {
             // The error that stopped it is the one to tell; a sweep removes what remains.
@@ -107,12 +105,12 @@ impl Commands {
     pub(super) fn copy_to_bucket(
         &self,
         run: &Run<'_>,
-        (from, to): (&Place, &Place),
+        (from, to): (&OpenMount, &OpenMount),
         ask: &CopyNode,
         kind: NodeKind,
     ) -> Result<Answer, CommandError> {
         self.check_copy(ask, kind)?;
-        let Backend::Bucket(bucket) = &to.backend else {
+        let Kind::Bucket(bucket) = to.backend.kind() else {
             return Err(CommandError::Busy(ask.target_path.to_string()));
         };
         let action = Action::Copy {
@@ -138,15 +136,15 @@ impl Commands {
         &self,
         run: &Run<'_>,
         mut action: Action,
-        (from, (path, kind)): (&Place, (&str, NodeKind)),
+        (from, (path, kind)): (&OpenMount, (&str, NodeKind)),
         (bucket, target): (&Bucket, &NodePath),
         overwrite: bool,
     ) -> Result<Answer, CommandError> {
-        let manifest = from.backend.tree_facts(path).map_err(of_backend)?;
+        let manifest = from.backend.tree_facts(path)?;
         if manifest.first().is_none_or(|(_, facts)| facts.kind != kind) {
-            return Err(CommandError::Drift(path.to_owned()));
+            return Err(CommandError::Gone(path.to_owned()));
         }
-        let previous = bucket.facts(target.as_str()).map_err(of_bucket)?;
+        let previous = bucket.facts(target.as_str())?;
         let is_tree = kind == NodeKind::Directory;
         if let Some(previous) = previous
             && (is_tree || previous.is_directory() || !overwrite)
@@ -177,11 +175,11 @@ impl Commands {
         };
         let sent = bucket
             .make_parents(&target.parent())
-            .map_err(of_bucket)
+            .map_err(CommandError::from)
             .and_then(|above| {
                 let placed = sending.all(&manifest, path, target.as_str())?;
                 intended.advance(Transfer::Sent)?;
-                Ok(above.into_iter().chain(placed).collect::<Lineage>())
+                Ok(above.into_iter().chain(placed).collect::<PathFacts>())
             });
         if sent.is_err() && is_tree {
             take_back(bucket, target.as_str(), path, &manifest);
@@ -195,7 +193,7 @@ impl Commands {
         &self,
         action: &Action,
         transfer: &Transfer,
-    ) -> Result<Option<Lineage>, CommandError> {
+    ) -> Result<Option<PathFacts>, CommandError> {
         let (Action::Move {
             mount_id,
             path,
@@ -215,9 +213,9 @@ impl Commands {
         else {
             return Ok(None);
         };
-        let to = self.place(*target_mount_id)?;
+        let to = self.opener.by_id(*target_mount_id)?;
         let target = target_path.as_str();
-        match (transfer, &to.backend) {
+        match (transfer, to.backend.kind()) {
             (Transfer::Staged { .. }, _) => {
                 return self.tree_stands_at(&to, target_path, *identity);
             }
@@ -228,7 +226,7 @@ impl Commands {
                     token,
                     previous,
                 },
-                Backend::Bucket(bucket),
+                Kind::Bucket(bucket),
             ) => {
                 let there = bucket.head(target)?.filter(|there| match token {
                     Some(token) => there.is_put_by(token),
@@ -238,25 +236,16 @@ impl Commands {
                     return Ok(None);
                 }
             }
-            (Transfer::Sending { .. }, Backend::Bucket(bucket)) => {
-                let from = self.place(*mount_id)?;
-                let manifest = from.backend.tree_facts(path.as_str()).map_err(of_backend)?;
+            (Transfer::Sending { .. }, Kind::Bucket(bucket)) => {
+                let from = self.opener.by_id(*mount_id)?;
+                let manifest = from.backend.tree_facts(path.as_str())?;
                 take_back(bucket, target, path.as_str(), &manifest);
                 return Ok(None);
             }
-            (Transfer::Sending { .. }, Backend::Disk(_)) => return Ok(None),
+            (Transfer::Sending { .. }, Kind::Disk(_)) => return Ok(None),
         }
-        let mut lineage = to
-            .backend
-            .lineage(&target_path.parent())
-            .map_err(of_backend)?;
-        lineage.extend(to.backend.tree_facts(target).map_err(of_backend)?);
+        let mut lineage = to.backend.lineage(&target_path.parent())?;
+        lineage.extend(to.backend.tree_facts(target)?);
         Ok(Some(lineage))
-    }
-}
-
-impl From<BackendError> for CommandError {
-    fn from(error: BackendError) -> Self {
-        of_backend(error)
     }
 }

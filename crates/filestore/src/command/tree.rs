@@ -1,42 +1,47 @@
 //! Commands that may be about whole trees: delete and move.
 
 use super::request::{Actor, DeleteNode, MoveNode};
-use super::run::{Run, exists, expect_version, of_backend};
-use super::transfer::Copied;
-use super::{Action, Answer, CommandError, Commands, Lineage, Step, refuse_own};
-use crate::backend::{Backend, BackendError, Place};
-use crate::store::{Node, node};
-use crate::walk::{Facts, Identity};
+use super::run::{Run, exists, expect_version};
+use super::{Action, Answer, CommandError, Commands, Step, drift, refuse_own};
+use crate::open_mount::OpenMount;
+use ::node::Facts;
+use backend::{Kind, PathFacts, Reason};
+use catalogue::{Node, nodes};
 use journal::NodeKind;
-use rustix::io::Errno;
 
 impl Commands {
     /// Deletes a file, an empty directory, or a directory with all in it.
     pub(crate) fn delete(&self, actor: Actor, ask: &DeleteNode) -> Result<Answer, CommandError> {
-        self.run("deleteNode", actor, ask, |run| {
-            let place = self.writable(ask.mount_id)?;
-            refuse_own(&place, &ask.path)?;
-            let node = self.node_to_delete(ask)?;
-            if node.is_directory() {
-                self.locks
-                    .on_trees(&[ask.mount_id], || self.delete_locked(&run, &place, ask))
-            } else {
-                self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
-                    match self.node_to_delete(ask)?.is_directory() {
-                        true => Err(CommandError::Busy(ask.path.to_string())),
-                        false => self.delete_locked(&run, &place, ask),
-                    }
-                })
-            }
-        })
+        self.run(
+            "deleteNode",
+            actor,
+            ask,
+            Some((ask.mount_id, &ask.path)),
+            |run| {
+                let place = self.writable(ask.mount_id)?;
+                refuse_own(&place, &ask.path)?;
+                let node = self.node_to_delete(ask)?;
+                if node.is_directory() {
+                    self.locks
+                        .on_trees(&[ask.mount_id], || self.delete_locked(&run, &place, ask))
+                } else {
+                    self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
+                        match self.node_to_delete(ask)?.is_directory() {
+                            true => Err(CommandError::Busy(ask.path.to_string())),
+                            false => self.delete_locked(&run, &place, ask),
+                        }
+                    })
+                }
+            },
+        )
     }
 
     /// The node at the path, or one that is missing from there: its deletion ends its life.
     fn node_to_delete(&self, ask: &DeleteNode) -> Result<Node, CommandError> {
         let path = ask.path.as_str();
-        let node = self.store.read(|connection| {
-            let at = node::at(connection, ask.mount_id, path)?;
-            let missing = |kind| node::missing_at(connection, ask.mount_id, path, kind);
+        let node = self.catalogue.read(|connection| {
+            let at = nodes::at(connection, ask.mount_id, path)?;
+            let missing = |kind| nodes::missing_at(connection, ask.mount_id, path, kind);
             match at {
                 Some(node) => Ok(Some(node)),
                 None => Ok::<_, CommandError>(
@@ -50,23 +55,23 @@ impl Commands {
     fn delete_locked(
         &self,
         run: &Run<'_>,
-        place: &Place,
+        place: &OpenMount,
         ask: &DeleteNode,
     ) -> Result<Answer, CommandError> {
         let node = self.node_to_delete(ask)?;
         expect_version(Some(&node), ask.expected_version, &ask.path)?;
-        let facts = place.backend.facts(ask.path.as_str()).map_err(of_backend)?;
+        let facts = place.backend.facts(ask.path.as_str())?;
         // A missing node has nothing on disk that is its own.
         let on_disk = facts.filter(|_| node.is_on_disk());
         if on_disk.is_some_and(|facts| facts.kind != node.facts.kind) {
-            return Err(self.drift(ask.mount_id, &ask.path, "deleteNode"));
+            return Err(drift(ask.mount_id, &ask.path));
         }
         if node.is_directory() && !ask.recursive && self.has_children(node.id)? {
             return Err(CommandError::NotEmpty(ask.path.to_string()));
         }
         let is_tree = ask.recursive && on_disk.is_some_and(|facts| facts.is_directory());
-        let trash = match &place.backend {
-            Backend::Disk(disk) if is_tree => Some(disk.trash_name()),
+        let trash = match place.backend.kind() {
+            Kind::Disk(disk) if is_tree => Some(disk.trash_name()),
             _ => None,
         };
         let intended = run.intend(Action::Delete {
@@ -80,8 +85,8 @@ impl Commands {
             Some(facts) => remove(place, ask.path.as_str(), facts, is_tree, trash.as_deref()),
             None => Ok(()),
         })?;
-        let answer = intended.commit(Lineage::new())?;
-        if let (Some(trash), Backend::Disk(disk)) = (trash, &place.backend)
+        let answer = intended.commit(PathFacts::new())?;
+        if let (Some(trash), Kind::Disk(disk)) = (trash, place.backend.kind())
             && let Err(error) = disk.remove_trash(&trash)
         {
             let error = &error as &dyn std::error::Error;
@@ -96,38 +101,44 @@ impl Commands {
 
     fn has_children(&self, directory: i64) -> Result<bool, CommandError> {
         let rollup = self
-            .store
-            .read(|connection| crate::store::rollup::of(connection, directory))?;
+            .catalogue
+            .read(|connection| catalogue::rollups::of(connection, directory))?;
         Ok(rollup.is_some_and(|rollup| rollup.child_count > 0))
     }
 
     /// Moves or renames a node with all below it.
     pub(crate) fn move_node(&self, actor: Actor, ask: &MoveNode) -> Result<Answer, CommandError> {
-        self.run("moveNode", actor, ask, |run| {
-            let from = self.writable(ask.mount_id)?;
-            let to = self.writable(ask.target_mount_id)?;
-            refuse_own(&from, &ask.path)?;
-            refuse_own(&to, &ask.target_path)?;
-            if ask.mount_id == ask.target_mount_id && ask.target_path.is_within(&ask.path) {
-                return Err(CommandError::IntoItself(ask.path.to_string()));
-            }
-            if self.node_to_move(ask)?.is_directory() {
-                self.locks
-                    .on_trees(&[ask.mount_id, ask.target_mount_id], || {
-                        self.move_locked(&run, (&from, &to), ask)
-                    })
-            } else {
-                let paths = [
-                    (ask.mount_id, &ask.path),
-                    (ask.target_mount_id, &ask.target_path),
-                ];
-                self.locks
-                    .on_paths(&paths, || match self.node_to_move(ask)?.is_directory() {
-                        true => Err(CommandError::Busy(ask.path.to_string())),
-                        false => self.move_locked(&run, (&from, &to), ask),
-                    })
-            }
-        })
+        self.run(
+            "moveNode",
+            actor,
+            ask,
+            Some((ask.mount_id, &ask.path)),
+            |run| {
+                let from = self.writable(ask.mount_id)?;
+                let to = self.writable(ask.target_mount_id)?;
+                refuse_own(&from, &ask.path)?;
+                refuse_own(&to, &ask.target_path)?;
+                if ask.mount_id == ask.target_mount_id && ask.target_path.is_within(&ask.path) {
+                    return Err(CommandError::IntoItself(ask.path.to_string()));
+                }
+                if self.node_to_move(ask)?.is_directory() {
+                    self.locks
+                        .on_trees(&[ask.mount_id, ask.target_mount_id], || {
+                            self.move_locked(&run, (&from, &to), ask)
+                        })
+                } else {
+                    let paths = [
+                        (ask.mount_id, &ask.path),
+                        (ask.target_mount_id, &ask.target_path),
+                    ];
+                    self.locks
+                        .on_paths(&paths, || match self.node_to_move(ask)?.is_directory() {
+                            true => Err(CommandError::Busy(ask.path.to_string())),
+                            false => self.move_locked(&run, (&from, &to), ask),
+                        })
+                }
+            },
+        )
     }
 
     fn node_to_move(&self, ask: &MoveNode) -> Result<Node, CommandError> {
@@ -138,7 +149,7 @@ impl Commands {
     fn move_locked(
         &self,
         run: &Run<'_>,
-        (from, to): (&Place, &Place),
+        (from, to): (&OpenMount, &OpenMount),
         ask: &MoveNode,
     ) -> Result<Answer, CommandError> {
         let node = self.node_to_move(ask)?;
@@ -148,14 +159,15 @@ impl Commands {
         {
             return Err(exists(&ask.target_path, &there));
         }
-        let facts = from.backend.facts(ask.path.as_str()).map_err(of_backend)?;
+        let facts = from.backend.facts(ask.path.as_str())?;
         let facts = facts
             .filter(|facts| facts.kind == node.facts.kind)
-            .ok_or_else(|| self.drift(ask.mount_id, &ask.path, "moveNode"))?;
-        let (Backend::Disk(source), Backend::Disk(target)) = (&from.backend, &to.backend) else {
+            .ok_or_else(|| drift(ask.mount_id, &ask.path))?;
+        let (Kind::Disk(source), Kind::Disk(target)) = (from.backend.kind(), to.backend.kind())
+        else {
             return self.move_by_copy(run, (from, to), ask, &node);
         };
-        let intended = run.intend(move_of(ask, &node, facts.identity))?;
+        let intended = run.intend(Action::move_of(ask, &node, facts.identity))?;
         let moved = intended.attempt(|| {
             target.in_directories(&ask.target_path.parent(), || {
                 self.step(Step::DirectoriesMade);
@@ -165,7 +177,7 @@ impl Commands {
         });
         match moved {
             // They are on different filesystems.
-            Err(CommandError::Disk(error)) if error.source == Errno::XDEV => {
+            Err(CommandError::Backend(error)) if error.reason == Reason::OtherFilesystem => {
                 self.move_by_copy(run, (from, to), ask, &node)
             }
             moved => intended.commit(moved?.0),
@@ -173,36 +185,22 @@ impl Commands {
     }
 }
 
-/// A move as its intent has it.
-pub(super) fn move_of(ask: &MoveNode, node: &Node, identity: Identity) -> Action {
-    Action::Move {
-        mount_id: ask.mount_id,
-        path: ask.path.clone(),
-        node_id: node.id,
-        target_mount_id: ask.target_mount_id,
-        target_path: ask.target_path.clone(),
-        identity,
-        transfer: None,
-        copied: Copied::default(),
-    }
-}
-
 fn remove(
-    place: &Place,
+    place: &OpenMount,
     path: &str,
     facts: Facts,
     is_tree: bool,
     trash: Option<&str>,
-) -> Result<(), BackendError> {
-    match (&place.backend, trash) {
-        (Backend::Disk(disk), Some(trash)) => disk.rename(path, disk, trash, false)?,
-        (Backend::Disk(disk), None) => disk.remove(path, facts.is_directory())?,
-        (Backend::Bucket(bucket), _) => {
+) -> Result<(), backend::Error> {
+    match (place.backend.kind(), trash) {
+        (Kind::Disk(disk), Some(trash)) => disk.rename(path, disk, trash, false)?,
+        (Kind::Disk(_), None) => place.backend.remove(path, facts.is_directory())?,
+        (Kind::Bucket(bucket), _) => {
             bucket.keep_parent(path)?;
             if is_tree {
                 bucket.remove_tree(path)?;
             } else {
-                bucket.remove(path, facts.is_directory())?;
+                place.backend.remove(path, facts.is_directory())?;
             }
         }
     }

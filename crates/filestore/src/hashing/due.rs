@@ -7,11 +7,10 @@
 //! done before the process ended is not found again, as it has its hash. So there is no queue to be
 //! kept, and nothing that grows with the tree.
 
-use super::Policy;
-use crate::store::{Node, Store, StoreError, node};
-use crate::walk::Facts;
+use crate::mount::Policy;
+use ::node::Facts;
+use catalogue::{Catalogue, Node, StoreError, changed_nodes, nodes};
 use journal::{JournalId, NodeState};
-use rusqlite::{Connection, params};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -83,7 +82,7 @@ impl Due {
     /// unless the pass found it, which has been counted.
     pub(super) fn next(
         &mut self,
-        store: &Store,
+        catalogue: &Catalogue,
         may_go_on: &dyn Fn() -> bool,
         found: &mut dyn FnMut(&Candidate),
     ) -> Result<Option<Candidate>, StoreError> {
@@ -95,9 +94,9 @@ impl Due {
                 return Ok(Some(candidate));
             }
             let goes_on = if self.pass.is_some() {
-                self.go_on_with_pass(store)?
+                self.go_on_with_pass(catalogue)?
             } else {
-                self.take_later(store)? || self.follow(store, found)?
+                self.take_later(catalogue)? || self.follow(catalogue, found)?
             };
             if !goes_on {
                 return Ok(None);
@@ -134,12 +133,12 @@ impl Due {
     }
 
     /// One page of the pass. Whether there may be more.
-    fn go_on_with_pass(&mut self, store: &Store) -> Result<bool, StoreError> {
+    fn go_on_with_pass(&mut self, catalogue: &Catalogue) -> Result<bool, StoreError> {
         let Some(after) = &self.pass else {
             return Ok(false);
         };
         let page =
-            store.read(|connection| node::by_path(connection, self.mount_id, after, PAGE))?;
+            catalogue.read(|connection| nodes::by_path(connection, self.mount_id, after, PAGE))?;
         self.pass = page.last().map(|node| node.path.clone());
         let candidates = page.iter().filter_map(|node| self.candidate(node, 0));
         let candidates: Vec<_> = candidates.collect();
@@ -148,12 +147,12 @@ impl Due {
     }
 
     /// Looks again at those whose time has come. Whether there were any.
-    fn take_later(&mut self, store: &Store) -> Result<bool, StoreError> {
+    fn take_later(&mut self, catalogue: &Catalogue) -> Result<bool, StoreError> {
         let now = Instant::now();
         let due = |later: &Later| later.at <= now;
         let mut has_any = false;
         while let Some(later) = self.later.pop_front_if(|later| due(later)) {
-            let node = store.read(|connection| node::by_id(connection, later.node_id))?;
+            let node = catalogue.read(|connection| nodes::by_id(connection, later.node_id))?;
             let candidate = node.and_then(|node| self.candidate(&node, later.attempts));
             has_any |= candidate.is_some();
             self.found.extend(candidate);
@@ -168,17 +167,17 @@ impl Due {
     /// What the journal says. Whether it said anything.
     fn follow(
         &mut self,
-        store: &Store,
+        catalogue: &Catalogue,
         found: &mut dyn FnMut(&Candidate),
     ) -> Result<bool, StoreError> {
-        if store.head().id <= self.after {
+        if catalogue.head().id <= self.after {
             return Ok(false);
         }
         let after = self.after;
-        let told = store.read(|connection| changed(connection, after))?;
+        let told = catalogue.read(|connection| changed_nodes(connection, after, PAGE))?;
         let Some((last, nodes)) = told else {
             // What came next is trimmed: look at everything.
-            self.after = store.head().id;
+            self.after = catalogue.head().id;
             self.pass = Some(String::new());
             return Ok(true);
         };
@@ -209,7 +208,7 @@ impl Due {
     /// How many files a pass would find, and their bytes. `None` if it was told to stop.
     pub(super) fn count(
         &self,
-        store: &Store,
+        catalogue: &Catalogue,
         may_go_on: &dyn Fn() -> bool,
     ) -> Result<Option<(u64, u64)>, StoreError> {
         let (mut files, mut bytes) = (0, 0_u64);
@@ -218,8 +217,8 @@ impl Due {
             if !may_go_on() {
                 return Ok(None);
             }
-            let page =
-                store.read(|connection| node::by_path(connection, self.mount_id, &after, PAGE))?;
+            let page = catalogue
+                .read(|connection| nodes::by_path(connection, self.mount_id, &after, PAGE))?;
             let Some(last) = page.last() else {
                 return Ok(Some((files, bytes)));
             };
@@ -230,30 +229,4 @@ impl Due {
             }
         }
     }
-}
-
-/// The nodes of the next entries after `after`, as they are now, each once, and the last of these
-/// entries; `None` if what comes next is trimmed.
-fn changed(
-    connection: &Connection,
-    after: JournalId,
-) -> Result<Option<(JournalId, Vec<Node>)>, StoreError> {
-    let sql = include_str!("../store/sql/changed_nodes.sql");
-    let mut statement = connection.prepare_cached(sql)?;
-    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-    let entries = statement.query_map(params![after.as_i64(), limit], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
-    })?;
-    let entries = entries.collect::<Result<Vec<_>, _>>()?;
-    let is_next = |(id, _): &(i64, _)| JournalId::from_i64(*id) == after.next();
-    let (true, Some((last, _))) = (entries.first().is_some_and(is_next), entries.last()) else {
-        return Ok(None);
-    };
-    let last = JournalId::from_i64(*last);
-    let mut ids: Vec<_> = entries.iter().filter_map(|(_, node)| *node).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let nodes = ids.into_iter().map(|id| node::by_id(connection, id));
-    let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
-    Ok(Some((last, nodes.into_iter().flatten().collect())))
 }

@@ -65,7 +65,7 @@ impl Pace {
     /// The bytes of one read: a tenth of a second's, so that a slow pace is an even one.
     pub(super) fn read_bytes(&self) -> usize {
         let bytes = usize::try_from(self.bytes_per_second / 10).unwrap_or(usize::MAX);
-        bytes.clamp(1_024, crate::hash::content::READ_BYTES)
+        bytes.clamp(1_024, backend::hash::content::READ_BYTES)
     }
 }
 

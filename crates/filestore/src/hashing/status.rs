@@ -1,8 +1,8 @@
 //! How hashing in the background is doing, for people and for metrics.
 
-use super::Policy;
-use crate::Filestore;
-use crate::store::mount::{Mount, MountState};
+use super::Hasher;
+use crate::mount::Policy;
+use catalogue::mounts::{Mount, MountState};
 use metrics::Unit;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -176,11 +176,11 @@ pub(super) fn measure<'p>(all: impl Iterator<Item = &'p Progress>) {
     metrics::gauge!(PENDING).set(pending as f64);
 }
 
-impl Filestore {
+impl Hasher {
     /// How this mount's files are hashed in the background; `None` if they are not.
-    pub(crate) fn hashing_status(&self, mount: &Mount) -> Option<HashingStatus> {
+    pub(crate) fn status(&self, mount: &Mount) -> Option<HashingStatus> {
         let policy = Policy::parse(&mount.config).ok().flatten()?;
-        let progress = self.hashing.progress(mount.id);
+        let progress = self.progress(mount.id);
         let mut status = progress
             .map(|progress| progress.status())
             .unwrap_or_default();

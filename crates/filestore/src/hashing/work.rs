@@ -3,13 +3,12 @@
 use super::due::{Candidate, Due};
 use super::pace::Pace;
 use super::status::{HashingState, LeftOut, Progress};
-use super::{COMMAND, POLL, Policy};
-use crate::Filestore;
-use crate::backend::Backend;
-use crate::hash::content::{self, Hashed, Terms};
-use crate::s3::{Bucket, Refusal, S3Error};
-use crate::scan::with_sources;
-use crate::store::{Cause, Store, StoreError, Verb, node};
+use super::{COMMAND, Hasher, POLL};
+use crate::mount::Policy;
+use crate::sources::with_sources;
+use backend::hash::content::{HashConditions, Hashed};
+use backend::{Backend, Reason};
+use catalogue::{Catalogue, Cause, StoreError, Verb, nodes};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ const YIELD: Duration = Duration::from_millis(250);
 
 /// One mount's hashing.
 pub(super) struct Work {
-    filestore: Arc<Filestore>,
+    hasher: Arc<Hasher>,
     mount_id: i64,
     policy: Policy,
     pace: Pace,
@@ -62,16 +61,16 @@ enum Round {
 
 impl Work {
     pub(super) fn new(
-        filestore: Arc<Filestore>,
+        hasher: Arc<Hasher>,
         mount_id: i64,
         policy: Policy,
         progress: Arc<Progress>,
         stopped: Receiver<Infallible>,
     ) -> Self {
-        let now = filestore.store.clock().now();
+        let now = hasher.catalogue.clock().now();
         Self {
             pace: Pace::new(policy.bytes_per_second, now),
-            filestore,
+            hasher,
             mount_id,
             policy,
             progress,
@@ -82,7 +81,7 @@ impl Work {
     /// Until it is told to stop.
     pub(super) fn run(self) {
         let all = || {
-            let head = self.filestore.store.head().id;
+            let head = self.hasher.catalogue.head().id;
             Due::new(self.mount_id, self.policy.clone(), head)
         };
         let (mut due, mut is_counted) = (all(), false);
@@ -99,7 +98,7 @@ impl Work {
                     if due.put_off_count() == 0 {
                         self.progress.enter(HashingState::Idle);
                     }
-                    self.filestore.store.wait_for_head(due.after(), POLL);
+                    self.hasher.catalogue.wait_for_head(due.after(), POLL);
                 }
                 Ok(Round::Done) => {}
                 Ok(Round::Unreachable(reason)) => self.wait(&reason),
@@ -115,7 +114,7 @@ impl Work {
     }
 
     fn is_over(&self) -> bool {
-        self.filestore.closing.is_cancelled() || self.is_over_within(Duration::ZERO)
+        self.hasher.closing.is_cancelled() || self.is_over_within(Duration::ZERO)
     }
 
     fn is_over_within(&self, wait: Duration) -> bool {
@@ -132,7 +131,7 @@ impl Work {
             tracing::warn!(mount_id, reason, "hashing waits, and tries again");
         }
         let until = Instant::now() + RETRY;
-        while !self.filestore.closing.is_cancelled() && Instant::now() < until {
+        while !self.hasher.closing.is_cancelled() && Instant::now() < until {
             if self.is_over_within(POLL) {
                 return;
             }
@@ -141,7 +140,7 @@ impl Work {
 
     fn count(&self, due: &Due) -> Result<(), StoreError> {
         self.progress.enter(HashingState::Counting);
-        let counted = due.count(&self.filestore.store, &|| !self.is_over())?;
+        let counted = due.count(&self.hasher.catalogue, &|| !self.is_over())?;
         let (files, bytes) = counted.unwrap_or_default();
         self.progress.found(files, bytes);
         Ok(())
@@ -169,7 +168,7 @@ impl Work {
 
     fn next(&self, due: &mut Due) -> Result<Option<Candidate>, StoreError> {
         let found = &mut |found: &Candidate| self.progress.found(1, found.bytes());
-        due.next(&self.filestore.store, &|| !self.is_over(), found)
+        due.next(&self.hasher.catalogue, &|| !self.is_over(), found)
     }
 
     /// Gives the readers what is next, and writes what they have done.
@@ -189,7 +188,7 @@ impl Work {
                 under_way += usize::from(is_more);
             }
             if batch.is_due() || under_way == 0 {
-                batch.write(&self.filestore.store, &self.progress)?;
+                batch.write(&self.hasher.catalogue, &self.progress)?;
             }
             if under_way == 0 {
                 break;
@@ -231,24 +230,20 @@ impl Work {
     }
 
     fn read(&self, candidate: &Candidate) -> Outcome {
-        let place = match self.filestore.commands.place(self.mount_id) {
+        let place = match self.hasher.opener.by_id(self.mount_id) {
             Ok(place) => place,
             Err(error) => return Outcome::Unreachable(with_sources(&error)),
         };
-        let now = self.filestore.store.clock().now().as_millis();
-        let terms = Terms {
+        let now = self.hasher.catalogue.clock().now().as_millis();
+        let conditions = HashConditions {
             facts: Some(candidate.facts),
             quiet_since_ms: Some(now.saturating_sub(QUIET_MS)),
             read_bytes: self.pace.read_bytes(),
         };
         let gate = &mut |read| self.may_read_on(read);
-        let hashed = match &place.backend {
-            Backend::Disk(disk) => content::hash_once(disk, &candidate.path, &terms, gate)
-                .map_err(|error| Outcome::LeftOut(LeftOut::Unreadable, Some(with_sources(&error)))),
-            Backend::Bucket(bucket) => content::hash_object(bucket, &candidate.path, &terms, gate)
-                .map_err(|error| of_bucket(bucket, &error)),
-        };
-        match hashed {
+        let backend = &*place.backend;
+        let hashed = backend.hash(&candidate.path, &conditions, gate);
+        match hashed.map_err(|error| refused(backend, &error)) {
             Ok(Hashed::Hash(hash, _)) => Outcome::Hashed(hash),
             Ok(Hashed::Other | Hashed::Gone) => Outcome::LeftOut(LeftOut::Outdated, None),
             Ok(Hashed::Fresh | Hashed::Changing) => Outcome::Later(LeftOut::Changing, None),
@@ -263,14 +258,14 @@ impl Work {
         self.progress.read(read);
         let began = Instant::now();
         loop {
-            if self.filestore.closing.is_cancelled() {
+            if self.hasher.closing.is_cancelled() {
                 return false;
             }
-            let must_yield = self.filestore.scans.is_scanning(self.mount_id)
-                || self.filestore.has_commands() && began.elapsed() < YIELD;
+            let must_yield = self.hasher.scanner.is_scanning(self.mount_id)
+                || self.hasher.commands.is_any() && began.elapsed() < YIELD;
             let wait = match must_yield {
                 true => POLL / 10,
-                false => self.pace.wait(self.filestore.store.clock().now()),
+                false => self.pace.wait(self.hasher.catalogue.clock().now()),
             };
             if wait.is_zero() {
                 return !self.is_over();
@@ -283,16 +278,16 @@ impl Work {
     }
 }
 
-/// Whether it is the object or the bucket.
-fn of_bucket(bucket: &Bucket, error: &S3Error) -> Outcome {
+/// Whether it is the file or the mount.
+fn refused(backend: &dyn Backend, error: &backend::Error) -> Outcome {
     let reason = with_sources(error);
-    match &error.refusal {
-        Refusal::Unavailable(_) | Refusal::NoBucket => Outcome::Unreachable(reason),
-        Refusal::Forbidden(_) => match bucket.probe() {
+    match error.reason {
+        Reason::Unavailable | Reason::NoBucket => Outcome::Unreachable(reason),
+        Reason::Forbidden => match backend.probe() {
             Ok(()) => Outcome::LeftOut(LeftOut::Unreadable, Some(reason)),
             Err(error) => Outcome::Unreachable(with_sources(&error)),
         },
-        Refusal::Local(_) => Outcome::Later(LeftOut::Unreadable, Some(reason)),
+        Reason::Local => Outcome::Later(LeftOut::Unreadable, Some(reason)),
         _ => Outcome::LeftOut(LeftOut::Unreadable, Some(reason)),
     }
 }
@@ -318,17 +313,17 @@ impl Batch {
     }
 
     /// A hash is of a file as it was seen: if its node is of another state, it is not its hash.
-    fn write(&mut self, store: &Store, progress: &Progress) -> Result<(), StoreError> {
+    fn write(&mut self, catalogue: &Catalogue, progress: &Progress) -> Result<(), StoreError> {
         self.since = None;
         let hashes = std::mem::take(&mut self.hashes);
         if hashes.is_empty() {
             return Ok(());
         }
         let all = hashes.len();
-        let written = store.write_blocking(move |tx| {
+        let written = catalogue.write(move |tx| {
             let mut written = Vec::new();
             for (candidate, hash) in hashes {
-                let Some(before) = node::by_id(tx.connection(), candidate.node_id)? else {
+                let Some(before) = nodes::by_id(tx, candidate.node_id)? else {
                     continue;
                 };
                 if !before.is_on_disk()
@@ -354,114 +349,5 @@ impl Batch {
         let files = u64::try_from(written.len()).unwrap_or(u64::MAX);
         progress.hashed(files, written.iter().sum());
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Hashing;
-    use super::super::status::HashingStatus;
-    use super::*;
-    use crate::{Options, ScanOptions};
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    struct Bench {
-        filestore: Arc<Filestore>,
-        hashing: Hashing,
-        mounts: [i64; 2],
-        _dirs: tempfile::TempDir,
-    }
-
-    impl Bench {
-        /// Two mounts with a file each, and nothing to be hashed yet.
-        fn new() -> Self {
-            let dirs = tempfile::tempdir().unwrap();
-            let filestore = Filestore::open(Options::new(dirs.path().join("data"))).unwrap();
-            let mounts = ["a", "b"].map(|name| {
-                let root = dirs.path().join(name);
-                std::fs::create_dir(&root).unwrap();
-                std::fs::write(root.join("file"), "file").unwrap();
-                let mount = filestore.ensure_local_mount(&root).unwrap();
-                filestore.scan(mount.id, &ScanOptions::default()).unwrap();
-                mount.id
-            });
-            let hashing = Hashing::start(Arc::clone(&filestore)).unwrap();
-            Self {
-                filestore,
-                hashing,
-                mounts,
-                _dirs: dirs,
-            }
-        }
-
-        fn hash_all(&self) {
-            for mount in self.mounts {
-                let serde_json::Value::Object(config) = serde_json::json!({ "hashing": true })
-                else {
-                    unreachable!()
-                };
-                let patch = crate::mount::MountPatch {
-                    config: Some(config),
-                    ..Default::default()
-                };
-                self.filestore.update_mount(mount, patch).unwrap();
-            }
-        }
-
-        fn status(&self, mount: i64) -> HashingStatus {
-            let mount = self.filestore.mount(mount).unwrap().unwrap();
-            self.filestore.hashing_status(&mount).unwrap()
-        }
-
-        fn wait_for(&self, mount: i64, state: HashingState) -> HashingStatus {
-            testkit::wait_for("the state", LONG, || {
-                let status = self.status(mount);
-                if status.state == state {
-                    Ok(status)
-                } else {
-                    Err(status)
-                }
-            })
-        }
-
-        fn close(self) {
-            self.hashing.stop();
-            self.filestore.close();
-        }
-    }
-
-    #[test]
-    fn nothing_is_read_of_a_mount_while_it_is_scanned() {
-        let bench = Bench::new();
-        let [busy, idle] = bench.mounts;
-        let turn = bench
-            .filestore
-            .scans
-            .start(busy, &ScanOptions::default())
-            .unwrap();
-        bench.hash_all();
-        assert_eq!(bench.wait_for(idle, HashingState::Idle).hashed_files, 1);
-        let waiting = bench.wait_for(busy, HashingState::Hashing);
-        assert_eq!((waiting.read_bytes, waiting.hashed_files), (0, 0));
-        drop(turn);
-        assert_eq!(bench.wait_for(busy, HashingState::Idle).hashed_files, 1);
-        bench.close();
-    }
-
-    #[test]
-    fn commands_that_never_cease_do_not_keep_it_from_its_work() {
-        let bench = Bench::new();
-        let command = Arc::clone(&bench.filestore.command_slots)
-            .try_acquire_owned()
-            .unwrap();
-        assert!(bench.filestore.has_commands());
-        bench.hash_all();
-        for mount in bench.mounts {
-            assert_eq!(bench.wait_for(mount, HashingState::Idle).hashed_files, 1);
-        }
-        drop(command);
-        assert!(!bench.filestore.has_commands());
-        bench.close();
     }
 }

@@ -1,16 +1,17 @@
 //! One job, from its start to its end.
 
-use super::COMMAND;
-use crate::backend::{Backend, BackendError};
-use crate::command::CommandError;
-use crate::hash::content::{self, Hashed, Terms};
-use crate::scan::{At, Part, Scope, Task, with_sources};
-use crate::store::job::{self, Job};
-use crate::store::{Cause, Node, StoreError, Verb, WriteTx, node};
-use crate::walk::Facts;
-use crate::{Filestore, ScanError, ScanOptions, ScanReport};
+use super::{COMMAND, Reconciler};
+use crate::open_mount::OpenError;
+use crate::scan::{Part, Scope, Task};
+use crate::scan::{ScanError, ScanOptions, ScanReport};
+use crate::sources::with_sources;
+use ::node::Facts;
+use backend::hash::content::{self, Hashed};
+use catalogue::DirectoryRef;
+use catalogue::ReadTx;
+use catalogue::jobs::{self, Job};
+use catalogue::{Cause, Node, StoreError, Verb, WriteTx, nodes};
 use journal::{ConsistencyState, JobStatus, JournalId, NodeKind, NodeState, ReconcileReason};
-use rusqlite::Connection;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ enum JobError {
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
-    Command(#[from] CommandError),
+    Open(#[from] OpenError),
 }
 
 impl From<StoreError> for JobError {
@@ -57,7 +58,7 @@ pub(super) fn error(message: &str, code: &str) -> Result<Box<RawValue>, StoreErr
     Ok(serde_json::value::to_raw_value(&error)?)
 }
 
-impl Filestore {
+impl Reconciler {
     /// Does what the job says, and writes down what came of it. A job that is stopped because the
     /// filestore closes stays as it is, and is resumed at the next start.
     pub(super) fn run_job(&self, job: Job, cancel: &CancellationToken) {
@@ -66,7 +67,7 @@ impl Filestore {
             Err(_) if self.closing.is_cancelled() => return,
             ended => ended,
         };
-        let written = self.store.write_blocking(move |tx| {
+        let written = self.catalogue.write(move |tx| {
             let mut job = job;
             job.completed_at = Some(tx.now());
             match &ended {
@@ -83,7 +84,7 @@ impl Filestore {
                     job.error = Some(error(&with_sources(failure), code(failure))?);
                 }
             }
-            job::put(tx, &mut job).map(|_| ())
+            jobs::put(tx, &mut job).map(|_| ())
         });
         if let Err(error) = written {
             let error = &error as &dyn std::error::Error;
@@ -92,18 +93,20 @@ impl Filestore {
     }
 
     fn reconcile(&self, job: &Job, cancel: &CancellationToken) -> Result<Outcome, JobError> {
-        let before = self.store.read(|connection| target(connection, job))?;
+        let before = self.catalogue.read(|connection| target(connection, job))?;
         let path = before.as_ref().map_or(&job.path, |node| &node.path).clone();
-        let began = self.store.head().id;
+        let began = self.catalogue.head().id;
         let options = ScanOptions {
             cancel: cancel.clone(),
             ..ScanOptions::default()
         };
         let task = self.task(job, &path)?;
-        let (report, _) = self.scan_task(job.backend_mount_id, &task, &options)?;
-        let after = self.store.read(|connection| match &before {
-            Some(before) => node::by_id(connection, before.id),
-            None => node::at(connection, job.backend_mount_id, &path),
+        let (report, _) = self
+            .scanner
+            .scan_task(job.backend_mount_id, &task, &options)?;
+        let after = self.catalogue.read(|connection| match &before {
+            Some(before) => nodes::by_id(connection, before.id),
+            None => nodes::at(connection, job.backend_mount_id, &path),
         })?;
         let mut hashes = Hashes::default();
         let told = match &after {
@@ -120,8 +123,8 @@ impl Filestore {
         // With the hash, if there is one now.
         let after = match after {
             Some(node) => self
-                .store
-                .read(|connection| node::by_id(connection, node.id))?,
+                .catalogue
+                .read(|connection| nodes::by_id(connection, node.id))?,
             None => None,
         };
         Ok(outcome(
@@ -138,15 +141,15 @@ impl Filestore {
     /// is known.
     fn task(&self, job: &Job, path: &str) -> Result<Task, JobError> {
         let mount_id = job.backend_mount_id;
-        let (directory, names) = self.store.read(|connection| {
-            let root = node::root(connection, mount_id)?;
+        let (directory, names) = self.catalogue.read(|connection| {
+            let root = nodes::root(connection, mount_id)?;
             let (mut known, mut rest) = (root.id, path);
             for (index, _) in path.match_indices('/') {
                 let (above, below) = (path.get(..index), path.get(index + 1..));
                 let (Some(above), Some(below)) = (above, below) else {
                     break;
                 };
-                match node::at(connection, mount_id, above)? {
+                match nodes::at(connection, mount_id, above)? {
                     Some(node) if node.is_directory() => (known, rest) = (node.id, below),
                     _ => break,
                 }
@@ -157,11 +160,12 @@ impl Filestore {
         })?;
         Ok(Task {
             scope: Scope::Parts(vec![Part {
-                directory: At::Node(directory),
+                directory: DirectoryRef::Node(directory),
                 names,
             }]),
             command: COMMAND,
             reason: job.reason,
+            tells_reconciled: true,
             is_deep: job.detect_children,
         })
     }
@@ -190,8 +194,8 @@ impl Filestore {
             return Ok(Some(reconciled));
         }
         let (id, reason) = (node.id, job.reason);
-        self.store.write_blocking(move |tx| {
-            let Some(before) = node::by_id(tx.connection(), id)? else {
+        self.catalogue.write(move |tx| {
+            let Some(before) = nodes::by_id(tx, id)? else {
                 return Ok(());
             };
             if !before.is_on_disk() || before.journal_id > began {
@@ -214,8 +218,8 @@ impl Filestore {
         let mount_id = job.backend_mount_id;
         let mut after = String::new();
         loop {
-            let page = self.store.read(|connection| {
-                node::unhashed(connection, mount_id, (directory, &after), BATCH)
+            let page = self.catalogue.read(|connection| {
+                nodes::unhashed(connection, mount_id, (directory, &after), BATCH)
             })?;
             let Some(last) = page.last() else {
                 return Ok(());
@@ -237,15 +241,9 @@ impl Filestore {
         cancel: &CancellationToken,
         hashes: &mut Hashes,
     ) -> Result<Option<(String, Facts)>, JobError> {
-        let place = self.commands.place(mount_id)?;
+        let place = self.opener.by_id(mount_id)?;
         let gate = &mut |_| !cancel.is_cancelled();
-        let hashed = match &place.backend {
-            Backend::Disk(disk) => content::hash(disk, path, gate).map_err(BackendError::from),
-            Backend::Bucket(bucket) => {
-                let hashed = content::hash_object(bucket, path, &Terms::default(), gate);
-                hashed.map_err(BackendError::from)
-            }
-        };
+        let hashed = content::hash(&*place.backend, path, gate);
         match hashed {
             Ok(Hashed::Hash(hash, facts)) => {
                 hashes.files += 1;
@@ -275,9 +273,9 @@ impl Filestore {
         if told.is_empty() {
             return Ok(());
         }
-        self.store.write_blocking(move |tx| {
+        self.catalogue.write(move |tx| {
             for (id, hash, facts) in told {
-                let Some(before) = node::by_id(tx.connection(), id)? else {
+                let Some(before) = nodes::by_id(tx, id)? else {
                     continue;
                 };
                 if !before.is_on_disk() || before.facts != facts {
@@ -313,22 +311,22 @@ fn settle(
 }
 
 /// The node that a job is about, if there is one: by its id, else at its path, else missing there.
-fn target(connection: &Connection, job: &Job) -> Result<Option<Node>, StoreError> {
+fn target(connection: &ReadTx<'_>, job: &Job) -> Result<Option<Node>, StoreError> {
     let (mount, path) = (job.backend_mount_id, job.path.as_str());
     if let Some(id) = job.node_id
-        && let Some(node) = node::by_id(connection, id)?
+        && let Some(node) = nodes::by_id(connection, id)?
         && node.mount_id == mount
         && node.state != NodeState::Deleted
     {
         return Ok(Some(node));
     }
-    if let Some(node) = node::at(connection, mount, path)? {
+    if let Some(node) = nodes::at(connection, mount, path)? {
         return Ok(Some(node));
     }
-    let file = node::missing_at(connection, mount, path, NodeKind::File)?;
+    let file = nodes::missing_at(connection, mount, path, NodeKind::File)?;
     match file {
         Some(node) => Ok(Some(node)),
-        None => node::missing_at(connection, mount, path, NodeKind::Directory),
+        None => nodes::missing_at(connection, mount, path, NodeKind::Directory),
     }
 }
 

@@ -58,8 +58,8 @@ pub(super) struct TrimBody {
 pub(super) async fn list(state: State) -> Result<Json<Data<Vec<View>>>, Problem> {
     let consumers = state
         .read_blocking(|filestore| {
-            let head = filestore.store.head().id;
-            let consumers = filestore.journal_consumers(filestore.hold);
+            let head = filestore.catalogue.head().id;
+            let consumers = filestore.consumers.known(filestore.consumers.hold());
             Ok(consumers
                 .into_iter()
                 .map(|consumer| view(consumer, head))
@@ -86,7 +86,11 @@ pub(super) async fn forget(
     caller.require("filestore:admin")?;
     let wanted = name.clone();
     let was_known = state
-        .write_blocking(move |filestore| Ok(filestore.forget_journal_consumer(&wanted)?))
+        .write(move |filestore| {
+            filestore
+                .forget_journal_consumer(&wanted)
+                .map_err(problem::of_catalogue)
+        })
         .await?;
     if was_known {
         return Ok(StatusCode::NO_CONTENT);
@@ -108,14 +112,17 @@ pub(super) async fn trim(
     caller.require("filestore:admin")?;
     let up_to = JournalId::new(body.up_to);
     let trimmed = state
-        .write_blocking(move |filestore| {
-            let consumers = filestore.journal_consumers(filestore.hold);
+        .write(move |filestore| {
+            let consumers = filestore.consumers.known(filestore.consumers.hold());
             let kept_for = consumers
                 .into_iter()
                 .filter(|consumer| consumer.is_held && consumer.after < up_to)
                 .map(|consumer| consumer.name)
                 .collect();
-            let trimmed = filestore.trim_applied(up_to, filestore.hold)?;
+            let hold = filestore.consumers.hold();
+            let trimmed = filestore
+                .trim_applied(up_to, hold)
+                .map_err(problem::of_catalogue)?;
             Ok(Trimmed { trimmed, kept_for })
         })
         .await?;
@@ -141,6 +148,7 @@ pub(super) fn see(
     after: JournalId,
 ) -> Result<(), Problem> {
     filestore
-        .see_consumer(name, after)
+        .consumers
+        .see(name, after)
         .map_err(|error| problem::of_consumer(&error))
 }

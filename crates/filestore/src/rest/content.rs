@@ -1,13 +1,9 @@
 //! `GET /v1/files/{id}/content`
 
-use super::State;
 use super::range::{self, Wanted};
+use super::{State, problem};
 use crate::Filestore;
-use crate::backend::Backend;
-use crate::command::{CommandError, Commands};
-use crate::disk::Disk;
-use crate::s3::{Bucket, Refusal, S3Error};
-use crate::store::{Node, StoreError, node};
+use crate::command::CommandError;
 use ::journal::{JournalId, NodeDownloaded, NodeKind, NodeState, Text};
 use axum::body::Body;
 use axum::http::header::{
@@ -16,6 +12,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use backend::{Backend, Bucket, Disk, Kind, Operation, Reason};
+use catalogue::{Node, StoreError, nodes};
 use httpkit::{Caller, Path, Problem};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -48,7 +46,7 @@ struct Content {
 enum Source {
     File(File),
     /// An object, and its `ETag`: nothing is read of one that has another by then.
-    Object(Arc<Bucket>, String),
+    Object(Arc<dyn Backend>, String),
 }
 
 /// A file's contents: as they are on disk now, whole or one range.
@@ -78,10 +76,8 @@ pub(super) async fn download(
     caller: Caller,
 ) -> Result<Response, Problem> {
     let content = state
-        .read_blocking(move |filestore| filestore.content(id))
-        .await;
-    state.tell_drifts();
-    let content = content?;
+        .read_blocking(move |filestore| content(filestore, id))
+        .await?;
     let header = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if header(&IF_MATCH).is_some_and(|tags| !names(tags, &content.etag)) {
         let detail = format!("the file's ETag is {} now", content.etag);
@@ -101,7 +97,7 @@ pub(super) async fn download(
     if method != Method::HEAD && wanted != Wanted::Outside {
         let principal = super::Actor::from_request(&headers, &caller, None)?.principal;
         let range = range.map(str::to_owned).filter(|_| wanted != Wanted::Whole);
-        tokio::spawn(Arc::clone(&state).downloaded(
+        tokio::spawn(Arc::clone(&state.filestore).downloaded(
             content.node.clone(),
             principal,
             "stream",
@@ -130,9 +126,13 @@ async fn respond(content: Content, shown: HeaderMap, wanted: Wanted) -> Result<R
     let body = match content.source {
         // An empty range cannot be asked for.
         Source::Object(..) if count == 0 => Body::empty(),
-        Source::Object(bucket, etag) => {
+        Source::Object(backend, etag) => {
             let range = first..first.saturating_add(count);
             let path = &content.node.path;
+            let Kind::Bucket(bucket) = backend.kind() else {
+                let reason = Reason::NoContents;
+                return Err(Problem::internal(&reason));
+            };
             let got = bucket.get(path, Some(range), Some(etag)).await;
             Body::from_stream(got.map_err(|error| of_object(path, error))?.1)
         }
@@ -157,19 +157,41 @@ async fn respond(content: Content, shown: HeaderMap, wanted: Wanted) -> Result<R
     Ok(response)
 }
 
-impl Filestore {
-    fn content(&self, id: i64) -> Result<Content, Problem> {
-        let node = self.regular_file(id)?;
-        let place = self.commands.place(node.mount_id)?;
-        match place.backend {
-            Backend::Disk(disk) => file_content(&self.commands, &disk, node),
-            Backend::Bucket(bucket) => object_content(&self.commands, bucket, node),
+/// Opens the contents. That the file is not as its node says is told, and where it has contents it
+/// is handed out all the same.
+fn content(filestore: &Filestore, id: i64) -> Result<Content, Problem> {
+    let node = filestore.regular_file(id)?;
+    let (mount_id, path) = (node.mount_id, node.path.clone());
+    let is_on_disk = node.is_on_disk();
+    let commands = &filestore.commands;
+    let mut content = None;
+    let told = commands.telling(DOWNLOAD, || {
+        let backend = filestore.opener.by_id(mount_id)?.backend;
+        let opened = match backend.kind() {
+            Kind::Disk(disk) => file_content(disk, node)?,
+            Kind::Bucket(bucket) => object_content(bucket, Arc::clone(&backend), node)?,
+        };
+        let is_drift = !opened.is_as_catalogued && is_on_disk;
+        content = Some(opened);
+        match is_drift {
+            true => Err(CommandError::Drift { mount_id, path }),
+            false => Ok(()),
         }
+    });
+    match (content, told) {
+        (Some(content), _) => Ok(content),
+        (None, Err(error)) => Err(error.into()),
+        (None, Ok(())) => Err(CommandError::NoNode(id).into()),
     }
+}
 
+impl Filestore {
     /// The node of a file that has contents.
     pub(super) fn regular_file(&self, id: i64) -> Result<Node, Problem> {
-        let node = self.store.read(|connection| node::by_id(connection, id))?;
+        let node = self
+            .catalogue
+            .read(|connection| nodes::by_id(connection, id))
+            .map_err(problem::of_catalogue)?;
         let node = node
             .filter(|node| node.state != NodeState::Deleted)
             .ok_or(CommandError::NoNode(id))?;
@@ -194,8 +216,8 @@ impl Filestore {
         range: Option<String>,
     ) {
         let told = self
-            .store
-            .write(move |tx| {
+            .catalogue
+            .write_async(move |tx| {
                 tx.append(NodeDownloaded {
                     backend_mount_id: node.mount_id,
                     node_id: node.id,
@@ -220,17 +242,17 @@ impl Filestore {
     }
 }
 
-fn file_content(commands: &Commands, disk: &Disk, node: Node) -> Result<Content, Problem> {
+fn file_content(disk: &Disk, node: Node) -> Result<Content, CommandError> {
     let file = disk.open_file(&node.path).map_err(|error| {
-        use rustix::io::Errno;
-        match error.source {
-            Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::XDEV => {
-                Problem::from(commands.drift(node.mount_id, &node.path, DOWNLOAD))
-            }
-            _ => error.into(),
+        if error.reason.is_no_file() {
+            drift(&node)
+        } else {
+            error.into()
         }
     })?;
-    let metadata = file.metadata().map_err(|error| Problem::internal(&error))?;
+    let metadata = file
+        .metadata()
+        .map_err(backend::Error::of_disk(Operation::LookAt, &node.path))?;
     let modified_ns = metadata
         .mtime()
         .saturating_mul(1_000_000_000)
@@ -239,9 +261,6 @@ fn file_content(commands: &Commands, disk: &Disk, node: Node) -> Result<Content,
     let is_as_catalogued = i64::try_from(length) == Ok(node.facts.size_bytes)
         && node.facts.modified_ns == Some(modified_ns)
         && node.facts.kind == NodeKind::File;
-    if !is_as_catalogued && node.is_on_disk() {
-        commands.drift(node.mount_id, &node.path, DOWNLOAD);
-    }
     let etag = match &node.content_hash {
         Some(hash) if is_as_catalogued => format!("\"{hash}\""),
         _ => format!("\"{:x}-{length:x}-{modified_ns:x}\"", metadata.ino()),
@@ -257,24 +276,19 @@ fn file_content(commands: &Commands, disk: &Disk, node: Node) -> Result<Content,
 }
 
 fn object_content(
-    commands: &Commands,
-    bucket: Arc<Bucket>,
+    bucket: &Bucket,
+    backend: Arc<dyn Backend>,
     node: Node,
-) -> Result<Content, Problem> {
-    let found = bucket.head(&node.path).map_err(Problem::from)?;
-    let object = found
-        .ok_or_else(|| commands.drift(node.mount_id, &node.path, DOWNLOAD))?
-        .object;
+) -> Result<Content, CommandError> {
+    let found = bucket.head(&node.path)?;
+    let object = found.ok_or_else(|| drift(&node))?.object;
     let is_as_catalogued = object.facts() == node.facts;
-    if !is_as_catalogued && node.is_on_disk() {
-        commands.drift(node.mount_id, &node.path, DOWNLOAD);
-    }
     let etag = match &node.content_hash {
         Some(hash) if is_as_catalogued => format!("\"{hash}\""),
         _ => object.etag.clone(),
     };
     Ok(Content {
-        source: Source::Object(bucket, object.etag),
+        source: Source::Object(backend, object.etag),
         node,
         length: object.size_bytes,
         etag,
@@ -283,12 +297,19 @@ fn object_content(
     })
 }
 
+fn drift(node: &Node) -> CommandError {
+    CommandError::Drift {
+        mount_id: node.mount_id,
+        path: node.path.clone(),
+    }
+}
+
 /// The object went, or changed, since it was looked at.
-fn of_object(path: &str, error: S3Error) -> Problem {
-    match error.refusal {
-        Refusal::NotFound => CommandError::Drift(path.to_owned()).into(),
-        Refusal::Changed => CommandError::Busy(path.to_owned()).into(),
-        _ => error.into(),
+fn of_object(path: &str, error: backend::Error) -> Problem {
+    match error.reason {
+        Reason::NotFound => CommandError::Gone(path.to_owned()).into(),
+        Reason::Changed => CommandError::Busy(path.to_owned()).into(),
+        _ => problem::of_backend(error),
     }
 }
 
@@ -308,7 +329,7 @@ impl Content {
         );
         // A browser must take nobody's upload for a page of ours.
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let name = percent_encoded(&crate::name::to_bytes(self.node.name()));
+        let name = percent_encoded(&::node::name::to_bytes(self.node.name()));
         headers.insert(
             CONTENT_DISPOSITION,
             value(format!("attachment; filename*=UTF-8''{name}"))?,

@@ -5,10 +5,9 @@
 //! page of the journal until then. A client that comes back with `Last-Event-ID` goes on after that
 //! entry. There are so many streams at once; the next client is asked to come back later.
 
-use super::{State, params, problem};
-use crate::Filestore;
-use crate::path::NodePath;
+use super::{Rest, State, params, problem};
 use ::journal::{Entry, JournalId};
+use ::node::NodePath;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -96,7 +95,7 @@ pub(super) async fn stream(
             .filter(|word| !word.is_empty())
             .collect(),
     };
-    let head = state.store.head().id;
+    let head = state.catalogue.head().id;
     let after = last_event_id(&headers)?
         .or(asked.after)
         .map_or(head, JournalId::new);
@@ -104,7 +103,7 @@ pub(super) async fn stream(
         let detail = format!("the journal ends at {head}, so entry {after} is of another one");
         return Err(Problem::conflict("journal_mismatch", detail));
     }
-    let slot = Arc::clone(&state.stream_slots)
+    let slot = Arc::clone(&state.streams)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many event streams are open as there may be"))?;
     // What is trimmed already is told as such, and not by a stream that breaks off.
@@ -128,9 +127,9 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     }
 }
 
-async fn page(filestore: &Arc<Filestore>, after: JournalId) -> Result<Vec<Entry>, Problem> {
-    let page = filestore.read_blocking(move |filestore| {
-        let page = filestore.store.few_entries(after, PAGE, PAGE_BYTES);
+async fn page(rest: &Rest, after: JournalId) -> Result<Vec<Entry>, Problem> {
+    let page = rest.read_blocking(move |filestore| {
+        let page = filestore.catalogue.few_entries(after, PAGE, PAGE_BYTES);
         page.map_err(problem::of_read)
     });
     page.await
@@ -138,14 +137,11 @@ async fn page(filestore: &Arc<Filestore>, after: JournalId) -> Result<Vec<Entry>
 
 /// The entries after `after`, for ever; `first` are the first of them.
 fn events(
-    filestore: Arc<Filestore>,
+    rest: Arc<Rest>,
     first: Vec<Entry>,
     after: JournalId,
 ) -> impl Stream<Item = Result<Entry, Problem>> + Send {
-    let later = stream::unfold(
-        (filestore, first.last().map_or(after, |entry| entry.id)),
-        next,
-    );
+    let later = stream::unfold((rest, first.last().map_or(after, |entry| entry.id)), next);
     stream::iter(first.into_iter().map(Ok)).chain(later.flat_map(|page| {
         let (entries, error) = match page {
             Ok(entries) => (entries, None),
@@ -155,22 +151,23 @@ fn events(
     }))
 }
 
-type Place = (Arc<Filestore>, JournalId);
+/// Who follows the journal, and how far.
+type Following = (Arc<Rest>, JournalId);
 
 /// The next page, once there is one; `None` when the filestore closes.
-async fn next((filestore, after): Place) -> Option<(Result<Vec<Entry>, Problem>, Place)> {
-    let mut head = filestore.head_watch();
+async fn next((rest, after): Following) -> Option<(Result<Vec<Entry>, Problem>, Following)> {
+    let mut head = rest.head_watch();
     tokio::select! {
         arrived = head.wait_for(|head| head.id > after) => arrived.ok().map(|_| ())?,
-        () = filestore.closing.cancelled() => return None,
+        () = rest.closing.cancelled() => return None,
     }
-    let page = page(&filestore, after).await;
+    let page = page(&rest, after).await;
     let after = match &page {
         Ok(entries) => entries.last().map_or(after, |entry| entry.id),
         // The stream ends with the error, since nothing comes after the last id.
         Err(_) => JournalId::MAX,
     };
-    Some((page, (filestore, after)))
+    Some((page, (rest, after)))
 }
 
 /// The entry's frame, if it is asked for.

@@ -1,7 +1,7 @@
 //! The query parameter `filters` of listings: AppHub's filters in one JSON object.
 
-use crate::store::list::{Bounds, Listing, RollupBounds};
 use ::journal::Time;
+use catalogue::list::{Bounds, Listing, RollupBounds};
 use httpkit::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

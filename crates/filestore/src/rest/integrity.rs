@@ -1,6 +1,6 @@
 //! `GET /v1/integrity`
 
-use super::{Data, State, data};
+use super::{Data, State, data, problem};
 use httpkit::{Integrity, Json, Problem};
 
 /// Whether the catalogue still holds what was written to it
@@ -11,7 +11,7 @@ use httpkit::{Integrity, Json, Problem};
     responses((status = 200, body = Data<Integrity>)))]
 pub(super) async fn check(state: State) -> Result<Json<Data<Integrity>>, Problem> {
     let integrity = state
-        .read_blocking(|filestore| Ok(filestore.check_integrity()?))
+        .read_blocking(|filestore| filestore.check_integrity().map_err(problem::of_catalogue))
         .await?;
     if !integrity.ok {
         tracing::error!(findings = ?integrity.findings, "the catalogue is damaged");

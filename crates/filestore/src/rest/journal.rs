@@ -76,7 +76,7 @@ pub(super) async fn read(
             if let Some(name) = consumer {
                 see(filestore, &name, after)?;
             }
-            match JournalReader::read(&*filestore.store, after, limit) {
+            match JournalReader::read(&*filestore.catalogue, after, limit) {
                 Ok(page) => Ok(Ok(page)),
                 Err(error @ ReadError::Trimmed { trimmed, .. }) => {
                     Ok(Err((trimmed, problem::of_read(error))))

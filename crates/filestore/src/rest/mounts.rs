@@ -6,9 +6,9 @@ use crate::Filestore;
 use crate::hashing::HashingStatus;
 use crate::mount::{MountPatch, NewAt, NewMount, Notes};
 use crate::mount_health::MountHealth;
-use crate::store::mount::{self, AccessMode, BackendKind, Mount, MountState};
 use crate::watch::WatchStatus;
 use axum::http::StatusCode;
+use catalogue::mounts::{self, AccessMode, BackendKind, Mount, MountState};
 use httpkit::{Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -51,9 +51,9 @@ pub(super) struct WatchedMount {
 impl WatchedMount {
     fn of(filestore: &Filestore, mount: Mount) -> Self {
         Self {
-            watch: filestore.watch_status(&mount),
-            health: filestore.mount_health(mount.id),
-            hashing: filestore.hashing_status(&mount),
+            watch: filestore.watching.status(&mount),
+            health: filestore.health.of(mount.id),
+            hashing: filestore.hasher.status(&mount),
             mount,
         }
     }
@@ -155,7 +155,7 @@ pub(super) async fn list(
     let states = words("/states", &params.states, MountState::from_word)?;
     let modes = words("/accessModes", &params.access_modes, AccessMode::from_word)?;
     let search = params.search.as_ref().map(|search| search.to_lowercase());
-    let mut mounts = state.query(mount::all).await?;
+    let mut mounts = state.query(mounts::all).await?;
     mounts.retain(|mount| {
         let named = [
             Some(&mount.mount_key),
@@ -237,7 +237,7 @@ pub(super) async fn create(
         config: body.config,
     };
     let mount = state
-        .write_blocking(|filestore| Ok(filestore.create_mount(new)?))
+        .write(|filestore| Ok(filestore.mounts.create(new)?))
         .await?;
     Ok((StatusCode::CREATED, data(WatchedMount::of(&state, mount))))
 }
@@ -269,7 +269,7 @@ pub(super) async fn get(
     Path(id): Path<i64>,
 ) -> Result<Json<Data<WatchedMount>>, Problem> {
     let mount = state
-        .query(move |connection| mount::by_id(connection, id))
+        .query(move |connection| mounts::by_id(connection, id))
         .await?;
     mount
         .map(|mount| data(WatchedMount::of(&state, mount)))
@@ -303,7 +303,7 @@ pub(super) async fn update(
         config: body.config,
     };
     let mount = state
-        .write_blocking(move |filestore| Ok(filestore.update_mount(id, patch)?))
+        .write(move |filestore| Ok(filestore.mounts.update(id, patch)?))
         .await?;
     Ok(data(WatchedMount::of(&state, mount)))
 }

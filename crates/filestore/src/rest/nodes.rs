@@ -1,17 +1,15 @@
 //! `/v1/nodes`
 
 use super::filters::Filters;
-use super::{Data, State, data, params, problem};
-use crate::Filestore;
-use crate::store::list::{self, Bounds, Listed, Listing};
-use crate::store::{Node, StoreError, mount, node, rollup};
+use super::{Data, Rest, State, data, params, problem};
 use crate::view::NodeView;
 use ::journal::{NodeKind, NodeState};
+use catalogue::ReadTx;
+use catalogue::list::{self, Bounds, Listed, Listing};
+use catalogue::{Node, StoreError, mounts, nodes, rollups};
 use httpkit::{Json, Path, Problem, Query};
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// Nodes in one answer.
 const DEFAULT: u32 = 100;
@@ -162,9 +160,9 @@ pub(super) async fn get(
     by_id(&state, id).await.map(data)
 }
 
-async fn by_id(filestore: &Arc<Filestore>, id: i64) -> Result<NodeView, Problem> {
-    let found = filestore.query(move |connection| {
-        let node = node::by_id(connection, id)?;
+async fn by_id(rest: &Rest, id: i64) -> Result<NodeView, Problem> {
+    let found = rest.query(move |connection| {
+        let node = nodes::by_id(connection, id)?;
         node.map(|node| view(connection, &node)).transpose()
     });
     found
@@ -188,12 +186,12 @@ pub(super) async fn by_path(
     let path = params::path("/path", &asked.path)?;
     let (mount_id, at) = (asked.backend_mount_id, path.to_string());
     let found = state.query(move |connection| {
-        let missing = |kind| node::missing_at(connection, mount_id, &at, kind);
-        let node = match node::at(connection, mount_id, &at)? {
+        let missing = |kind| nodes::missing_at(connection, mount_id, &at, kind);
+        let node = match nodes::at(connection, mount_id, &at)? {
             Some(node) => Some(node),
             None => missing(NodeKind::File)?.or(missing(NodeKind::Directory)?),
         };
-        let mount = mount::by_id(connection, mount_id)?;
+        let mount = mounts::by_id(connection, mount_id)?;
         Ok((mount, node.map(|node| view(connection, &node)).transpose()?))
     });
     match found.await? {
@@ -232,20 +230,16 @@ impl ListParams {
     }
 }
 
-async fn answer(
-    filestore: &Arc<Filestore>,
-    listing: Listing,
-    asked: ListParams,
-) -> Result<NodeList, Problem> {
+async fn answer(rest: &Rest, listing: Listing, asked: ListParams) -> Result<NodeList, Problem> {
     let (limit, offset) = (listing.limit, listing.offset);
     let filters = filters(&listing, &asked);
     let mount_id = listing.mount_id;
-    let listed = filestore.query(move |connection| {
-        if mount::by_id(connection, listing.mount_id)?.is_none() {
+    let listed = rest.query(move |connection| {
+        if mounts::by_id(connection, listing.mount_id)?.is_none() {
             return Ok(Err(no_mount(mount_id)));
         }
         if let Some(after) = listing.after
-            && node::by_id(connection, after)?.is_none()
+            && nodes::by_id(connection, after)?.is_none()
         {
             let detail = format!("there is no node {after}");
             return Ok(Err(Problem::invalid("/after", detail)));
@@ -300,9 +294,9 @@ fn filters(listing: &Listing, asked: &ListParams) -> Map<String, Value> {
         .collect()
 }
 
-fn view(connection: &Connection, node: &Node) -> Result<NodeView, StoreError> {
+fn view(connection: &ReadTx<'_>, node: &Node) -> Result<NodeView, StoreError> {
     let rollup = if node.is_directory() {
-        rollup::of(connection, node.id)?
+        rollups::of(connection, node.id)?
     } else {
         None
     };

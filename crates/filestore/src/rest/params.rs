@@ -1,7 +1,7 @@
 //! What several handlers take.
 
 use super::problem;
-use crate::path::NodePath;
+use ::node::NodePath;
 use httpkit::Problem;
 use serde::Deserialize;
 use serde_json::{Map, Value};

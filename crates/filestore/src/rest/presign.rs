@@ -1,10 +1,11 @@
 //! `GET /v1/files/{id}/presign`
 
-use super::{Data, State, data};
+use super::{Data, State, data, problem};
 use crate::Filestore;
-use crate::backend::Backend;
-use crate::store::Node;
+use crate::command::CommandError;
 use axum::http::HeaderMap;
+use backend::Kind;
+use catalogue::Node;
 use httpkit::{Caller, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,28 +60,35 @@ pub(super) async fn presign(
     let expires_in = Duration::from_secs(seconds.min(MOST_SECONDS));
     let principal = super::Actor::from_request(&headers, &caller, None)?.principal;
     let (node, presigned) = state
-        .read_blocking(move |filestore| filestore.presigned(id, expires_in))
+        .read_blocking(move |filestore| presigned(filestore, id, expires_in))
         .await?;
-    tokio::spawn(Arc::clone(&state).downloaded(node, principal, "presign", None));
+    tokio::spawn(Arc::clone(&state.filestore).downloaded(node, principal, "presign", None));
     Ok(data(presigned))
 }
 
-impl Filestore {
-    fn presigned(&self, id: i64, expires_in: Duration) -> Result<(Node, Presigned), Problem> {
-        let node = self.regular_file(id)?;
-        let place = self.commands.place(node.mount_id)?;
-        let Backend::Bucket(bucket) = &place.backend else {
-            let detail = "only files of S3 mounts have URLs of their own: use /content";
-            return Err(Problem::bad_request("unsupported", detail));
-        };
-        let now = self.store.clock().now().as_millis();
-        let millis = i64::try_from(expires_in.as_millis()).unwrap_or(i64::MAX);
-        let presigned = Presigned {
-            url: bucket.presign(&node.path, expires_in)?,
-            expires_at: ::journal::Time::from_millis(now.saturating_add(millis)),
-            headers: BTreeMap::new(),
-            method: "GET",
-        };
-        Ok((node, presigned))
-    }
+fn presigned(
+    filestore: &Filestore,
+    id: i64,
+    expires_in: Duration,
+) -> Result<(Node, Presigned), Problem> {
+    let node = filestore.regular_file(id)?;
+    let place = filestore
+        .opener
+        .by_id(node.mount_id)
+        .map_err(CommandError::from)?;
+    let Kind::Bucket(bucket) = place.backend.kind() else {
+        let detail = "only files of S3 mounts have URLs of their own: use /content";
+        return Err(Problem::bad_request("unsupported", detail));
+    };
+    let now = filestore.catalogue.clock().now().as_millis();
+    let millis = i64::try_from(expires_in.as_millis()).unwrap_or(i64::MAX);
+    let presigned = Presigned {
+        url: bucket
+            .presign(&node.path, expires_in)
+            .map_err(problem::of_backend)?,
+        expires_at: ::journal::Time::from_millis(now.saturating_add(millis)),
+        headers: BTreeMap::new(),
+        method: "GET",
+    };
+    Ok((node, presigned))
 }

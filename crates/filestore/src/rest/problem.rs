@@ -2,16 +2,15 @@
 
 use crate::StoreError;
 use crate::command::CommandError;
-use crate::disk::DiskError;
-use crate::hash::HashError;
 use crate::mount::MountError;
-use crate::path::PathError;
-use crate::s3::{Refusal, S3Error};
+use crate::reconcile::ReconcileError;
 use crate::scan::ScanError;
 use ::journal::{NodeKind, ReadError};
+use ::node::PathError;
 use axum::http::StatusCode;
+use backend::hash::HashError;
+use backend::{Operation, Reason};
 use httpkit::Problem;
-use rustix::io::Errno;
 use serde_json::json;
 
 impl From<CommandError> for Problem {
@@ -65,107 +64,85 @@ impl From<CommandError> for Problem {
                 expected, found, ..
             } => Self::conflict("version_conflict", detail)
                 .with_details(json!({ "expectedVersion": expected, "version": found })),
-            CommandError::TooManyJobs(_) => Self::unavailable(detail).retry_after(10),
             CommandError::KeyReused(_) => Self::conflict("idempotency_conflict", detail),
             CommandError::StillRuns(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail),
-            CommandError::Hash(error) => error.into(),
-            CommandError::IntoItself(_) | CommandError::Drift(_) | CommandError::Busy(_) => {
-                Self::conflict("conflict", detail)
-            }
-            CommandError::Disk(error) => error.into(),
-            CommandError::Bucket(error) => error.into(),
-            CommandError::Store(error) => error.into(),
+            CommandError::Hash(error) => of_hash(error),
+            CommandError::IntoItself(_)
+            | CommandError::Drift { .. }
+            | CommandError::Gone(_)
+            | CommandError::Busy(_) => Self::conflict("conflict", detail),
+            CommandError::Backend(error) => of_backend(error),
+            CommandError::Catalogue(error) => of_catalogue(error),
         }
     }
 }
 
-impl From<HashError> for Problem {
-    fn from(error: HashError) -> Self {
+impl From<ReconcileError> for Problem {
+    fn from(error: ReconcileError) -> Self {
         let detail = error.to_string();
         match error {
-            HashError::Mismatch { .. } => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "checksum_mismatch",
-                detail,
-            ),
-            HashError::Algorithm(_) | HashError::Length(..) => invalid_checksum(detail),
+            ReconcileError::TooManyJobs(_) => Self::unavailable(detail).retry_after(10),
+            ReconcileError::Path(_) => Self::bad_request("invalid_path", detail),
+            ReconcileError::Catalogue(error) => of_catalogue(error),
         }
     }
 }
 
-impl From<DiskError> for Problem {
-    fn from(error: DiskError) -> Self {
-        let reason = |reason: &str| format!("{error}: {reason}");
-        match error.source {
-            Errno::NOSPC | Errno::DQUOT => Self::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "storage_full",
-                reason("no space left"),
-            ),
-            Errno::ACCESS | Errno::PERM => {
-                Self::forbidden(reason("this user may not, as the file's permissions are"))
-            }
-            Errno::ROFS => Self::new(
-                StatusCode::FORBIDDEN,
-                "read_only",
-                reason("the filesystem is mounted read-only"),
-            ),
-            Errno::NAMETOOLONG => {
-                Self::bad_request("invalid_path", reason("too long for the filesystem"))
-            }
-            Errno::OPNOTSUPP => Self::conflict(
-                "unsupported",
-                reason("pipes, sockets and devices have no contents"),
-            ),
-            Errno::BUSY => Self::conflict("conflict", reason("it is in use by the system")),
-            Errno::XDEV => Self::conflict("unsupported", reason("it lies on another filesystem")),
-            Errno::NOENT if error.what == "open the mount's root" => {
-                Self::unavailable(reason("it is not there; is its disk mounted?"))
-            }
-            _ => Self::internal(&error),
-        }
+pub(super) fn of_hash(error: HashError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        HashError::Mismatch { .. } => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "checksum_mismatch",
+            detail,
+        ),
+        HashError::Algorithm(_) | HashError::Length(..) => invalid_checksum(detail),
     }
 }
 
-impl From<S3Error> for Problem {
-    fn from(error: S3Error) -> Self {
-        let detail = format!("{error}: {}", error.refusal);
-        match &error.refusal {
-            Refusal::Key(_) => Self::bad_request("invalid_path", detail),
-            Refusal::TooLarge => Self::too_large(detail),
-            Refusal::Forbidden(_) => Self::forbidden(detail),
-            Refusal::NoBucket => Self::unavailable(detail),
-            Refusal::Unavailable(source) => {
-                tracing::warn!(
-                    error = &**source as &dyn std::error::Error,
-                    "bucket unavailable"
-                );
-                Self::unavailable(detail)
-            }
-            Refusal::Local(_) => Self::internal(&error),
-            Refusal::NotFound
-            | Refusal::Exists
-            | Refusal::NotADirectory
-            | Refusal::NotEmpty
-            | Refusal::Changed => Self::conflict("conflict", detail),
+pub(super) fn of_backend(error: backend::Error) -> Problem {
+    let detail = format!("{error}: {}", error.reason);
+    match error.reason {
+        Reason::Full => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail),
+        Reason::Denied => {
+            let reason = "this user may not, as the file's permissions are";
+            Problem::forbidden(format!("{error}: {reason}"))
         }
+        Reason::Forbidden => Problem::forbidden(detail),
+        Reason::ReadOnly => Problem::new(StatusCode::FORBIDDEN, "read_only", detail),
+        Reason::TooLong | Reason::OddKey(_) => Problem::bad_request("invalid_path", detail),
+        Reason::NoContents | Reason::OtherFilesystem => Problem::conflict("unsupported", detail),
+        Reason::TooLarge => Problem::too_large(detail),
+        Reason::NotFound if error.operation == Operation::OpenRoot => {
+            let reason = "it is not there; is its disk mounted?";
+            Problem::unavailable(format!("{error}: {reason}"))
+        }
+        Reason::NoBucket => Problem::unavailable(detail),
+        Reason::Unavailable => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "bucket unavailable");
+            Problem::unavailable(detail)
+        }
+        Reason::Local | Reason::System(_) => Problem::internal(&error),
+        Reason::InUse
+        | Reason::NotFound
+        | Reason::Exists
+        | Reason::NotADirectory
+        | Reason::IsADirectory
+        | Reason::NotEmpty
+        | Reason::Changed
+        | Reason::NoPath
+        | Reason::Hidden => Problem::conflict("conflict", detail),
     }
 }
 
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match &error {
-            StoreError::Closed => Self::unavailable("the service is stopping"),
-            StoreError::Stale(_) => Self::conflict("conflict", error.to_string()).retry_after(1),
-            StoreError::Sqlite(source) if is_full(source) => full(),
-            StoreError::Commit(source) if is_full(source) => full(),
-            _ => Self::internal(&error),
-        }
+pub(super) fn of_catalogue(error: StoreError) -> Problem {
+    match &error {
+        StoreError::Closed => Problem::unavailable("the service is stopping"),
+        StoreError::Stale(_) => Problem::conflict("conflict", error.to_string()).retry_after(1),
+        error if error.is_full() => full(),
+        _ => Problem::internal(&error),
     }
-}
-
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }
 
 fn full() -> Problem {
@@ -192,7 +169,7 @@ impl From<MountError> for Problem {
                 .with_field(field, detail)
                 .with_details(json!({ "mountKey": mount_key })),
             MountError::NoMount(_) => Self::not_found(detail).with_apphub_code("BACKEND_NOT_FOUND"),
-            MountError::Store(error) => error.into(),
+            MountError::Catalogue(error) => of_catalogue(error),
         }
     }
 }
@@ -204,8 +181,8 @@ impl From<ScanError> for Problem {
             ScanError::NoMount(_) => Self::not_found(detail).with_apphub_code("BACKEND_NOT_FOUND"),
             ScanError::Bucket(..) => Self::unavailable(detail),
             ScanError::Inactive(_) | ScanError::OtherRoot(_) => Self::conflict("conflict", detail),
-            ScanError::Root { source, .. } => Self::unavailable(format!("{detail}: {source}")),
-            ScanError::Store(error) => error.into(),
+            ScanError::Root { reason, .. } => Self::unavailable(format!("{detail}: {reason}")),
+            ScanError::Catalogue(error) => of_catalogue(error),
             error => Self::internal(&error),
         }
     }

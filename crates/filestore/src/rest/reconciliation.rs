@@ -2,14 +2,13 @@
 
 use super::{Data, State, data, params};
 use crate::reconcile::Ask;
-use crate::store::job::{self, Job, Listing};
-use crate::store::{mount, node};
 use ::journal::{JobStatus, ReconcileReason};
 use axum::http::StatusCode;
+use catalogue::jobs::{self, Job, Listing};
+use catalogue::{mounts, nodes};
 use httpkit::{Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 const DEFAULT: u32 = 50;
 const MOST: u32 = 200;
@@ -101,8 +100,8 @@ pub(super) async fn start(
     let (mount_id, node_id) = (body.backend_mount_id, body.node_id);
     let (mount, node) = state
         .query(move |connection| {
-            let mount = mount::by_id(connection, mount_id)?;
-            let node = node_id.map(|id| node::by_id(connection, id)).transpose()?;
+            let mount = mounts::by_id(connection, mount_id)?;
+            let node = node_id.map(|id| nodes::by_id(connection, id)).transpose()?;
             Ok((mount, node.flatten()))
         })
         .await?;
@@ -130,9 +129,8 @@ pub(super) async fn start(
         detect_children: body.detect_children,
         requested_hash: body.requested_hash,
     };
-    let filestore = Arc::clone(&state);
     let job = state
-        .write_blocking(move |_| Ok(filestore.enqueue(ask)?))
+        .write(move |filestore| Ok(filestore.reconciler.enqueue(ask)?))
         .await?;
     let enqueued = Enqueued {
         enqueued: true,
@@ -171,7 +169,7 @@ pub(super) async fn list(
     });
     let (limit, offset) = (listing.limit, listing.offset);
     let (jobs, total) = state
-        .query(move |connection| job::list(connection, &listing))
+        .query(move |connection| jobs::list(connection, &listing))
         .await?;
     let next = offset.saturating_add(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
     let pagination = JobPagination {
@@ -198,7 +196,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn get(state: State, Path(id): Path<i64>) -> Result<Json<Data<Job>>, Problem> {
     let job = state
-        .query(move |connection| job::by_id(connection, id))
+        .query(move |connection| jobs::by_id(connection, id))
         .await?;
     job.map(data).ok_or_else(|| no_job(id))
 }
@@ -217,7 +215,7 @@ pub(super) async fn cancel(
     Path(id): Path<i64>,
 ) -> Result<(StatusCode, Json<Data<Job>>), Problem> {
     let job = state
-        .write_blocking(move |filestore| Ok(filestore.cancel_job(id)?))
+        .write(move |filestore| Ok(filestore.reconciler.cancel_job(id)?))
         .await?;
     job.map(|job| (StatusCode::ACCEPTED, data(job)))
         .ok_or_else(|| no_job(id))

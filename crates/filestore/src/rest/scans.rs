@@ -30,13 +30,12 @@ pub(super) async fn start(
     Path(id): Path<i64>,
     Query(query): Query<ScanQuery>,
 ) -> Result<(StatusCode, Json<Data<ScanJob>>), Problem> {
-    let filestore = std::sync::Arc::clone(&state);
     let options = ScanOptions {
         accept_root: query.accept_root,
         ..ScanOptions::default()
     };
     let job = state
-        .write_blocking(move |_| Ok(filestore.start_scan(id, options)?))
+        .write(move |filestore| Ok(filestore.start_scan(id, options)?))
         .await?;
     Ok((StatusCode::ACCEPTED, data(job)))
 }

@@ -1,11 +1,11 @@
 //! `GET /v1/snapshot`
 
 use super::{DIGEST, EPOCH, JOURNAL_ID, State, problem};
-use crate::store::Store;
 use ::journal::{Digest, Epoch, JournalId, JournalReader, ReadError};
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use catalogue::Catalogue;
 use httpkit::Problem;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -34,8 +34,8 @@ type At = (Epoch, JournalId, Digest);
 pub(super) async fn read(state: State) -> Result<Response, Problem> {
     let (at, begun) = oneshot::channel();
     let (pieces, received) = mpsc::channel(PIECES);
-    let store = Arc::clone(&state.store);
-    tokio::task::spawn_blocking(move || send(&store, at, &pieces));
+    let catalogue = Arc::clone(&state.catalogue);
+    tokio::task::spawn_blocking(move || send(&catalogue, at, &pieces));
     let begun = begun.await.map_err(|error| Problem::internal(&error))?;
     let (epoch, journal_id, digest) = begun.map_err(problem::of_read)?;
     let text =
@@ -50,11 +50,11 @@ pub(super) async fn read(state: State) -> Result<Response, Problem> {
 
 /// Reads the snapshot and sends it, as quickly as the client takes it.
 fn send(
-    store: &Store,
+    catalogue: &Catalogue,
     at: oneshot::Sender<Result<At, ReadError>>,
     pieces: &mpsc::Sender<Result<Bytes, ReadError>>,
 ) {
-    let snapshot = match store.snapshot() {
+    let snapshot = match catalogue.snapshot() {
         Ok(snapshot) => snapshot,
         Err(error) => {
             // If the client has gone, nobody wants to know.

@@ -5,20 +5,17 @@
 //! where it goes, as AppHub's clients do; in the data directory if it says so after, and for a bucket,
 //! where nothing can be put that may yet be refused.
 
-use super::problem;
-use crate::Filestore;
-use crate::backend::Backend;
-use crate::command::UploadedContent;
-use crate::disk::{self, DiskError, Staged};
-use crate::hash::{Checksum, HashError, Hasher};
+use super::{Rest, problem};
+use crate::command::{CommandError, UploadedContent};
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::http::HeaderMap;
+use backend::disk::{self, Staged};
+use backend::hash::{Checksum, HashError, Hasher};
+use backend::{Kind, Operation};
 use bytes::Bytes;
 use httpkit::Problem;
-use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Pieces of the contents between the socket and the disk.
@@ -48,10 +45,10 @@ struct Promise {
     content_hash: Option<Checksum>,
 }
 
-impl Filestore {
+impl Rest {
     /// Reads the form. Nothing of it can be seen on any mount yet.
     pub(super) async fn read_form(
-        self: &Arc<Self>,
+        &self,
         headers: &HeaderMap,
         mut form: Multipart,
     ) -> Result<Form, Problem> {
@@ -87,19 +84,22 @@ impl Filestore {
     }
 
     async fn receive(
-        self: &Arc<Self>,
+        &self,
         mut field: Field<'_>,
         destination: Destination,
         hasher: Hasher,
     ) -> Result<UploadedContent, Problem> {
         let (staged, mount_id) = self
             .read_blocking(move |filestore| {
-                if let Destination::Mount(id) = destination
-                    && let Backend::Disk(disk) = filestore.commands.place(id)?.backend
-                {
-                    return Ok((disk.stage()?, Some(id)));
+                if let Destination::Mount(id) = destination {
+                    let place = filestore.opener.by_id(id).map_err(CommandError::from)?;
+                    if let Kind::Disk(disk) = place.backend.kind() {
+                        let staged = disk.stage().map_err(problem::of_backend)?;
+                        return Ok((staged, Some(id)));
+                    }
                 }
-                Ok((disk::stage_beside(&filestore.data_dir)?, None))
+                let staged = disk::stage_beside(&filestore.data_dir);
+                Ok((staged.map_err(problem::of_backend)?, None))
             })
             .await?;
         let (sender, receiver) = mpsc::channel(PIECES);
@@ -111,11 +111,12 @@ impl Filestore {
             }
         }
         drop(sender);
-        let (staged, hash) = writing.await.map_err(|error| Problem::internal(&error))??;
+        let written = writing.await.map_err(|error| Problem::internal(&error))?;
+        let (staged, hash) = written.map_err(problem::of_backend)?;
         Ok(UploadedContent {
             staged,
             mount_id,
-            content_hash: hash?,
+            content_hash: hash.map_err(problem::of_hash)?,
         })
     }
 }
@@ -124,14 +125,11 @@ fn write(
     mut staged: Staged,
     mut hasher: Hasher,
     mut pieces: mpsc::Receiver<Bytes>,
-) -> Result<(Staged, Result<String, HashError>), DiskError> {
+) -> Result<(Staged, Result<String, HashError>), backend::Error> {
     while let Some(piece) = pieces.blocking_recv() {
         hasher.update(&piece);
-        staged.file.write_all(&piece).map_err(|error| DiskError {
-            what: "write",
-            path: "the uploaded file".to_owned(),
-            source: Errno::from_io_error(&error).unwrap_or(Errno::IO),
-        })?;
+        let failed = backend::Error::of_disk(Operation::Stage, "");
+        staged.file.write_all(&piece).map_err(failed)?;
     }
     Ok((staged, hasher.finish()))
 }

@@ -5,19 +5,10 @@
 //! be known under another name and the one it replaced may turn up elsewhere: it is both
 //! *found* and *lost*, and [`matching`](super::matching) decides when the whole tree has been seen.
 
-use super::scratch::Changed;
-use crate::walk::{Entry, Facts};
-
-/// A live node as the last scan or command left it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known<'a> {
-    pub(super) id: i64,
-    pub(super) name: &'a str,
-    pub(super) version: i64,
-    pub(super) is_active: bool,
-    /// An inode number of 0 says that nobody has seen the file's identity yet.
-    pub(super) facts: Facts,
-}
+use ::node::Facts;
+use backend::walk::Entry;
+use catalogue::Known;
+use catalogue::scratch::Changed;
 
 /// How a name on disk relates to the node of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,9 +169,9 @@ pub(super) fn relate(node: &Known<'_>, facts: &Facts) -> Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walk::Identity;
+    use ::node::Identity;
+    use backend::Reason;
     use journal::NodeKind;
-    use rustix::io::Errno;
 
     fn file(ino: i64, size_bytes: i64) -> Facts {
         Facts {
@@ -275,7 +266,7 @@ mod tests {
     fn a_name_that_cannot_be_asked_about_is_neither_found_nor_lost() {
         let entries = [Entry {
             name: "a".to_owned(),
-            facts: Err(Errno::ACCESS),
+            facts: Err(Reason::Denied),
         }];
         assert!(compare(&entries, &[node(10, "a", file(1, 5))]).is_empty());
         assert!(compare(&entries, &[]).is_empty());
@@ -317,7 +308,7 @@ mod tests {
         assert_ne!(digest(&listing[..1]), digest(&listing));
         let unseen = Entry {
             name: "a".to_owned(),
-            facts: Err(Errno::ACCESS),
+            facts: Err(Reason::Denied),
         };
         assert_eq!(
             digest(&[unseen]),

@@ -1,9 +1,9 @@
 //! That what is known differs from the disk, told once a scan.
 
 use super::Scan;
-use super::scratch::Scratch;
-use crate::ScanError;
-use crate::store::{Node, StoreError, WriteTx, node};
+use super::ScanError;
+use catalogue::scratch::Scratch;
+use catalogue::{Node, StoreError, WriteTx, nodes};
 use journal::{DriftDetected, JournalId, NodeKind, ReconcileReason, Text};
 use serde_json::json;
 
@@ -69,9 +69,9 @@ impl Scan<'_> {
             }
             let changed = scratch.changed_after(0, LOOKED_AT)?;
             let lost = scratch.lost_after(0, LOOKED_AT)?;
-            self.store.read(|connection| {
+            self.catalogue.read(|connection| {
                 for changed in &changed {
-                    if let Some(node) = node::by_id(connection, changed.node)? {
+                    if let Some(node) = nodes::by_id(connection, changed.node)? {
                         // A directory that changed is where the names in it did.
                         let is_file = node.facts.kind == NodeKind::File;
                         add(if is_file {
@@ -82,7 +82,7 @@ impl Scan<'_> {
                     }
                 }
                 for lost in &lost {
-                    if let Some(node) = node::by_id(connection, lost.node)? {
+                    if let Some(node) = nodes::by_id(connection, lost.node)? {
                         add(parent_of(&node.path));
                     }
                 }

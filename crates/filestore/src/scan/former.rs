@@ -2,19 +2,20 @@
 //!
 //! A scan does not see everything at one moment: of a file that moves away while another takes its
 //! name, it may see the newcomer first, now, and the moved file later, or in a later scan. Then the
-//! newcomer has taken the node ([`crate::store::former`]). So before found names are matched with
+//! newcomer has taken the node ([`catalogue::formers`]). So before found names are matched with
 //! nodes, nodes whose old file is among them are given back their identity, and everything is
 //! compared again: now it looks as if both had been seen at once, and the moved file and the
 //! newcomer each become what they are. What was given back stays so if the scan is cut off then.
 
-use super::scratch::Scratch;
-use super::task::{At, Part, Scope};
+use super::task::{Part, Scope};
 use super::{Scan, ScanError};
-use crate::store::former::{self, Former};
-use crate::store::{Node, StoreError};
-use crate::walk::Tree;
+use backend::Backend;
+use catalogue::DirectoryRef;
+use catalogue::ReadTx;
+use catalogue::formers::{self, Former};
+use catalogue::scratch::Scratch;
+use catalogue::{Node, StoreError};
 use journal::Time;
-use rusqlite::Connection;
 use std::collections::HashMap;
 
 /// How long a note of what a node was is kept at least, however many scans have been through: a
@@ -26,16 +27,16 @@ impl Scan<'_> {
     /// be compared again.
     pub(super) fn give_back(&self, scratch: &Scratch) -> Result<Vec<Node>, ScanError> {
         let mount_id = self.mount_id;
-        if self.is_fresh || !self.store.read(|db| former::any(db, mount_id))? {
+        if self.is_fresh || !self.catalogue.read(|db| formers::any(db, mount_id))? {
             return Ok(Vec::new());
         }
         let formers = self
-            .store
-            .read(|db| find(db, mount_id, scratch, &self.tree))?;
+            .catalogue
+            .read(|db| find(db, mount_id, scratch, &*self.backend))?;
         if formers.is_empty() {
             return Ok(Vec::new());
         }
-        self.store.write_blocking(move |tx| {
+        self.catalogue.write(move |tx| {
             let nodes = formers.iter().map(|former| tx.give_back(former));
             let nodes = nodes.collect::<Result<Vec<_>, StoreError>>()?;
             Ok(nodes.into_iter().flatten().collect())
@@ -48,12 +49,12 @@ impl Scan<'_> {
             return Ok(());
         }
         let mount_id = self.mount_id;
-        let horizon = self.store.clock().now().as_millis() - KEPT_MS;
+        let horizon = self.catalogue.clock().now().as_millis() - KEPT_MS;
         let horizon = Time::from_millis(horizon.min(self.started_at.as_millis()));
-        let oldest = self.store.read(|db| former::oldest(db, mount_id))?;
+        let oldest = self.catalogue.read(|db| formers::oldest(db, mount_id))?;
         if oldest.is_some_and(|oldest| oldest < horizon) {
-            self.store
-                .write_blocking(move |tx| tx.forget_formers(mount_id, horizon))?;
+            self.catalogue
+                .write(move |tx| tx.forget_formers(mount_id, horizon))?;
         }
         Ok(())
     }
@@ -69,7 +70,7 @@ impl Scope {
                 .filter(|node| node.is_on_disk())
                 .filter_map(|node| {
                     Some(Part {
-                        directory: At::Node(node.parent_id?),
+                        directory: DirectoryRef::Node(node.parent_id?),
                         names: Some(vec![node.name().to_owned()]),
                     })
                 }),
@@ -79,10 +80,10 @@ impl Scope {
 
 /// The nodes that found names were, each with the first of the files that it was.
 fn find(
-    db: &Connection,
+    db: &ReadTx<'_>,
     mount_id: i64,
     scratch: &Scratch,
-    tree: &Tree,
+    backend: &dyn Backend,
 ) -> Result<Vec<Former>, ScanError> {
     let (mut formers, mut after) = (HashMap::<i64, Former>::new(), 0);
     loop {
@@ -90,11 +91,11 @@ fn find(
         let Some(last) = page.last() else { break };
         after = last.id;
         for found in &page {
-            let Some(former) = former::of(db, mount_id, &found.facts)? else {
+            let Some(former) = formers::of(db, mount_id, &found.facts)? else {
                 continue;
             };
             // It has moved on; whoever finds it there gives it its node.
-            if super::matching::stands(tree, &found.path, &found.facts) != Some(true) {
+            if super::matching::stands(backend, &found.path, &found.facts) != Some(true) {
                 continue;
             }
             let first = formers.entry(former.node).or_insert(former);

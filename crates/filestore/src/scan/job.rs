@@ -5,6 +5,7 @@
 //! off by the end of the process is simply run again, so there is nothing worth keeping.
 
 use super::{ScanCounts, ScanError, ScanOptions, ScanProgress, ScanReport};
+use crate::sources::with_sources;
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -244,18 +245,6 @@ impl Drop for Turn {
         }
         self.scans.ended.notify_all();
     }
-}
-
-/// The error and what caused it, in one line.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -15,16 +15,16 @@
 //! recognised.
 
 use super::ScanError;
-use super::lookup::{Candidate, Lookup};
-use super::scratch::{Found, Scratch};
-use crate::s3::Glance;
-use crate::walk::{Facts, OBJECT_DEVICE, Tree};
+use ::node::{Facts, OBJECT_DEVICE};
+use backend::{Backend, ListingCache};
+use catalogue::scratch::{Found, Scratch};
+use catalogue::{Candidate, Lookup};
 
 /// Goes through the found names from the top of the tree down, and notes in each the node it is.
 /// Names that are not there any more are forgotten.
 pub(super) fn recognise(
     scratch: &Scratch,
-    tree: &Tree,
+    backend: &dyn Backend,
     lookup: &Lookup<'_>,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<(), ScanError> {
@@ -39,9 +39,9 @@ pub(super) fn recognise(
         }
         after = last.id;
         // Found names follow each other as their directories were listed.
-        let mut glance = Glance::default();
+        let mut cache = ListingCache::default();
         for found in &page {
-            let now = tree.facts_again(&mut glance, &found.path).ok().flatten();
+            let now = backend.facts_again(&mut cache, &found.path).ok().flatten();
             if !now.is_some_and(|now| now.has_identity_of(&found.facts)) {
                 scratch.forget(found)?;
                 continue;
@@ -49,10 +49,10 @@ pub(super) fn recognise(
             let parent = scratch.node_at(found.parent)?;
             let mut candidates = lookup.candidates(found, parent)?;
             if found.facts.identity.dev == OBJECT_DEVICE {
-                candidates = only_one(scratch, tree, found, candidates)?;
+                candidates = only_one(scratch, backend, found, candidates)?;
             }
             for candidate in candidates {
-                if is_it(scratch, tree, found, &candidate)? {
+                if is_it(scratch, backend, found, &candidate)? {
                     scratch.recognise(found.id, candidate.id)?;
                     if found.facts.is_directory() {
                         scratch.resolve(found.id, Some(candidate.id))?;
@@ -68,7 +68,7 @@ pub(super) fn recognise(
 /// at its own path, or if it is the only one that was found and the only one that is gone.
 fn only_one(
     scratch: &Scratch,
-    tree: &Tree,
+    backend: &dyn Backend,
     found: &Found,
     candidates: Vec<Candidate>,
 ) -> Result<Vec<Candidate>, ScanError> {
@@ -78,7 +78,7 @@ fn only_one(
             return Ok(vec![candidate]);
         }
         if found.facts.is_same_file(&candidate.facts) {
-            let now = tree.facts(&candidate.path);
+            let now = backend.facts(&candidate.path);
             let is_gone =
                 now.is_ok_and(|now| !now.is_some_and(|now| now.is_same_file(&found.facts)));
             if is_gone {
@@ -94,7 +94,7 @@ fn only_one(
 
 fn is_it(
     scratch: &Scratch,
-    tree: &Tree,
+    backend: &dyn Backend,
     found: &Found,
     candidate: &Candidate,
 ) -> Result<bool, ScanError> {
@@ -103,12 +103,12 @@ fn is_it(
     }
     // What cannot be asked about may still be there.
     Ok(candidate.path == found.path
-        || stands(tree, &candidate.path, &found.facts).is_some_and(|stands| !stands))
+        || stands(backend, &candidate.path, &found.facts).is_some_and(|stands| !stands))
 }
 
 /// Whether the disk has this file at this path; `None` where it will not say.
-pub(super) fn stands(tree: &Tree, path: &str, facts: &Facts) -> Option<bool> {
-    match tree.facts(path) {
+pub(super) fn stands(backend: &dyn Backend, path: &str, facts: &Facts) -> Option<bool> {
+    match backend.facts(path) {
         Ok(Some(now)) => Some(now.has_identity_of(facts)),
         Ok(None) => Some(false),
         Err(_) => None,

@@ -1,10 +1,13 @@
 //! Where a scan of parts begins.
 
+use super::ScanError;
 use super::task::Part;
 use super::visit::{Comparer, Unclear};
-use super::{Place, ScanError};
-use crate::store::Node;
-use crate::walk::{self, Failure, Identity, Options, Start, Tree, Visitor as _};
+use ::node::Identity;
+use backend::walk::{Failure, Options, Start, Visitor as _};
+use backend::{Backend, Directory};
+use catalogue::scratch::ParentRef;
+use catalogue::{DirectoryRef, Node};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the walk's side tells besides differences.
@@ -18,23 +21,23 @@ pub(super) struct Seen {
 /// Gathers the parts of a scan, so that each directory is looked at once; then looks names up, and
 /// gives the directories that are to be listed.
 pub(super) struct Starts<'a, 's> {
-    tree: &'a Tree,
+    backend: &'a dyn Backend,
     options: &'a Options,
     comparer: &'a mut Comparer<'s>,
     /// The names that are to be looked at in a directory; all, if `None`.
     wanted: BTreeMap<i64, (Node, Option<BTreeSet<String>>)>,
-    starts: Vec<Start<Place>>,
+    starts: Vec<Start<ParentRef>>,
     unknown: Vec<Identity>,
 }
 
 impl<'a, 's> Starts<'a, 's> {
     pub(super) fn new(
-        tree: &'a Tree,
+        backend: &'a dyn Backend,
         options: &'a Options,
         comparer: &'a mut Comparer<'s>,
     ) -> Self {
         Self {
-            tree,
+            backend,
             options,
             comparer,
             wanted: BTreeMap::new(),
@@ -51,7 +54,7 @@ impl<'a, 's> Starts<'a, 's> {
             return Ok(());
         };
         let directories = lookup.directories(part.directory)?;
-        if let (true, super::At::Identity(identity)) = (directories.is_empty(), part.directory) {
+        if let (true, DirectoryRef::Identity(identity)) = (directories.is_empty(), part.directory) {
             self.unknown.push(identity);
         }
         for directory in directories {
@@ -66,12 +69,12 @@ impl<'a, 's> Starts<'a, 's> {
     }
 
     /// Gives where the walk begins, and the identities that are no directory of the mount.
-    pub(super) fn finish(mut self) -> Result<(Vec<Start<Place>>, Vec<Identity>), ScanError> {
+    pub(super) fn finish(mut self) -> Result<(Vec<Start<ParentRef>>, Vec<Identity>), ScanError> {
         for (directory, names) in std::mem::take(&mut self.wanted).into_values() {
             match names {
                 None => self.starts.push(Start {
                     identity: certain(&directory),
-                    context: Place::Node(directory.id),
+                    context: ParentRef::Node(directory.id),
                     path: directory.path,
                 }),
                 Some(names) => self.look(&directory, &names)?,
@@ -81,13 +84,16 @@ impl<'a, 's> Starts<'a, 's> {
     }
 
     fn look(&mut self, directory: &Node, names: &BTreeSet<String>) -> Result<(), ScanError> {
-        let place = (directory.path.as_str(), certain(directory));
-        let named = names.iter().map(String::as_str);
-        let entries = match walk::named(self.tree, self.options, place, named) {
+        let place = Directory {
+            path: &directory.path,
+            identity: certain(directory),
+        };
+        let mut named = names.iter().map(String::as_str);
+        let entries = match self.backend.named(place, self.options, &mut named) {
             Ok(entries) => entries,
             Err(failure) => return self.fail(directory, failure),
         };
-        let (mut descend, at) = (Vec::new(), (directory.id, place.0));
+        let (mut descend, at) = (Vec::new(), (directory.id, place.path));
         self.comparer
             .compare_named(at, names, &entries, &mut descend)?;
         for (index, context) in descend {
@@ -96,12 +102,12 @@ impl<'a, 's> Starts<'a, 's> {
             };
             let Ok(facts) = entry.facts else { continue };
             // 0 is the mount's own filesystem; a bucket has no other.
-            let is_own = matches!(facts.identity.dev, 0 | walk::OBJECT_DEVICE);
+            let is_own = matches!(facts.identity.dev, 0 | ::node::OBJECT_DEVICE);
             if !is_own && !self.options.crosses_filesystems {
                 continue;
             }
             self.starts.push(Start {
-                path: walk::join(&directory.path, &entry.name),
+                path: ::node::join(&directory.path, &entry.name),
                 identity: Some(facts.identity),
                 context,
             });
@@ -110,7 +116,7 @@ impl<'a, 's> Starts<'a, 's> {
     }
 
     fn fail(&mut self, directory: &Node, failure: Failure) -> Result<(), ScanError> {
-        let place = Place::Node(directory.id);
+        let place = ParentRef::Node(directory.id);
         self.comparer.failed(&directory.path, place, failure)
     }
 }

@@ -1,6 +1,7 @@
 //! What a scan is to do: the whole mount or parts of it, on whose behalf, and how it is told.
 
-use crate::walk::Identity;
+use ::node::Identity;
+use catalogue::DirectoryRef;
 use journal::ReconcileReason;
 
 /// What a scan is to do.
@@ -11,6 +12,9 @@ pub(crate) struct Task {
     pub(crate) command: &'static str,
     /// Why nodes are compared with the disk.
     pub(crate) reason: ReconcileReason,
+    /// A file that was changed in place is told as `reconciled`, and not as `updated`: somebody asked
+    /// about it.
+    pub(crate) tells_reconciled: bool,
     /// Known directories are gone into. In a scan of parts, new and moved ones always are.
     pub(crate) is_deep: bool,
 }
@@ -25,22 +29,14 @@ pub(crate) enum Scope {
 /// A directory, or some names in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    pub(crate) directory: At,
+    pub(crate) directory: DirectoryRef,
     /// All names, if `None`; in ascending order.
     pub(crate) names: Option<Vec<String>>,
 }
 
-/// How a directory is named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum At {
-    Node(i64),
-    /// Whichever nodes are this directory now.
-    Identity(Identity),
-}
-
 /// What a scan of parts leaves to whoever asked for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Aside {
+pub(crate) struct Leftover {
     /// Identities that are no directory of the mount.
     pub(crate) unknown: Vec<Identity>,
     /// Something differs because of commands that are not committed yet.
@@ -59,6 +55,7 @@ impl Task {
             scope: Scope::Mount,
             command,
             reason,
+            tells_reconciled: false,
             is_deep: true,
         }
     }

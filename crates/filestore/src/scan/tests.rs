@@ -6,8 +6,8 @@ mod looks;
 mod model;
 
 use super::*;
-use crate::store::mount::AccessMode;
-use crate::store::{Cause, Node};
+use catalogue::mounts::AccessMode;
+use catalogue::{Cause, DirectoryRef, Node, ReadTx};
 use journal::{Event, EventType, NodeState, ReconcileReason, SystemClock};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -17,8 +17,8 @@ use std::path::Path;
 /// A tree on disk, a catalogue elsewhere, and the mount that joins them.
 struct Bench {
     tree: tempfile::TempDir,
-    _data: tempfile::TempDir,
-    store: Store,
+    data: tempfile::TempDir,
+    catalogue: Catalogue,
     mount: Mount,
 }
 
@@ -35,14 +35,19 @@ impl Bench {
         let data = tempfile::tempdir().unwrap();
         let tree = tempfile::tempdir().unwrap();
         let database = data.path().join("filestore.db");
-        let store = Store::open(data.path(), &database, Arc::new(SystemClock)).unwrap();
-        let mount = insert_mount(&store, tree.path());
+        let catalogue = Catalogue::open(data.path(), &database, Arc::new(SystemClock)).unwrap();
+        let mount = insert_mount(&catalogue, tree.path());
         Self {
             tree,
-            _data: data,
-            store,
+            data,
+            catalogue,
             mount,
         }
+    }
+
+    /// Asks or changes the database behind the catalogue's back.
+    fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.data.path().join("filestore.db")).unwrap()
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -69,12 +74,12 @@ impl Bench {
     }
 
     fn try_scan(&self) -> Result<ScanReport, ScanError> {
-        run(&self.store, &self.mount, &[], &ScanOptions::default())
+        run(&self.catalogue, &self.mount, &[], &ScanOptions::default())
     }
 
     /// Scans, and checks that the catalogue then equals the disk and adds up.
     fn scan(&self) -> ScanReport {
-        let (before, is_fresh) = (self.store.head().id, self.nodes().len() == 1);
+        let (before, is_fresh) = (self.catalogue.head().id, self.nodes().len() == 1);
         let report = self.try_scan().unwrap();
         assert_eq!(report.problems, []);
         self.check();
@@ -85,7 +90,7 @@ impl Bench {
         );
         let completed = u64::from(report.changes.total() > 0);
         let drifts = completed * u64::from(!is_fresh);
-        let entries = self.store.head().id.entries_since(before);
+        let entries = self.catalogue.head().id.entries_since(before);
         assert_eq!(
             entries,
             drifts + report.changes.total() + completed,
@@ -97,15 +102,16 @@ impl Bench {
     /// Compares only these names in the directory of this node, as watching does.
     fn look(&self, directory: i64, names: &[&str]) -> ScanReport {
         let options = ScanOptions::default();
-        let mut scan = Scan::open(&self.store, &self.mount, &[], &options).unwrap();
+        let mut scan = Scan::open(&self.catalogue, &self.mount, &[], &options).unwrap();
         let part = Part {
-            directory: At::Node(directory),
+            directory: DirectoryRef::Node(directory),
             names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
         };
         scan.task = Task {
             scope: Scope::Parts(vec![part]),
             command: crate::watch::COMMAND,
             reason: ReconcileReason::Drift,
+            tells_reconciled: false,
             is_deep: false,
         };
         scan.is_fresh = false;
@@ -113,19 +119,13 @@ impl Bench {
     }
 
     fn nodes(&self) -> Vec<Node> {
-        let read = |connection: &rusqlite::Connection| {
-            let sql = concat!(
-                include_str!("../store/sql/node_columns.sql"),
-                " WHERE n.state <> 'deleted' ORDER BY n.path, n.id"
-            );
-            let mut statement = connection.prepare(sql)?;
-            Ok::<_, StoreError>(
-                statement
-                    .query_map([], Node::from_row)?
-                    .collect::<Result<_, _>>()?,
-            )
+        let read = |tx: &ReadTx<'_>| {
+            let mut all = nodes::by_path(tx, self.mount.id, "", 1_000_000)?;
+            all.push(nodes::root(tx, self.mount.id)?);
+            all.sort_by(|a, b| (&a.path, a.id).cmp(&(&b.path, b.id)));
+            Ok::<_, StoreError>(all)
         };
-        self.store.read(read).unwrap()
+        self.catalogue.read(read).unwrap()
     }
 
     fn live(&self) -> BTreeMap<String, Node> {
@@ -148,7 +148,7 @@ impl Bench {
 
     /// What the journal tells after an id: type, node, path and size delta.
     fn entries(&self, after: JournalId) -> Vec<(EventType, i64, String, i64)> {
-        let page = journal::JournalReader::read(&self.store, after, 100_000).unwrap();
+        let page = journal::JournalReader::read(&self.catalogue, after, 100_000).unwrap();
         let tell = |entry: &journal::Entry| {
             let path = match entry.event().unwrap() {
                 Event::Node(event) => event.path.to_string(),
@@ -200,10 +200,8 @@ impl Bench {
                 counted[2] += i64::from(node.is_directory());
                 counted[3] += i64::from(node.parent_id == Some(directory.id));
             }
-            let read = |connection: &rusqlite::Connection| {
-                crate::store::rollup::of(connection, directory.id)
-            };
-            let rollup = self.store.read(read).unwrap().unwrap();
+            let read = |connection: &ReadTx<'_>| catalogue::rollups::of(connection, directory.id);
+            let rollup = self.catalogue.read(read).unwrap().unwrap();
             let kept = [
                 rollup.size_bytes,
                 rollup.file_count,
@@ -215,11 +213,15 @@ impl Bench {
     }
 }
 
-fn insert_mount(store: &Store, root: &Path) -> Mount {
-    let facts = Tree::open(root).unwrap().facts("").unwrap().unwrap();
+fn insert_mount(catalogue: &Catalogue, root: &Path) -> Mount {
+    let facts = backend::Disk::open(root, "test")
+        .unwrap()
+        .facts("")
+        .unwrap()
+        .unwrap();
     let root = root.to_str().unwrap().to_owned();
-    store
-        .write_blocking(move |tx| {
+    catalogue
+        .write(move |tx| {
             let mut mount = Mount {
                 id: 0,
                 mount_key: "tree".to_owned(),
@@ -242,7 +244,7 @@ fn insert_mount(store: &Store, root: &Path) -> Mount {
                 command: "createMount",
                 ..Cause::default()
             };
-            crate::store::mount::insert(tx, &cause, &mut mount, facts)?;
+            catalogue::mounts::insert(tx, &cause, &mut mount, facts)?;
             Ok::<_, StoreError>(mount)
         })
         .unwrap()
@@ -265,7 +267,10 @@ fn on_disk(directory: &Path, path: &str, lines: &mut BTreeMap<String, Line>) {
     lines.insert(path.to_owned(), line);
     for entry in std::fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
-        let path = walk::join(path, &crate::name::from_bytes(entry.file_name().as_bytes()));
+        let path = ::node::join(
+            path,
+            &::node::name::from_bytes(entry.file_name().as_bytes()),
+        );
         let metadata = entry.path().symlink_metadata().unwrap();
         if metadata.is_dir() {
             on_disk(&entry.path(), &path, lines);
@@ -338,10 +343,10 @@ fn a_first_scan_catalogues_what_is_there_and_a_second_writes_nothing() {
             );
         }
     }
-    let head = bench.store.head();
+    let head = bench.catalogue.head();
     let report = bench.try_scan().unwrap();
     assert_eq!((report.changes.total(), report.command_id), (0, None));
-    assert_eq!(bench.store.head(), head, "nothing was written");
+    assert_eq!(bench.catalogue.head(), head, "nothing was written");
 }
 
 #[test]
@@ -351,7 +356,7 @@ fn each_kind_of_change_journals_one_entry_of_its_type() {
         bench.write(path, "12345");
     }
     bench.scan();
-    let head = bench.store.head().id;
+    let head = bench.catalogue.head().id;
     let grows = bench.id("d/grows");
     bench.write("d/grows", "1234567890");
     let later = std::time::UNIX_EPOCH + std::time::Duration::new(2_000_000_000, 123_456_789);
@@ -437,7 +442,7 @@ fn hostile_names_become_nodes_and_are_found_again() {
 #[test]
 fn a_tree_a_thousand_deep_with_a_path_past_path_max_is_scanned_and_moves() {
     let bench = Bench::new();
-    let deep = crate::walk::testing::Deep::new(bench.tree.path(), "level", 1_000);
+    let deep = testkit::Deep::new(bench.tree.path(), "level", 1_000);
     assert_eq!(bench.try_scan().unwrap().changes.created, 1_000);
     assert_eq!(bench.try_scan().unwrap().changes.total(), 0);
     let deepest = vec!["level"; 1_000].join("/");
@@ -459,9 +464,15 @@ fn hidden_directories_and_mounts_that_cannot_be_scanned() {
     bench.write("data/journal", "x");
     bench.write("file", "x");
     let hidden = [bench.path("data"), bench.path("none")];
-    let report = run(&bench.store, &bench.mount, &hidden, &ScanOptions::default()).unwrap();
+    let report = run(
+        &bench.catalogue,
+        &bench.mount,
+        &hidden,
+        &ScanOptions::default(),
+    )
+    .unwrap();
     assert_eq!(report.changes.created, 1);
-    let scan = |mount: &Mount| run(&bench.store, mount, &[], &ScanOptions::default());
+    let scan = |mount: &Mount| run(&bench.catalogue, mount, &[], &ScanOptions::default());
     let gone = Mount {
         root_path: Some("/nowhere/at/all".to_owned()),
         ..bench.mount.clone()

@@ -4,9 +4,9 @@
 //! gone, or elsewhere, and what is below it is not. From its first change to its end a scan is known
 //! to the catalogue; so the next one knows that there may be such nodes, and has them looked at.
 
-use super::scratch::Scratch;
 use super::{Scan, ScanError};
-use crate::store::node;
+use catalogue::nodes;
+use catalogue::scratch::Scratch;
 
 /// Nodes that are looked for at once.
 const PAGE: usize = 5_000;
@@ -16,13 +16,13 @@ impl Scan<'_> {
     /// what is below them not yet. Says whether one was.
     pub(super) fn resume(&self, scratch: &Scratch) -> Result<bool, ScanError> {
         let mount_id = self.mount_id;
-        self.store.read(|db| {
-            if !node::has_unfinished_scan(db, mount_id)? {
+        self.catalogue.read(|db| {
+            if !nodes::has_unfinished_scan(db, mount_id)? {
                 return Ok(false);
             }
             let mut after = 0;
             loop {
-                let page = node::misplaced(db, mount_id, after, PAGE)?;
+                let page = nodes::misplaced(db, mount_id, after, PAGE)?;
                 let Some(last) = page.last() else {
                     return Ok(true);
                 };

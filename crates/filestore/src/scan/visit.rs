@@ -2,12 +2,13 @@
 //! differences go down a bounded channel.
 
 use super::compare::{self, Differences, Merge};
-use super::lookup::Lookup;
-use super::scratch::{Agreeing, Changed, Found};
-use super::{Place, ScanError, ScanProblem, ScanProgress};
-use crate::store::listing::Listing;
-use crate::walk::{self, Entry, Failure, Visitor};
-use crate::watch::Entrance;
+use super::{ScanError, ScanProblem, ScanProgress};
+use backend::walk::Entrance;
+use backend::walk::{Entry, Failure, Visitor};
+use catalogue::Lookup;
+use catalogue::listings::Listing;
+use catalogue::scratch::ParentRef;
+use catalogue::scratch::{Agreeing, Changed, Found};
 use crossbeam_channel::Sender;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(super) enum Difference {
     /// No difference, which is worth knowing the next time.
     Agreeing(Agreeing),
     /// All of this directory, with so many names, has been found.
-    Listed(Place, Listing, usize),
+    Listed(ParentRef, Listing, usize),
 }
 
 /// What one thread of the walk could not see.
@@ -71,7 +72,7 @@ pub(super) struct Comparer<'s> {
     pub(super) new_ids: NewIds<'s>,
     /// Known directories are gone into; otherwise only those that are not watched yet.
     pub(super) is_deep: bool,
-    pub(super) entrance: Option<Entrance>,
+    pub(super) entrance: Option<Arc<dyn Entrance>>,
     pub(super) progress: Arc<ScanProgress>,
     pub(super) cancel: CancellationToken,
     pub(super) sender: Sender<Difference>,
@@ -96,8 +97,7 @@ impl Comparer<'_> {
                     bytes += facts.size_bytes.cast_unsigned();
                 }
                 Err(unseen) => {
-                    let reason = walk::reason(*unseen);
-                    self.unclear.add(&walk::join(path, &entry.name), &reason);
+                    self.unclear.add(&::node::join(path, &entry.name), unseen);
                 }
             }
         }
@@ -109,10 +109,10 @@ impl Comparer<'_> {
     fn send_found(
         &self,
         path: &str,
-        parent: Place,
+        parent: ParentRef,
         entries: &[Entry],
         found: impl ExactSizeIterator<Item = usize>,
-        descend: &mut Vec<(usize, Place)>,
+        descend: &mut Vec<(usize, ParentRef)>,
     ) -> Result<(), ScanError> {
         if found.len() == 0 {
             return Ok(());
@@ -128,9 +128,9 @@ impl Comparer<'_> {
                 continue;
             };
             if facts.is_directory() {
-                descend.push((index, Place::Found(id)));
+                descend.push((index, ParentRef::Found(id)));
             }
-            let (name, path) = (name.clone(), walk::join(path, name));
+            let (name, path) = (name.clone(), ::node::join(path, name));
             chunk.push(Found {
                 id,
                 parent,
@@ -153,7 +153,7 @@ impl Comparer<'_> {
         directory: i64,
         path: &str,
         entries: &[Entry],
-        descend: &mut Vec<(usize, Place)>,
+        descend: &mut Vec<(usize, ParentRef)>,
     ) -> Result<(), ScanError> {
         let digest = compare::digest(entries);
         let remembered = lookup.listing(directory)?;
@@ -163,7 +163,7 @@ impl Comparer<'_> {
                 .iter()
                 .enumerate()
                 .filter(|(_, entry)| is_directory(entry));
-            let ids = remembered.directories.into_iter().map(Place::Node);
+            let ids = remembered.directories.into_iter().map(ParentRef::Node);
             descend.extend(directories.map(|(index, _)| index).zip(ids));
             return Ok(());
         }
@@ -174,7 +174,7 @@ impl Comparer<'_> {
         let known = differences
             .descend
             .iter()
-            .map(|(index, id)| (*index, Place::Node(*id)));
+            .map(|(index, id)| (*index, ParentRef::Node(*id)));
         descend.extend(known);
         if !differences.is_empty() {
             return self.send_differences(path, directory, entries, differences, descend);
@@ -199,7 +199,7 @@ impl Comparer<'_> {
         (directory, path): (i64, &str),
         names: &BTreeSet<String>,
         entries: &[Entry],
-        descend: &mut Vec<(usize, Place)>,
+        descend: &mut Vec<(usize, ParentRef)>,
     ) -> Result<(), ScanError> {
         let Some(lookup) = &self.lookup else {
             return Ok(());
@@ -210,7 +210,7 @@ impl Comparer<'_> {
         }
         let differences = merge.finish();
         let known = differences.descend.iter();
-        descend.extend(known.map(|(index, id)| (*index, Place::Node(*id))));
+        descend.extend(known.map(|(index, id)| (*index, ParentRef::Node(*id))));
         self.send_differences(path, directory, entries, differences, descend)?;
         self.keep_wanted(entries, descend);
         self.count(path, entries);
@@ -218,7 +218,7 @@ impl Comparer<'_> {
     }
 
     /// Keeps the directories that are to be gone into.
-    fn keep_wanted(&self, entries: &[Entry], descend: &mut Vec<(usize, Place)>) {
+    fn keep_wanted(&self, entries: &[Entry], descend: &mut Vec<(usize, ParentRef)>) {
         if self.is_deep {
             return;
         }
@@ -227,8 +227,8 @@ impl Comparer<'_> {
             Some(self.entrance.as_ref()?.wants(identity))
         };
         descend.retain(|(index, place)| match place {
-            Place::Found(_) => true,
-            Place::Node(_) => is_unwatched(*index).unwrap_or(false),
+            ParentRef::Found(_) => true,
+            ParentRef::Node(_) => is_unwatched(*index).unwrap_or(false),
         });
     }
 
@@ -238,7 +238,7 @@ impl Comparer<'_> {
         directory: i64,
         entries: &[Entry],
         differences: Differences,
-        descend: &mut Vec<(usize, Place)>,
+        descend: &mut Vec<(usize, ParentRef)>,
     ) -> Result<(), ScanError> {
         let Differences {
             changed,
@@ -248,7 +248,7 @@ impl Comparer<'_> {
         } = differences;
         self.send_found(
             path,
-            Place::Node(directory),
+            ParentRef::Node(directory),
             entries,
             found.into_iter(),
             descend,
@@ -264,21 +264,21 @@ impl Comparer<'_> {
 }
 
 impl Visitor for Comparer<'_> {
-    type Context = Place;
+    type Context = ParentRef;
     type Error = ScanError;
 
     fn listed(
         &mut self,
         path: &str,
-        place: Place,
+        place: ParentRef,
         entries: &[Entry],
-        descend: &mut Vec<(usize, Place)>,
+        descend: &mut Vec<(usize, ParentRef)>,
     ) -> Result<(), ScanError> {
         if self.cancel.is_cancelled() {
             return Err(ScanError::Cancelled);
         }
         self.count(path, entries);
-        if let (Some(lookup), Place::Node(id)) = (&self.lookup, place) {
+        if let (Some(lookup), ParentRef::Node(id)) = (&self.lookup, place) {
             self.compare(lookup, id, path, entries, descend)?;
             self.keep_wanted(entries, descend);
             return Ok(());
@@ -291,7 +291,7 @@ impl Visitor for Comparer<'_> {
         self.send_found(path, place, entries, seen.into_iter(), descend)?;
         match compare::digest(entries) {
             Some(digest) if self.lookup.is_none() => {
-                let id = |(_, place): &(usize, Place)| place.id();
+                let id = |(_, place): &(usize, ParentRef)| place.id();
                 let directories = descend.iter().map(id).collect();
                 let listing = Listing {
                     digest,
@@ -303,7 +303,7 @@ impl Visitor for Comparer<'_> {
         }
     }
 
-    fn failed(&mut self, path: &str, _: Place, failure: Failure) -> Result<(), ScanError> {
+    fn failed(&mut self, path: &str, _: ParentRef, failure: Failure) -> Result<(), ScanError> {
         match failure {
             Failure::Gone => self.unclear.gone += 1,
             Failure::Unreadable(reason) => self.unclear.add(path, &reason),

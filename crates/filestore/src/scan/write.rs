@@ -11,20 +11,28 @@
 //! A found name can stand where the catalogue still has a node that itself moves to a place whose
 //! turn has not come (two names were swapped). That node is displaced: it gives its path up
 //! without an entry, and gets its one entry at its own turn, in the same transaction.
+//!
+//! What is told of the changes is [`telling`], and what is left to commands [`in_flight`].
 
-use super::drift::Drift;
+mod in_flight;
+mod telling;
+
+use in_flight::InFlight;
+use telling::Telling;
+
 use super::matching::stands;
-use super::scratch::{Agreeing, Changed, Found, Lost, Scratch};
-use super::{Place, ScanChanges, ScanError, ScanProgress};
-use crate::s3::Glance;
-use crate::store::former;
-use crate::store::listing::Listing;
-use crate::store::{Cause, Node, StoreError, Verb, WriteTx, node};
-use crate::walk::{self, Facts, Tree};
-use journal::{ConsistencyState, NodeState, ReconcileReason};
+use super::task::Task;
+use super::{ScanError, ScanProgress};
+use ::node::Facts;
+use backend::{Backend, ListingCache};
+use catalogue::formers;
+use catalogue::listings::Listing;
+use catalogue::scratch::ParentRef;
+use catalogue::scratch::{Agreeing, Changed, Found, Lost, Scratch};
+use catalogue::{Node, WriteTx, nodes};
+use journal::NodeState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Differences in one transaction: some tenths of a second for which commands wait.
 const BATCH: usize = 5_000;
@@ -34,26 +42,15 @@ const PAGE: usize = 1_000;
 /// Everything that a transaction of a scan needs; it goes to the writer's thread and comes back.
 #[derive(Debug)]
 pub(super) struct Writing {
-    pub(super) mount_id: i64,
-    pub(super) command: &'static str,
-    pub(super) command_id: String,
-    pub(super) reason: ReconcileReason,
-    /// What is told before the first change.
-    pub(super) drift: Option<Drift>,
-    /// Differences that commands which are not committed yet are about to explain.
-    pub(super) postponed: u64,
-    /// Where those commands are at work, as of this transaction.
-    in_flight: Vec<String>,
+    mount_id: i64,
+    pub(super) telling: Telling,
+    pub(super) in_flight: InFlight,
     pub(super) scratch: Scratch,
-    pub(super) tree: Arc<Tree>,
-    pub(super) progress: Arc<ScanProgress>,
-    pub(super) changes: ScanChanges,
+    backend: Arc<dyn Backend>,
+    /// What was seen since this transaction began.
+    cache: ListingCache,
     /// An earlier scan was cut off while it wrote.
     pub(super) is_unfinished: bool,
-    /// The other names of a file that changed are being written.
-    is_linking: bool,
-    /// The catalogue knows that this one has begun to write.
-    pub(super) is_marked: bool,
     /// Nodes that were taken for another file than they are.
     pub(super) given_back: HashSet<i64>,
     /// Nodes that gave up their path and wait for their new one, as their rows were.
@@ -61,17 +58,15 @@ pub(super) struct Writing {
     /// How far the table that is being gone through is.
     after: i64,
     /// The directory that was asked for last: what it is, and where.
-    directory: Option<(Place, i64, String)>,
-    /// What was seen since this transaction began.
-    glance: Glance,
+    directory: Option<(ParentRef, i64, String)>,
 }
 
 /// What was found in a mount of which nothing was known: parents before their children, and a
 /// directory's listing after all its names.
 #[derive(Debug)]
-pub(super) enum Fresh {
+pub(super) enum FirstScan {
     Found(Vec<Found>),
-    Listed(Place, Listing, usize),
+    Listed(ParentRef, Listing, usize),
 }
 
 /// Whether there is more to write.
@@ -86,48 +81,41 @@ type Result<T> = std::result::Result<T, ScanError>;
 impl Writing {
     pub(super) fn new(
         mount_id: i64,
+        task: &Task,
         scratch: Scratch,
-        tree: Arc<Tree>,
+        backend: Arc<dyn Backend>,
         progress: Arc<ScanProgress>,
     ) -> Self {
         Self {
             mount_id,
-            command: super::COMMAND,
-            reason: ReconcileReason::Manual,
-            drift: None,
-            postponed: 0,
-            in_flight: Vec::new(),
-            command_id: uuid::Uuid::now_v7().to_string(),
+            telling: Telling::new(mount_id, task, progress),
+            in_flight: InFlight::new(mount_id),
             scratch,
-            tree,
-            progress,
-            changes: ScanChanges::default(),
+            backend,
+            cache: ListingCache::default(),
             is_unfinished: false,
-            is_linking: false,
-            is_marked: false,
             given_back: HashSet::new(),
             displaced: HashMap::new(),
             after: 0,
             directory: None,
-            glance: Glance::default(),
         }
     }
 
     /// Writes what was found in a mount of which nothing was known.
-    pub(super) fn write_fresh(&mut self, tx: &mut WriteTx<'_>, fresh: &[Fresh]) -> Result<()> {
+    pub(super) fn write_fresh(&mut self, tx: &mut WriteTx<'_>, fresh: &[FirstScan]) -> Result<()> {
         // Nodes that were made here in this transaction, by directory: a directory of which all
         // were is known to agree with its listing.
-        let mut created: HashMap<Place, usize> = HashMap::new();
-        self.look_for_commands(tx)?;
+        let mut created: HashMap<ParentRef, usize> = HashMap::new();
+        self.begin(tx)?;
         for fresh in fresh {
             match fresh {
-                Fresh::Found(found) => {
+                FirstScan::Found(found) => {
                     for found in found {
                         let is_created = self.write_new(tx, found)?;
                         *created.entry(found.parent).or_default() += usize::from(is_created);
                     }
                 }
-                Fresh::Listed(place, listing, names) => {
+                FirstScan::Listed(place, listing, names) => {
                     let is_whole = created.remove(place).unwrap_or(0) == *names;
                     if is_whole && let Some(id) = self.scratch.node_at(*place)? {
                         tx.remember_listing(id, listing, tx.head().id)?;
@@ -141,7 +129,7 @@ impl Writing {
 
     /// Creates a node, unless a command was here first: then it is as in any other scan.
     fn write_new(&mut self, tx: &mut WriteTx<'_>, found: &Found) -> Result<bool> {
-        if self.is_in_flight(&found.path) {
+        if self.in_flight.has(&found.path) {
             return Ok(false);
         }
         let Some(parent) = self.parent(tx, found)? else {
@@ -149,9 +137,7 @@ impl Writing {
             return Ok(false);
         };
         match self.create(tx, parent, found) {
-            Err(ScanError::Store(StoreError::Sqlite(error)))
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
-            {
+            Err(ScanError::Catalogue(error)) if error.is_taken() => {
                 self.write_one(tx, parent, found).map(|()| false)
             }
             result => result.map(|()| true),
@@ -159,7 +145,7 @@ impl Writing {
     }
 
     pub(super) fn write_changed(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
-        self.look_for_commands(tx)?;
+        self.begin(tx)?;
         let page = self.scratch.changed_after(self.after, BATCH)?;
         for Changed {
             node,
@@ -168,10 +154,10 @@ impl Writing {
         } in page.iter().copied()
         {
             self.after = node;
-            let Some(before) = node::by_id(tx.connection(), node)? else {
+            let Some(before) = nodes::by_id(tx, node)? else {
                 continue;
             };
-            if before.is_on_disk() && before.version == version && !self.is_in_flight(&before.path)
+            if before.is_on_disk() && before.version == version && !self.in_flight.has(&before.path)
             {
                 let after = before.clone();
                 self.write(tx, &before, after, facts)?;
@@ -183,17 +169,17 @@ impl Writing {
     pub(super) fn write_found(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
         let mut written = 0;
         self.directory = None;
-        self.look_for_commands(tx)?;
+        self.begin(tx)?;
         loop {
             let page = self.scratch.found_after(self.after, PAGE)?;
             written += page.len();
             for mut found in page.iter().cloned() {
                 self.after = found.id;
-                if self.is_in_flight(&found.path) && !self.is_displaced(&found) {
+                if self.in_flight.has(&found.path) && !self.is_displaced(&found) {
                     continue;
                 }
                 // A command may have committed newer facts since the walk passed here.
-                match self.tree.facts_again(&mut self.glance, &found.path) {
+                match self.backend.facts_again(&mut self.cache, &found.path) {
                     Ok(Some(now)) if now.has_identity_of(&found.facts) => found.facts = now,
                     Ok(_) => {
                         self.drop_found(tx, &found)?;
@@ -204,7 +190,9 @@ impl Writing {
                 match self.parent(tx, &found)? {
                     Some(parent) => self.write_one(tx, parent, &found)?,
                     // It is in a directory that was left to a command.
-                    None if self.postponed > 0 && !self.is_displaced(&found) => self.postponed += 1,
+                    None if self.in_flight.postponed > 0 && !self.is_displaced(&found) => {
+                        self.in_flight.postponed += 1
+                    }
                     None => self.drop_found(tx, &found)?,
                 }
             }
@@ -219,15 +207,15 @@ impl Writing {
     }
 
     pub(super) fn write_lost(&mut self, tx: &mut WriteTx<'_>) -> Result<Step> {
-        self.look_for_commands(tx)?;
+        self.begin(tx)?;
         // Children of lost directories are added as the page is gone through.
         let page = self.scratch.lost_after(self.after, BATCH)?;
         for lost in page.iter().copied() {
             self.after = lost.id;
-            let Some(node) = node::by_id(tx.connection(), lost.node)? else {
+            let Some(node) = nodes::by_id(tx, lost.node)? else {
                 continue;
             };
-            if self.is_in_flight(&node.path) {
+            if self.in_flight.has(&node.path) {
                 continue;
             }
             if lost.is_tree || !node.is_on_disk() || self.lose_if_gone(tx, lost, &node)? {
@@ -252,23 +240,10 @@ impl Writing {
         Ok(self.step(page.is_empty()))
     }
 
-    fn look_for_commands(&mut self, tx: &WriteTx<'_>) -> Result<()> {
-        self.in_flight = crate::command::in_flight(tx.connection(), self.mount_id)?;
-        self.glance = Glance::default();
+    fn begin(&mut self, tx: &WriteTx<'_>) -> Result<()> {
+        self.in_flight.look(tx)?;
+        self.cache = ListingCache::default();
         Ok(())
-    }
-
-    /// Whether a command is at work there that will tell of it itself. It may also be about to
-    /// tell of the directories above.
-    fn is_in_flight(&mut self, path: &str) -> bool {
-        let is_within = |path: &str, above: &str| {
-            let rest = path.strip_prefix(above);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let mut places = self.in_flight.iter();
-        let is_it = places.any(|place| is_within(path, place) || is_within(place, path));
-        self.postponed += u64::from(is_it);
-        is_it
     }
 
     /// Whether the node it is has no path until this name is written.
@@ -298,7 +273,7 @@ impl Writing {
         let Some(id) = self.scratch.node_at(found.parent)? else {
             return Ok(None);
         };
-        let parent = node::by_id(tx.connection(), id)?;
+        let parent = nodes::by_id(tx, id)?;
         let parent = parent.filter(|parent| {
             parent.is_on_disk() && parent.is_directory() && parent.path == directory
         });
@@ -332,25 +307,25 @@ impl Writing {
             if let Some(node) = self.displaced.remove(&id) {
                 return Ok(Some(node));
             }
-            let node = node::by_id(tx.connection(), id)?;
+            let node = nodes::by_id(tx, id)?;
             let node = node.filter(|node| node.state != NodeState::Deleted);
             if node.is_some() {
                 return Ok(node);
             }
         }
-        let (kind, connection) = (found.facts.kind, tx.connection());
+        let (kind, connection) = (found.facts.kind, tx);
         let is_free = |node: &Node| -> Result<bool> {
             Ok(node.facts.kind == kind && !self.scratch.is_matched(node.id)?)
         };
-        if let Some(node) = node::at(connection, self.mount_id, &found.path)? {
+        if let Some(node) = nodes::at(connection, self.mount_id, &found.path)? {
             // A name that was come upon twice has been written already.
             let identity = found.facts.identity;
-            let is_written = former::is_certain(identity) && node.facts.identity == identity;
+            let is_written = formers::is_certain(identity) && node.facts.identity == identity;
             if is_written || is_free(&node)? {
                 return Ok(Some(node));
             }
         }
-        match node::missing_at(connection, self.mount_id, &found.path, kind)? {
+        match nodes::missing_at(connection, self.mount_id, &found.path, kind)? {
             Some(node) if is_free(&node)? => Ok(Some(node)),
             _ => Ok(None),
         }
@@ -358,7 +333,7 @@ impl Writing {
 
     /// Frees a path for the node `comes` (0 for a new one).
     fn clear_way(&mut self, tx: &mut WriteTx<'_>, path: &str, comes: i64) -> Result<()> {
-        let Some(node) = node::at(tx.connection(), self.mount_id, path)? else {
+        let Some(node) = nodes::at(tx, self.mount_id, path)? else {
             return Ok(());
         };
         if node.id == comes {
@@ -372,7 +347,7 @@ impl Writing {
         if node.is_directory() {
             self.scratch.add_lost(node.id, false)?;
         }
-        self.lose(tx, &node)
+        self.telling.missing(tx, &node)
     }
 
     /// A found name turns out not to be there; so its node is nowhere.
@@ -382,7 +357,7 @@ impl Writing {
         self.scratch.remove_matched(id)?;
         self.scratch.add_lost(id, false)?;
         match self.displaced.remove(&id) {
-            Some(node) => self.lose(tx, &node),
+            Some(node) => self.telling.missing(tx, &node),
             None => Ok(()),
         }
     }
@@ -393,7 +368,7 @@ impl Writing {
         for (id, node) in std::mem::take(&mut self.displaced) {
             self.scratch.remove_matched(id)?;
             self.scratch.add_lost(id, false)?;
-            self.lose(tx, &node)?;
+            self.telling.missing(tx, &node)?;
         }
         Ok(())
     }
@@ -401,94 +376,65 @@ impl Writing {
     fn create(&mut self, tx: &mut WriteTx<'_>, parent: i64, found: &Found) -> Result<()> {
         let mut node = Node::new(self.mount_id, Some(parent), found.path.clone(), found.facts);
         node.id = found.id;
-        node.last_seen_at = Some(tx.now());
-        self.change(tx, Verb::Created, None, &mut node)
+        self.telling.created(tx, &mut node)
     }
 
-    /// Writes what the disk says of a node, if anything differs.
+    /// Writes what the disk says of a node, if anything differs; under its other names too, if its
+    /// contents do.
     fn write(
         &mut self,
         tx: &mut WriteTx<'_>,
         before: &Node,
-        mut after: Node,
+        after: Node,
         facts: Facts,
     ) -> Result<()> {
-        let (old, new) = (before.facts.identity, facts.identity);
-        if old != new && former::is_certain(old) && former::is_certain(new) {
-            tx.note_former(before)?;
-        }
-        let is_rewritten =
-            is_rewritten(&before.facts, &facts) || self.given_back.contains(&before.id);
-        if is_rewritten {
-            after.checksum = None;
-            after.content_hash = None;
-        }
-        after.facts = facts;
-        let verb = if before.state != NodeState::Active {
-            after.consistency_checked_at = Some(tx.now());
-            after.last_reconciled_at = Some(tx.now());
-            Verb::Reconciled(self.reason)
-        } else if before.path != after.path {
-            Verb::Moved
-        } else if is_rewritten && self.command == crate::reconcile::COMMAND {
-            after.consistency_checked_at = Some(tx.now());
-            after.last_reconciled_at = Some(tx.now());
-            Verb::Reconciled(self.reason)
-        } else if is_rewritten || before.parent_id != after.parent_id {
-            Verb::Updated
-        } else {
-            if before.facts.identity != facts.identity {
-                tx.learn_identity(before.id, facts.identity)?;
-            }
-            return Ok(());
-        };
-        if after.state == NodeState::Active {
-            after.last_drift_detected_at = Some(tx.now());
-        }
-        after.state = NodeState::Active;
-        after.consistency_state = ConsistencyState::Active;
-        after.last_seen_at = Some(tx.now());
-        self.change(tx, verb, Some(before), &mut after)?;
-        if is_rewritten {
+        if self.write_alone(tx, before, after, facts)? {
             self.write_other_names(tx, before.id, facts)?;
         }
         Ok(())
     }
 
-    fn lose(&mut self, tx: &mut WriteTx<'_>, node: &Node) -> Result<()> {
-        let mut after = node.clone();
-        after.state = NodeState::Missing;
-        after.consistency_state = ConsistencyState::Missing;
-        after.consistency_checked_at = Some(tx.now());
-        after.last_drift_detected_at = Some(tx.now());
-        let verb = Verb::Missing(self.reason);
-        self.change(tx, verb, Some(node), &mut after)
+    /// [`Writing::write`] under this name only. Whether the contents are other ones.
+    fn write_alone(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        before: &Node,
+        after: Node,
+        facts: Facts,
+    ) -> Result<bool> {
+        let (old, new) = (before.facts.identity, facts.identity);
+        if old != new && formers::is_certain(old) && formers::is_certain(new) {
+            tx.note_former(before)?;
+        }
+        let is_rewritten =
+            is_rewritten(&before.facts, &facts) || self.given_back.contains(&before.id);
+        let is_told = self
+            .telling
+            .changed(tx, before, after, (facts, is_rewritten))?;
+        Ok(is_told && is_rewritten)
     }
 
     /// A file with several names changes under all of them, and the system tells of the one by
     /// which it was changed only.
     fn write_other_names(&mut self, tx: &mut WriteTx<'_>, id: i64, facts: Facts) -> Result<()> {
-        if facts.is_directory() || !former::is_certain(facts.identity) || self.is_linking {
+        if facts.is_directory() || !formers::is_certain(facts.identity) {
             return Ok(());
         }
         let mut after = 0;
         loop {
             let place = (self.mount_id, id);
-            let page = node::other_names(tx.connection(), place, facts.identity, after, PAGE)?;
+            let page = nodes::other_names(tx, place, facts.identity, after, PAGE)?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
             after = last.id;
             for other in &page {
-                if other.facts == facts || self.is_in_flight(&other.path) {
+                if other.facts == facts || self.in_flight.has(&other.path) {
                     continue;
                 }
-                let now = self.tree.facts(&other.path).ok().flatten();
+                let now = self.backend.facts(&other.path).ok().flatten();
                 if let Some(now) = now.filter(|now| now.has_identity_of(&facts)) {
-                    self.is_linking = true;
-                    let written = self.write(tx, other, other.clone(), now);
-                    self.is_linking = false;
-                    written?;
+                    self.write_alone(tx, other, other.clone(), now)?;
                 }
             }
         }
@@ -497,39 +443,36 @@ impl Writing {
     /// Asks the disk about a node whose name was not seen. Says whether its children are to be
     /// looked at too: because it is gone, or because it now stands below a moved directory.
     fn lose_if_gone(&mut self, tx: &mut WriteTx<'_>, lost: Lost, node: &Node) -> Result<bool> {
-        let parent = node
-            .parent_id
-            .map(|id| node::by_id(tx.connection(), id))
-            .transpose()?;
+        let parent = node.parent_id.map(|id| nodes::by_id(tx, id)).transpose()?;
         let Some(parent) = parent.flatten() else {
             return Ok(false);
         };
-        let path = walk::join(&parent.path, node.name());
+        let path = ::node::join(&parent.path, node.name());
         let is_same_path = path == node.path;
         // Where it was found its directory may have gone from, since.
         let is_placed = is_same_path && parent.is_on_disk();
         if is_placed && self.scratch.is_matched(lost.node)? {
             return Ok(false);
         }
-        let is_here = match self.tree.facts_again(&mut self.glance, &path) {
+        let is_here = match self.backend.facts_again(&mut self.cache, &path) {
             Ok(None) => false,
             Ok(Some(_)) if is_same_path => true,
-            Ok(Some(_)) => stands(&self.tree, &path, &node.facts) == Some(true),
+            Ok(Some(_)) => stands(&*self.backend, &path, &node.facts) == Some(true),
             // What cannot be seen may be there.
             Err(_) => true,
         };
         if !is_here || !parent.is_on_disk() {
-            self.lose(tx, node)?;
+            self.telling.missing(tx, node)?;
             return Ok(true);
         }
         if is_same_path {
             return Ok(false);
         }
-        if let Some(there) = node::at(tx.connection(), self.mount_id, &path)? {
+        if let Some(there) = nodes::at(tx, self.mount_id, &path)? {
             // Of two nodes for one file the older one is it.
             let is_it = there.facts.has_identity_of(&node.facts) && there.id > node.id;
             let other = if is_it { &there } else { node };
-            self.lose(tx, other)?;
+            self.telling.missing(tx, other)?;
             if !is_it {
                 return Ok(true);
             }
@@ -548,60 +491,16 @@ impl Writing {
         if !node.is_directory() {
             return Ok(());
         }
-        let Some(node) = node::by_id(tx.connection(), node.id)? else {
+        let Some(node) = nodes::by_id(tx, node.id)? else {
             return Ok(());
         };
-        let mut statement = tx
-            .connection()
-            .prepare_cached(include_str!("live_children.sql"))
-            .map_err(StoreError::from)?;
-        let mut rows = statement.query([node.id]).map_err(StoreError::from)?;
-        while let Some(row) = rows.next().map_err(StoreError::from)? {
-            let child = || {
-                let (child, name): (i64, String) = (row.get(0)?, row.get(1)?);
-                Ok((child, name, row.get::<_, String>(2)?))
-            };
-            let (child, name, path) = child().map_err(StoreError::Sqlite)?;
-            let is_placed = node.is_on_disk() && path == walk::join(&node.path, &name);
+        nodes::each_live_child(tx, node.id, |child, name, path| {
+            let is_placed = node.is_on_disk() && path == ::node::join(&node.path, name);
             if !is_placed || !self.scratch.is_matched(child)? {
                 self.scratch.add_lost(child, false)?;
             }
-        }
-        Ok(())
-    }
-
-    fn change(
-        &mut self,
-        tx: &mut WriteTx<'_>,
-        verb: Verb,
-        before: Option<&Node>,
-        after: &mut Node,
-    ) -> Result<()> {
-        if !self.is_marked {
-            self.is_marked = true;
-            tx.mark_scan(self.mount_id, false)?;
-        }
-        if let Some(drift) = self.drift.take() {
-            let by = (self.command, self.command_id.as_str(), self.reason);
-            drift.append(tx, by, before, after)?;
-        }
-        let command_id = Some(self.command_id.as_str());
-        let cause = Cause {
-            command: self.command,
-            command_id,
-            ..Cause::default()
-        };
-        tx.change(&cause, verb, before, after)?;
-        let count = match verb {
-            Verb::Created => &mut self.changes.created,
-            Verb::Moved => &mut self.changes.moved,
-            Verb::Missing(_) => &mut self.changes.missing,
-            Verb::Reconciled(_) => &mut self.changes.reconciled,
-            _ => &mut self.changes.updated,
-        };
-        *count += 1;
-        self.progress.written.fetch_add(1, Relaxed);
-        Ok(())
+            Ok(())
+        })
     }
 }
 

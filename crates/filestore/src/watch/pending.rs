@@ -171,7 +171,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walk::Identity;
+    use ::node::Identity;
 
     const SETTLING: Settling = Settling {
         quiet: Duration::from_millis(100),

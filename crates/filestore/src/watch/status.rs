@@ -1,10 +1,13 @@
 //! How watching is doing, for people and for metrics.
 
 use super::{Coverage, Watches, is_shared};
-use crate::Filestore;
-use crate::store::mount::Mount;
+use crate::scan::Entrances;
+use backend::walk::Entrance;
+use catalogue::mounts::Mount;
 use metrics::Unit;
+use parking_lot::Mutex;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Directories that are watched.
 const WATCHED: &str = "filestore_watched_directories";
@@ -85,11 +88,31 @@ impl WatchStatus {
     }
 }
 
-impl Filestore {
+/// Whether a filestore's mounts are watched, and by what.
+#[derive(Debug, Default)]
+pub(crate) struct Watching(Mutex<Option<Arc<Watches>>>);
+
+impl Entrances for Watching {
+    fn entrance(&self, mount_id: i64, is_whole: bool) -> Option<Arc<dyn Entrance>> {
+        let watches = self.0.lock().clone()?;
+        Some(Arc::new(watches.entrance(mount_id, is_whole)))
+    }
+}
+
+impl Watching {
+    /// From now on every scan watches what it lists.
+    pub(super) fn begin(&self, watches: Arc<Watches>) {
+        *self.0.lock() = Some(watches);
+    }
+
+    /// Nothing is watched any more.
+    pub(super) fn end(&self) {
+        self.0.lock().take();
+    }
+
     /// How this mount is watched.
-    #[must_use]
-    pub fn watch_status(&self, mount: &Mount) -> WatchStatus {
-        let watches = self.watches.lock().clone();
+    pub(crate) fn status(&self, mount: &Mount) -> WatchStatus {
+        let watches = self.0.lock().clone();
         let is_on = watches.is_some() && crate::scan::is_watchable(mount);
         let coverage = watches
             .map(|watches| watches.coverage(mount.id))

@@ -1,7 +1,7 @@
 //! What the filesystem behind a mount is.
 
-use crate::mount::os_path;
-use crate::store::mount::Mount;
+use ::node::name::os_path;
+use catalogue::mounts::Mount;
 
 /// Filesystems that others change too, of which inotify says nothing: NFS, CIFS, SMB2, Ceph, 9P,
 /// FUSE, AFS, Lustre, GFS2, OCFS2 (from `linux/magic.h` and the modules' own headers).

@@ -4,7 +4,8 @@
 //! identity, and the node is looked up when something happens. One directory can be seen in two
 //! mounts (one within the other, or bind mounts): it has one descriptor then, which names all.
 
-use crate::walk::Identity;
+use ::node::Identity;
+use backend::walk;
 use parking_lot::Mutex;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
@@ -239,8 +240,32 @@ pub(crate) struct Entrance {
 }
 
 impl Entrance {
+    fn refuse(&self, state: &mut State, error: Errno) {
+        if error == Errno::NOSPC {
+            state.is_full = true;
+            if !std::mem::replace(&mut state.is_told, true) {
+                tracing::warn!(
+                    watched_directories = state.by_descriptor.len(),
+                    "no more directories can be watched, the others are rescanned by period; \
+                     raise FILESTORE_WATCH_MAX_DIRECTORIES or fs.inotify.max_user_watches"
+                );
+            }
+            return;
+        }
+        let mount_id = self.mount_id;
+        if !std::mem::replace(&mut state.mount(mount_id).is_told, true) {
+            tracing::warn!(
+                mount_id,
+                error = &error as &dyn std::error::Error,
+                "a directory cannot be watched, it is rescanned by period"
+            );
+        }
+    }
+}
+
+impl walk::Entrance for Entrance {
     /// Watches a directory that is open, if it is not watched yet.
-    pub(crate) fn enter(&self, directory: BorrowedFd<'_>, identity: Identity) {
+    fn enter(&self, directory: BorrowedFd<'_>, identity: Identity) {
         let mut state = self.watches.state.lock();
         let key = (self.mount_id, identity);
         if let Some(watched) = state.by_directory.get_mut(&key) {
@@ -282,45 +307,23 @@ impl Entrance {
         }
     }
 
-    fn refuse(&self, state: &mut State, error: Errno) {
-        if error == Errno::NOSPC {
-            state.is_full = true;
-            if !std::mem::replace(&mut state.is_told, true) {
-                tracing::warn!(
-                    watched_directories = state.by_descriptor.len(),
-                    "no more directories can be watched, the others are rescanned by period; \
-                     raise FILESTORE_WATCH_MAX_DIRECTORIES or fs.inotify.max_user_watches"
-                );
-            }
-            return;
-        }
-        let mount_id = self.mount_id;
-        if !std::mem::replace(&mut state.mount(mount_id).is_told, true) {
-            tracing::warn!(
-                mount_id,
-                error = &error as &dyn std::error::Error,
-                "a directory cannot be watched, it is rescanned by period"
-            );
-        }
-    }
-
     /// The scan enters everything again.
-    pub(crate) fn start_over(&self) {
+    fn start_over(&self) {
         self.refused.store(0, Relaxed);
     }
 
     /// Whether this directory could be watched and is not.
-    pub(crate) fn wants(&self, identity: Identity) -> bool {
+    fn wants(&self, identity: Identity) -> bool {
         let state = self.watches.state.lock();
         !state.is_full && !state.by_directory.contains_key(&(self.mount_id, identity))
     }
 
     /// The scan has been through. After a whole one it is known which directories are no longer in
     /// the mount, and how many are not watched.
-    pub(crate) fn through(&self, whole: bool) {
+    fn through(&self, is_whole: bool) {
         let mut state = self.watches.state.lock();
         let refused = self.refused.load(Relaxed);
-        if !whole {
+        if !is_whole {
             state.mount(self.mount_id).coverage.unwatched += refused;
             return;
         }

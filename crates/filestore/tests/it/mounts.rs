@@ -12,7 +12,8 @@ async fn a_mount_is_made_shown_and_changed() {
     let root = server.dirs.path().join("second");
     std::fs::create_dir(&root).unwrap();
     let body = json!({ "mountKey": "data_2", "backendKind": "local", "rootPath": root,
-        "displayName": "Data", "labels": ["x"], "accessMode": "ro", "config": { "a": 1 } });
+        "displayName": "Data", "labels": ["x"], "accessMode": "ro",
+        "config": { "crossFilesystems": true } });
     let made = server.json(Method::POST, "/v1/backend-mounts", body).await;
     assert_eq!(made.status, StatusCode::CREATED);
     let mount = made.data();
@@ -38,7 +39,7 @@ async fn a_mount_is_made_shown_and_changed() {
     assert_eq!(changed.data()["labels"], json!(["y"]));
     assert_eq!(
         changed.data()["config"],
-        json!({ "a": 1 }),
+        json!({ "crossFilesystems": true }),
         "what is not named stays"
     );
 
@@ -169,4 +170,47 @@ async fn the_same_directory_is_one_mount_however_it_is_named() {
     .await
     .unwrap();
     assert_eq!(mounts, ([server.mount; 3], "tree-2".to_owned()));
+}
+
+#[tokio::test]
+async fn a_setting_that_nobody_reads_is_refused_by_its_field() {
+    let server = Server::start().await;
+    let root = server.dirs.path().join("second");
+    std::fs::create_dir(&root).unwrap();
+    let refused = [
+        (
+            json!({ "crossFilesystem": true }),
+            "/config/crossFilesystem",
+        ),
+        (
+            json!({ "crossFilesystems": "yes" }),
+            "/config/crossFilesystems",
+        ),
+        (
+            json!({ "endpoint": "https://s3.example" }),
+            "/config/endpoint",
+        ),
+        (
+            json!({ "hashing": { "minByte": 1 } }),
+            "/config/hashing/minByte",
+        ),
+    ];
+    for (config, field) in &refused {
+        let body = json!({ "backendKind": "local", "rootPath": root, "config": config });
+        let made = server.json(Method::POST, "/v1/backend-mounts", body).await;
+        assert_eq!(made.status, StatusCode::BAD_REQUEST, "{config}");
+        assert_eq!(made.body["errors"][0]["pointer"], *field, "{config}");
+    }
+    let body = json!({ "backendKind": "local", "rootPath": root });
+    let made = server.json(Method::POST, "/v1/backend-mounts", body).await;
+    let path = format!("/v1/backend-mounts/{}", made.data()["id"]);
+    for (config, field) in refused {
+        let patch = json!({ "config": config });
+        let changed = server.json(Method::PATCH, &path, patch).await;
+        assert_eq!(changed.status, StatusCode::BAD_REQUEST, "{config}");
+        assert_eq!(changed.body["errors"][0]["pointer"], field, "{config}");
+    }
+    let good = json!({ "config": { "crossFilesystems": true, "hashing": true } });
+    let changed = server.json(Method::PATCH, &path, good).await;
+    assert_eq!(changed.status, StatusCode::OK);
 }

@@ -4,12 +4,9 @@
 //! were copied (size, time, and inode or `ETag`) and have a counterpart at the target, then
 //! directories that are empty. What somebody wrote or put there meanwhile stays, and a scan finds it.
 
-use crate::backend::{Backend, Line};
-use crate::command::run::{of_backend, of_disk};
 use crate::command::{Action, CommandError, Commands, Intent};
-use crate::disk::{Disk, DiskError};
-use crate::walk::Facts;
-use rustix::io::Errno;
+use ::node::Facts;
+use backend::{Backend as _, Disk, Kind, PathFacts, Reason};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,7 +17,7 @@ pub(in crate::command) struct Copied(Option<BTreeSet<u64>>);
 
 impl Copied {
     /// The files of a manifest of the tree at `path`.
-    pub(super) fn of(manifest: &Line, path: &str) -> Self {
+    pub(super) fn of(manifest: &PathFacts, path: &str) -> Self {
         let files = manifest.iter().filter(|(_, facts)| !facts.is_directory());
         let digests = files.filter_map(|(at, facts)| Some(digest(at.strip_prefix(path)?, facts)));
         Self(Some(digests.collect()))
@@ -78,9 +75,12 @@ impl Commands {
         else {
             return Ok(());
         };
-        let (from, to) = (self.place(*mount_id)?, self.place(*target_mount_id)?);
+        let (from, to) = (
+            self.opener.by_id(*mount_id)?,
+            self.opener.by_id(*target_mount_id)?,
+        );
         let (path, target) = (path.as_str(), target_path.as_str());
-        let counterparts = to.backend.tree_facts(target).map_err(of_backend)?;
+        let counterparts = to.backend.tree_facts(target)?;
         let sizes: HashMap<_, _> = counterparts
             .iter()
             .filter(|(_, facts)| !facts.is_directory())
@@ -91,9 +91,9 @@ impl Commands {
                 sizes.get(below) == Some(&facts.size_bytes) && copied.has(below, facts)
             })
         };
-        match &from.backend {
-            Backend::Disk(disk) => remove_copied(disk, path, &is_copied).map_err(of_disk)?,
-            Backend::Bucket(bucket) => {
+        match from.backend.kind() {
+            Kind::Disk(disk) => remove_copied(disk, path, &is_copied)?,
+            Kind::Bucket(bucket) => {
                 bucket.keep_parent(path)?;
                 bucket.remove_where(path, |at, object| is_copied(at, &object.facts()))?;
             }
@@ -135,7 +135,7 @@ fn remove_copied(
     disk: &Disk,
     path: &str,
     is_copied: &dyn Fn(&str, &Facts) -> bool,
-) -> Result<(), DiskError> {
+) -> Result<(), backend::Error> {
     if disk.facts(path)?.is_none() {
         return Ok(());
     }
@@ -148,8 +148,8 @@ fn remove_copied(
             continue;
         }
         match disk.remove(&at, true) {
-            Err(DiskError {
-                source: Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY,
+            Err(backend::Error {
+                reason: Reason::NotEmpty | Reason::Exists | Reason::InUse,
                 ..
             }) => {}
             removed => removed?,

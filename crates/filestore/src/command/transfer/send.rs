@@ -1,18 +1,18 @@
 //! A tree on its way into a bucket, object after object.
 
 use super::stage::Hashing;
-use crate::backend::{Backend, Line, Place};
-use crate::command::run::{of_backend, of_bucket, of_disk};
 use crate::command::{CommandError, Commands, Step};
-use crate::s3::{Bucket, directory_facts};
-use crate::walk::Facts;
+use crate::open_mount::OpenMount;
+use ::node::Facts;
+use backend::s3::directory_facts;
+use backend::{Bucket, Kind, PathFacts};
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 /// A tree on its way into a bucket.
 pub(super) struct Sending<'s> {
     pub(super) commands: &'s Commands,
-    pub(super) from: &'s Place,
+    pub(super) from: &'s OpenMount,
     pub(super) bucket: &'s Bucket,
     pub(super) token: &'s str,
     pub(super) overwrite: bool,
@@ -22,15 +22,15 @@ impl Sending<'_> {
     /// Puts all of them, and gives what they are there.
     pub(super) fn all(
         &self,
-        manifest: &Line,
+        manifest: &PathFacts,
         path: &str,
         target: &str,
-    ) -> Result<Line, CommandError> {
+    ) -> Result<PathFacts, CommandError> {
         let parents: HashSet<&str> = manifest
             .iter()
             .filter_map(|(at, _)| at.rsplit_once('/').map(|(parent, _)| parent))
             .collect();
-        let mut placed = Line::with_capacity(manifest.len());
+        let mut placed = PathFacts::with_capacity(manifest.len());
         for (at, facts) in manifest {
             let goes = format!("{target}{}", at.strip_prefix(path).unwrap_or_default());
             let facts = if !facts.is_directory() {
@@ -38,13 +38,13 @@ impl Sending<'_> {
             } else if parents.contains(at.as_str()) {
                 directory_facts()
             } else {
-                self.bucket.mark(&goes).map_err(of_bucket)?;
+                self.bucket.mark(&goes)?;
                 directory_facts()
             };
             placed.push((goes, facts));
             self.commands.step(Step::Copied);
         }
-        let now = self.from.backend.tree_facts(path).map_err(of_backend)?;
+        let now = self.from.backend.tree_facts(path)?;
         match *manifest == now {
             true => Ok(placed),
             false => Err(CommandError::Busy(path.to_owned())),
@@ -59,24 +59,20 @@ impl Sending<'_> {
             });
         }
         let size = u64::try_from(facts.size_bytes).unwrap_or(0);
-        match &self.from.backend {
-            Backend::Bucket(source) if is_server_copy(self.from, self.bucket, facts.size_bytes) => {
-                let object = source.copy(path, self.bucket, target).map_err(of_bucket)?;
+        match self.from.backend.kind() {
+            Kind::Bucket(source) if is_server_copy(self.from, self.bucket, facts.size_bytes) => {
+                let object = source.copy(path, self.bucket, target)?;
                 match object.size_bytes == size {
                     true => Ok(object.facts()),
                     false => Err(CommandError::Busy(path.to_owned())),
                 }
             }
-            Backend::Bucket(source) => {
-                let (object, reader) = source.open(path).map_err(of_bucket)?;
-                if object.facts() != facts {
+            _ => {
+                let opened = self.from.backend.open(path)?;
+                if opened.facts != facts {
                     return Err(CommandError::Busy(path.to_owned()));
                 }
-                self.stream(reader, (path, facts, size), target)
-            }
-            Backend::Disk(source) => {
-                let file = source.open_file(path).map_err(of_disk)?;
-                self.stream(file, (path, facts, size), target)
+                self.stream(opened.reader, (path, facts, size), target)
             }
         }
     }
@@ -88,13 +84,10 @@ impl Sending<'_> {
         target: &str,
     ) -> Result<Facts, CommandError> {
         let mut source = Hashing::new(source);
-        let incoming = self
-            .bucket
-            .send(target, self.token, &mut source, size)
-            .map_err(of_bucket)?;
+        let incoming = self.bucket.send(target, self.token, &mut source, size)?;
         let unchanged = || {
             let hash = source.finish()?;
-            let now = self.from.backend.facts(path).map_err(of_backend)?;
+            let now = self.from.backend.facts(path)?;
             if now != Some(facts) {
                 return Err(CommandError::Busy(path.to_owned()));
             }
@@ -106,23 +99,22 @@ impl Sending<'_> {
         }
         let object = self
             .bucket
-            .settle(target, self.token, incoming, self.overwrite)
-            .map_err(of_bucket)?;
+            .settle(target, self.token, incoming, self.overwrite)?;
         Ok(object.facts())
     }
 }
 
 /// Whether the server copies this object.
-pub(super) fn is_server_copy(from: &Place, bucket: &Bucket, size_bytes: i64) -> bool {
+pub(super) fn is_server_copy(from: &OpenMount, bucket: &Bucket, size_bytes: i64) -> bool {
     let size = u64::try_from(size_bytes).unwrap_or(u64::MAX);
-    match &from.backend {
-        Backend::Bucket(source) => source.is_same_bucket(bucket) && Bucket::copies(size),
-        Backend::Disk(_) => false,
+    match from.backend.kind() {
+        Kind::Bucket(source) => source.is_same_bucket(bucket) && Bucket::copies(size),
+        Kind::Disk(_) => false,
     }
 }
 
 /// Deletes what was put below `target` and has a counterpart in the source.
-pub(super) fn take_back(bucket: &Bucket, target: &str, path: &str, manifest: &Line) {
+pub(super) fn take_back(bucket: &Bucket, target: &str, path: &str, manifest: &PathFacts) {
     let sizes: HashMap<_, _> = manifest
         .iter()
         .filter_map(|(at, facts)| Some((at.strip_prefix(path)?, facts.size_bytes)))

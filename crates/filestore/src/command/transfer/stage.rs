@@ -1,14 +1,11 @@
 //! A copy of a tree on a disk, under a name of our own, compared with what it is a copy of.
 
-use crate::backend::{Backend, Place};
-use crate::command::run::{of_bucket, of_disk};
 use crate::command::{CommandError, Commands};
-use crate::disk::{Disk, DiskError};
-use crate::hash::Hasher;
-use crate::s3::Bucket;
-use crate::store::node;
-use crate::walk::Facts;
-use rustix::io::Errno;
+use crate::open_mount::OpenMount;
+use ::node::Facts;
+use backend::hash::Hasher;
+use backend::{Backend as _, Disk, Kind, Operation};
+use catalogue::nodes;
 use std::io::{self, Read};
 
 /// A reader that hashes what passes.
@@ -43,15 +40,14 @@ impl Commands {
     /// Copies a file or a tree under a name of our own on `disk`, and compares.
     pub(in crate::command) fn stage_copy(
         &self,
-        from: &Place,
+        from: &OpenMount,
         path: &str,
         disk: &Disk,
     ) -> Result<(String, Facts), CommandError> {
-        let source = match &from.backend {
-            Backend::Disk(source) => return source.copy_to(path, disk).map_err(of_disk),
-            Backend::Bucket(source) => source,
-        };
-        let manifest = source.tree_facts(path).map_err(of_bucket)?;
+        if let Kind::Disk(source) = from.backend.kind() {
+            return Ok(source.copy_to(path, disk)?);
+        }
+        let manifest = from.backend.tree_facts(path)?;
         let name = disk.part_name();
         let staged = manifest
             .iter()
@@ -59,15 +55,14 @@ impl Commands {
                 let below = at.strip_prefix(path).unwrap_or_default();
                 let copy = format!("{name}{below}");
                 if facts.is_directory() {
-                    return disk.create_directory(&copy).map_err(of_disk);
+                    return Ok(disk.create_directory(&copy)?);
                 }
-                self.fetch(from, source, (at, *facts), (disk, &copy))
+                self.fetch(from, (at, *facts), (disk, &copy))
             })
             .and_then(|()| {
-                disk.sync_root().map_err(of_disk)?;
-                disk.facts(&name)
-                    .map_err(of_disk)?
-                    .ok_or_else(|| CommandError::Drift(path.to_owned()))
+                disk.sync_root()?;
+                disk.facts(&name)?
+                    .ok_or_else(|| CommandError::Gone(path.to_owned()))
             });
         match staged {
             Ok(facts) => Ok((name, facts)),
@@ -82,14 +77,14 @@ impl Commands {
     /// Reads a staged copy of a tree on a disk, and the tree again.
     pub(super) fn compare(
         &self,
-        from: &Place,
+        from: &OpenMount,
         source: &Disk,
         path: &str,
         (disk, name): (&Disk, &str),
     ) -> Result<(), CommandError> {
-        for (at, facts) in source.tree_facts(path).map_err(of_disk)? {
+        for (at, facts) in source.tree_facts(path)? {
             let copy = format!("{name}{}", at.strip_prefix(path).unwrap_or_default());
-            let copied = disk.facts(&copy).map_err(of_disk)?;
+            let copied = disk.facts(&copy)?;
             let is_alike = copied.is_some_and(|copied| {
                 (
                     copied.kind,
@@ -121,19 +116,16 @@ impl Commands {
     /// Brings one object to a disk.
     fn fetch(
         &self,
-        from: &Place,
-        source: &Bucket,
+        from: &OpenMount,
         (path, facts): (&str, Facts),
         (disk, copy): (&Disk, &str),
     ) -> Result<(), CommandError> {
-        let (object, reader) = source.open(path).map_err(of_bucket)?;
-        if object.facts() != facts {
+        let opened = from.backend.open(path)?;
+        if opened.facts != facts {
             return Err(CommandError::Busy(path.to_owned()));
         }
-        let mut reader = Hashing::new(reader);
-        let size = disk
-            .write_new(copy, &mut reader, facts.modified_ns)
-            .map_err(of_disk)?;
+        let mut reader = Hashing::new(opened.reader);
+        let size = disk.write_new(copy, &mut reader, facts.modified_ns)?;
         let hash = reader.finish()?;
         if i64::try_from(size) != Ok(facts.size_bytes) {
             return Err(CommandError::Busy(path.to_owned()));
@@ -148,15 +140,15 @@ impl Commands {
     /// The contents are what the catalogue has a hash of, if it has one and they did not change.
     pub(super) fn check_hash(
         &self,
-        from: &Place,
+        from: &OpenMount,
         path: &str,
         facts: Facts,
         hash: &str,
     ) -> Result<(), CommandError> {
         let mount_id = from.mount.id;
         let known = self
-            .store
-            .read(|connection| node::at(connection, mount_id, path))?;
+            .catalogue
+            .read(|connection| nodes::at(connection, mount_id, path))?;
         let is_other = known.is_some_and(|known| {
             known.facts == facts && known.content_hash.is_some_and(|known| known != hash)
         });
@@ -169,13 +161,8 @@ impl Commands {
 
 fn hash_of(disk: &Disk, path: &str) -> Result<String, CommandError> {
     let mut hasher = Hasher::new([]);
-    let mut file = disk.open_file(path).map_err(of_disk)?;
-    hasher.read(&mut file).map_err(|error| {
-        of_disk(DiskError {
-            what: "compare",
-            path: path.to_owned(),
-            source: Errno::from_io_error(&error).unwrap_or(Errno::IO),
-        })
-    })?;
+    let mut file = disk.open_file(path)?;
+    let failed = backend::Error::of_disk(Operation::Compare, path);
+    hasher.read(&mut file).map_err(failed)?;
     Ok(hasher.finish()?)
 }

@@ -1,7 +1,7 @@
 //! Who is who after renames behind Tidemark's back.
 
 use super::*;
-use crate::walk::Identity;
+use ::node::Identity;
 use std::os::unix::fs::symlink;
 
 #[test]
@@ -29,7 +29,7 @@ fn a_renamed_directory_keeps_its_nodes_whichever_place_is_met_first() {
         let all = ["", "/sub", "/sub/deep", "/sub/deep/file"];
         let ids = all.map(|path| bench.id(&format!("{from}{path}")));
         let gone = bench.id(&format!("{from}/gone"));
-        let head = bench.store.head().id;
+        let head = bench.catalogue.head().id;
         bench.rename(from, to);
         bench.write(&format!("{to}/sub/deep/file"), "1234567");
         bench.write(&format!("{to}/new"), "1");
@@ -211,8 +211,8 @@ fn a_reused_inode_number_does_not_inherit() {
             ..first.facts.identity
         };
         bench
-            .store
-            .write_blocking(move |tx| tx.learn_identity(first.id, identity))
+            .catalogue
+            .write(move |tx| tx.learn_identity(first.id, identity))
             .unwrap();
         "next0".to_owned()
     });

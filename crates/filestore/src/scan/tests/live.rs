@@ -1,14 +1,99 @@
 //! Scans of what cannot be seen, of what changes meanwhile, and scans that are cut off.
 
 use super::*;
-use crate::store::Verb;
-use rustix::io::Errno;
+use ::node::{Facts, NodePath};
+use backend::hash::content::{Gate, HashConditions, Hashed};
+use backend::walk::{Entry, Failure};
+use backend::{Directory, Error, Kind, ListingCache, Opened, PathFacts};
+use catalogue::Verb;
+
+/// A backend that does not list some directories: tests run as a user whom nothing refuses.
+#[derive(Debug)]
+struct Refusing {
+    backend: Arc<dyn Backend>,
+    refused: Vec<String>,
+}
+
+impl Backend for Refusing {
+    fn list(
+        &self,
+        directory: Directory<'_>,
+        options: &walk::Options,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Vec<Entry>, Failure> {
+        match self.refused.iter().any(|path| path == directory.path) {
+            true => Err(Failure::Unreadable(Reason::Denied)),
+            false => self.backend.list(directory, options, buffer),
+        }
+    }
+
+    fn named(
+        &self,
+        directory: Directory<'_>,
+        options: &walk::Options,
+        names: &mut dyn Iterator<Item = &str>,
+    ) -> Result<Vec<Entry>, Failure> {
+        self.backend.named(directory, options, names)
+    }
+
+    fn facts(&self, path: &str) -> Result<Option<Facts>, Error> {
+        self.backend.facts(path)
+    }
+
+    fn facts_again(&self, cache: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
+        self.backend.facts_again(cache, path)
+    }
+
+    fn lineage(&self, path: &NodePath) -> Result<PathFacts, Error> {
+        self.backend.lineage(path)
+    }
+
+    fn tree_facts(&self, path: &str) -> Result<PathFacts, Error> {
+        self.backend.tree_facts(path)
+    }
+
+    fn open(&self, path: &str) -> Result<Opened, Error> {
+        self.backend.open(path)
+    }
+
+    fn hash(
+        &self,
+        path: &str,
+        conditions: &HashConditions,
+        gate: Gate<'_>,
+    ) -> Result<Hashed, Error> {
+        self.backend.hash(path, conditions, gate)
+    }
+
+    fn make_directory(&self, path: &NodePath) -> Result<PathFacts, Error> {
+        self.backend.make_directory(path)
+    }
+
+    fn remove(&self, path: &str, is_directory: bool) -> Result<(), Error> {
+        self.backend.remove(path, is_directory)
+    }
+
+    fn probe(&self) -> Result<(), Error> {
+        self.backend.probe()
+    }
+
+    fn numbers_of(&self, directory: &Path) -> Option<(i64, i64)> {
+        self.backend.numbers_of(directory)
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        self.backend.kind()
+    }
+}
 
 /// Runs the walk's side by hand, so that the listing of a directory can fail.
 fn scan_with_failures(bench: &Bench, failures: &[&str]) -> ScanReport {
     let options = ScanOptions::default();
-    let mut scan = Scan::open(&bench.store, &bench.mount, &[], &options).unwrap();
-    scan.walk_options.refusing = failures.iter().map(|path| (*path).to_owned()).collect();
+    let mut scan = Scan::open(&bench.catalogue, &bench.mount, &[], &options).unwrap();
+    scan.backend = Arc::new(Refusing {
+        backend: scan.backend,
+        refused: failures.iter().map(|path| (*path).to_owned()).collect(),
+    });
     scan.run().unwrap().0
 }
 
@@ -27,7 +112,7 @@ fn what_is_known_below_a_directory_that_cannot_be_read_stays() {
         (report.problem_count, &*report.problems[0].path),
         (1, "locked")
     );
-    assert_eq!(report.problems[0].reason, Errno::ACCESS.to_string());
+    assert_eq!(report.problems[0].reason, Reason::Denied.to_string());
     assert_eq!(bench.live().len(), before.len() - 1);
     bench.check();
 }
@@ -58,13 +143,13 @@ fn a_scan_that_is_stopped_leaves_what_the_next_one_completes() {
     }
     let options = ScanOptions::default();
     let stopped = std::thread::scope(|scope| {
-        let scan = scope.spawn(|| run(&bench.store, &bench.mount, &[], &options));
-        let mut heads = bench.store.head();
+        let scan = scope.spawn(|| run(&bench.catalogue, &bench.mount, &[], &options));
+        let mut heads = bench.catalogue.head();
         while heads.id < JournalId::from_i64(3_000) && !scan.is_finished() {
             bench
-                .store
+                .catalogue
                 .wait_for_head(heads.id, std::time::Duration::from_secs(1));
-            heads = bench.store.head();
+            heads = bench.catalogue.head();
         }
         options.cancel.cancel();
         scan.join().unwrap()
@@ -83,12 +168,13 @@ fn a_scan_that_is_stopped_leaves_what_the_next_one_completes() {
 
 /// Does what a scan does until it writes.
 fn walked<'s>(bench: &'s Bench, options: &'s ScanOptions) -> (Scan<'s>, Box<Writing>) {
-    let scan = Scan::open(&bench.store, &bench.mount, &[], options).unwrap();
+    let scan = Scan::open(&bench.catalogue, &bench.mount, &[], options).unwrap();
     let writing = Writing::new(
         bench.mount.id,
+        &scan.task,
         Scratch::open().unwrap(),
-        Arc::clone(&scan.tree),
-        Arc::default(),
+        Arc::clone(&scan.backend),
+        Arc::new(ScanProgress::default()),
     );
     let (writing, _) = scan.walk(Box::new(writing), &Scope::Mount).unwrap();
     scan.match_moved(&writing.scratch).unwrap();
@@ -144,15 +230,16 @@ fn what_commands_did_while_the_scan_ran_is_not_undone() {
     bench.scan();
     // The walk has seen a tree in which `b/new` was not there yet and `a/kept` was as it was.
     let options = ScanOptions::default();
-    let scan = Scan::open(&bench.store, &bench.mount, &[], &options).unwrap();
+    let scan = Scan::open(&bench.catalogue, &bench.mount, &[], &options).unwrap();
     bench.write("c/found", "123");
     bench.rename("a/old", "c/old");
     bench.write("a/kept", "1234567");
     let writing = Writing::new(
         bench.mount.id,
+        &scan.task,
         Scratch::open().unwrap(),
-        Arc::clone(&scan.tree),
-        Arc::default(),
+        Arc::clone(&scan.backend),
+        Arc::new(ScanProgress::default()),
     );
     let (writing, unclear) = scan.walk(Box::new(writing), &Scope::Mount).unwrap();
     // Now commands come: one uploads to a path that the scan has found, one rewrites a file that
@@ -162,16 +249,16 @@ fn what_commands_did_while_the_scan_ran_is_not_undone() {
         bench.live()["a/old"].clone(),
     );
     bench.write("c/found", "by command");
-    let tree = Arc::clone(&scan.tree);
+    let backend = Arc::clone(&scan.backend);
     bench
-        .store
-        .write_blocking(move |tx| {
+        .catalogue
+        .write(move |tx| {
             let cause = Cause {
                 command: "upload",
                 ..Cause::default()
             };
-            let facts = |path: &str| tree.facts(path).unwrap().unwrap();
-            let root = node::root(tx.connection(), kept.mount_id)?.id;
+            let facts = |path: &str| backend.facts(path).unwrap().unwrap();
+            let root = nodes::root(tx, kept.mount_id)?.id;
             let mut c = Node::new(kept.mount_id, Some(root), "c".to_owned(), facts("c"));
             tx.change(&cause, Verb::Created, None, &mut c)?;
             let mut found = Node::new(
@@ -237,7 +324,7 @@ fn a_scan_is_followed_by_its_progress() {
     let bench = Bench::new();
     bench.write("d/file", "12345");
     let options = ScanOptions::default();
-    run(&bench.store, &bench.mount, &[], &options).unwrap();
+    run(&bench.catalogue, &bench.mount, &[], &options).unwrap();
     let counts = options.progress.counts();
     assert_eq!(
         (
@@ -267,7 +354,7 @@ fn another_root_is_refused_until_it_is_accepted() {
         accept_root: true,
         ..ScanOptions::default()
     };
-    let report = run(&bench.store, &bench.mount, &[], &accepting).unwrap();
+    let report = run(&bench.catalogue, &bench.mount, &[], &accepting).unwrap();
     assert_eq!(report.changes.missing, 2);
     assert_eq!(
         bench.scan().changes.total(),
@@ -281,6 +368,6 @@ fn another_root_is_refused_until_it_is_accepted() {
         accept_root: true,
         ..ScanOptions::default()
     };
-    let report = run(&bench.store, &bench.mount, &[], &accepting).unwrap();
+    let report = run(&bench.catalogue, &bench.mount, &[], &accepting).unwrap();
     assert_eq!((report.changes.reconciled, bench.id("d/file")), (2, file));
 }

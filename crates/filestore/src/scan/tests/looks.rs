@@ -1,7 +1,7 @@
 //! Who is who when names are looked at one after another while they change, as watching does.
 
 use super::*;
-use crate::walk::Identity;
+use ::node::Identity;
 
 impl Bench {
     /// Compares these names in the root.
@@ -10,11 +10,9 @@ impl Bench {
     }
 
     fn formers(&self) -> i64 {
-        let read = |connection: &rusqlite::Connection| {
-            let sql = "SELECT count(*) FROM former_identities";
-            Ok::<_, StoreError>(connection.query_row(sql, [], |row| row.get(0))?)
-        };
-        self.store.read(read).unwrap()
+        let sql = "SELECT count(*) FROM former_identities";
+        let count = self.database().query_row(sql, [], |row| row.get(0));
+        count.unwrap()
     }
 }
 
@@ -189,26 +187,21 @@ fn what_was_given_back_stays_so_if_the_scan_is_cut_off_then() {
     bench.look_at(&["a"]);
     let identity = bench.path("b").symlink_metadata().unwrap();
     let (ino, id) = (identity.ino().cast_signed(), a);
-    let former = bench
-        .store
-        .read(|db| {
-            let sql = "SELECT id, dev, ino, born_ns FROM former_identities";
-            let former = db.query_row(sql, [], |row| {
-                Ok(crate::store::former::Former {
-                    id: row.get(0)?,
-                    node: id,
-                    identity: Identity {
-                        dev: row.get(1)?,
-                        ino: row.get(2)?,
-                        born_ns: row.get(3)?,
-                    },
-                })
-            });
-            Ok::<_, StoreError>(former?)
+    let sql = "SELECT id, dev, ino, born_ns FROM former_identities";
+    let former = bench.database().query_row(sql, [], |row| {
+        Ok(catalogue::formers::Former {
+            id: row.get(0)?,
+            node: id,
+            identity: Identity {
+                dev: row.get(1)?,
+                ino: row.get(2)?,
+                born_ns: row.get(3)?,
+            },
         })
-        .unwrap();
+    });
+    let former = former.unwrap();
     assert_eq!(former.identity.ino, ino);
-    let given = bench.store.write_blocking(move |tx| tx.give_back(&former));
+    let given = bench.catalogue.write(move |tx| tx.give_back(&former));
     assert_eq!(given.unwrap().unwrap().id, a);
     // The scan never came to its end; the next one sees both names.
     assert_eq!(bench.scan().changes, changes(1, 0, 1, 0, 0));
@@ -241,13 +234,9 @@ fn a_file_that_lost_a_name_long_ago_is_the_node_of_the_name_that_it_lost_last() 
     let y = bench.id("y");
     bench.remove("x");
     bench.scan();
-    let earlier = |tx: &mut WriteTx<'_>| {
-        let sql = "UPDATE nodes SET last_drift_detected_at = last_drift_detected_at - 1000
-            WHERE path = 'x'";
-        assert_eq!(tx.connection().execute(sql, [])?, 1);
-        Ok::<_, StoreError>(())
-    };
-    bench.store.write_blocking(earlier).unwrap();
+    let earlier = "UPDATE nodes SET last_drift_detected_at = last_drift_detected_at - 1000
+        WHERE path = 'x'";
+    assert_eq!(bench.database().execute(earlier, []).unwrap(), 1);
     // The old name is seen to be gone before the new one is found, which the other name had.
     bench.rename("y", "d/x");
     assert_eq!(bench.look_at(&["y"]).changes, changes(0, 0, 0, 1, 0));
@@ -268,15 +257,8 @@ fn a_whole_scan_forgets_what_nodes_were_long_ago() {
     }
     bench.scan();
     assert_eq!(bench.formers(), 3, "they are kept for a while");
-    bench
-        .store
-        .write_blocking(|tx| {
-            let sql =
-                "UPDATE former_identities SET replaced_at = replaced_at - 3600000 WHERE id < 3";
-            tx.connection().execute(sql, [])?;
-            Ok::<_, StoreError>(())
-        })
-        .unwrap();
+    let earlier = "UPDATE former_identities SET replaced_at = replaced_at - 3600000 WHERE id < 3";
+    bench.database().execute(earlier, []).unwrap();
     bench.scan();
     assert_eq!(bench.formers(), 1);
 }

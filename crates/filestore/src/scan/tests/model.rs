@@ -108,7 +108,7 @@ impl Model {
     }
 
     fn apply(&mut self, action: &Action) {
-        let at = |directory: &str, name: usize| walk::join(directory, &format!("n{name}"));
+        let at = |directory: &str, name: usize| ::node::join(directory, &format!("n{name}"));
         match *action {
             Action::Create { directory, name } => {
                 let path = self.bench.path(&at(&self.directory(directory), name));
@@ -127,7 +127,7 @@ impl Model {
             Action::Replace { file } => {
                 let Some(path) = self.file(file) else { return };
                 let text = self.text();
-                let fresh = self.bench._data.path().join("fresh");
+                let fresh = self.bench.data.path().join("fresh");
                 std::fs::write(&fresh, text).unwrap();
                 std::fs::rename(fresh, self.bench.path(&path)).unwrap();
             }

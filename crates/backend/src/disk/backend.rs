@@ -1,0 +1,171 @@
+//! A disk as a backend.
+
+use super::{Disk, failed};
+use crate::hash::content::{self, Gate, HashConditions, Hashed};
+use crate::walk::{Entry, Failure, Options};
+use crate::{Backend, Directory, Error, Kind, ListingCache, Opened, Operation, PathFacts, Reason};
+use node::{Facts, Identity, NodePath, is_own_name, name};
+use rustix::fs::RawDir;
+use rustix::io::Errno;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+impl Backend for Disk {
+    fn facts(&self, path: &str) -> Result<Option<Facts>, Error> {
+        self.tree
+            .facts(path)
+            .map_err(failed(Operation::LookAt, path))
+    }
+
+    fn facts_again(&self, _: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
+        self.facts(path)
+    }
+
+    fn lineage(&self, path: &NodePath) -> Result<PathFacts, Error> {
+        let mut lineage = Vec::new();
+        for at in path.lineage() {
+            let Some(facts) = self.facts(at)? else { break };
+            lineage.push((at.to_owned(), facts));
+        }
+        Ok(lineage)
+    }
+
+    fn tree_facts(&self, path: &str) -> Result<PathFacts, Error> {
+        self.all_below(path)
+    }
+
+    fn list(
+        &self,
+        directory: Directory<'_>,
+        options: &Options,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Vec<Entry>, Failure> {
+        let (handle, identity) = self.enter(directory)?;
+        if let Some(entrance) = &options.entrance {
+            entrance.enter(handle.as_fd(), identity);
+        }
+        let entries = self.read(handle.as_fd(), options, buffer);
+        let mut entries = entries.map_err(Failure::of)?;
+        if directory.path.is_empty() {
+            entries.retain(|entry| !is_own_name(&entry.name));
+        }
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        // A name that is renamed while a large directory is read can come twice.
+        entries.dedup_by(|a, b| a.name == b.name);
+        Ok(entries)
+    }
+
+    fn named(
+        &self,
+        directory: Directory<'_>,
+        options: &Options,
+        names: &mut dyn Iterator<Item = &str>,
+    ) -> Result<Vec<Entry>, Failure> {
+        let (handle, _) = self.enter(directory)?;
+        let is_root = directory.path.is_empty();
+        let mut entries = Vec::new();
+        for name in names {
+            let bytes = name::to_bytes(name);
+            let Ok(c_name) = CString::new(&*bytes) else {
+                continue;
+            };
+            if matches!(&*bytes, b"" | b"." | b"..") || bytes.contains(&b'/') {
+                continue;
+            }
+            let facts = match self.tree.facts_in(handle.as_fd(), &c_name) {
+                Err(Errno::NOENT) => continue,
+                facts => facts,
+            };
+            if facts.is_ok_and(|facts| options.hides(&facts)) || is_root && is_own_name(name) {
+                continue;
+            }
+            entries.push(Entry {
+                name: name.to_owned(),
+                facts: facts.map_err(Reason::from),
+            });
+        }
+        Ok(entries)
+    }
+
+    fn open(&self, path: &str) -> Result<Opened, Error> {
+        let file = self.open_file(path)?;
+        let facts = self.tree.facts_of(file.as_fd());
+        Ok(Opened {
+            facts: facts.map_err(failed(Operation::LookAt, path))?,
+            reader: Box::new(file),
+        })
+    }
+
+    fn hash(
+        &self,
+        path: &str,
+        conditions: &HashConditions,
+        gate: Gate<'_>,
+    ) -> Result<Hashed, Error> {
+        content::hash_file(self, path, conditions, gate)
+    }
+
+    fn make_directory(&self, path: &NodePath) -> Result<PathFacts, Error> {
+        self.in_directories(path, || Ok(()))
+            .map(|(lineage, ())| lineage)
+    }
+
+    fn remove(&self, path: &str, is_directory: bool) -> Result<(), Error> {
+        self.unlink(path, is_directory)
+    }
+
+    fn probe(&self) -> Result<(), Error> {
+        // It was opened, and its root is held open.
+        self.facts("").map(|_| ())
+    }
+
+    fn numbers_of(&self, directory: &Path) -> Option<(i64, i64)> {
+        self.tree.numbers_of(directory)
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind::Disk(self)
+    }
+}
+
+impl Disk {
+    fn enter(&self, directory: Directory<'_>) -> Result<(OwnedFd, Identity), Failure> {
+        let handle = self.tree.directory(directory.path).map_err(Failure::of)?;
+        let found = self.tree.facts_of(handle.as_fd()).map_err(Failure::of)?;
+        let found = found.identity;
+        if directory.identity.is_some_and(|expected| expected != found) {
+            return Err(Failure::Gone);
+        }
+        Ok((handle, found))
+    }
+
+    fn read(
+        &self,
+        directory: BorrowedFd<'_>,
+        options: &Options,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Vec<Entry>, Errno> {
+        let mut entries = Vec::new();
+        let mut names = RawDir::new(directory, buffer.spare_capacity_mut());
+        while let Some(found) = names.next() {
+            let found = found?;
+            let bytes = found.file_name().to_bytes();
+            if matches!(bytes, b"." | b"..") {
+                continue;
+            }
+            let facts = match self.tree.facts_in(directory, found.file_name()) {
+                Err(Errno::NOENT) => continue,
+                facts => facts,
+            };
+            if facts.is_ok_and(|facts| options.hides(&facts)) {
+                continue;
+            }
+            entries.push(Entry {
+                name: name::from_bytes(bytes),
+                facts: facts.map_err(Reason::from),
+            });
+        }
+        Ok(entries)
+    }
+}

@@ -1,0 +1,168 @@
+//! A tree on disk, reached from one open root.
+
+use super::statx;
+use crate::Reason;
+use node::{Facts, name};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS);
+const DIRECTORY: OFlags = OFlags::DIRECTORY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+/// What one system call takes; `PATH_MAX` is 4,096 with the closing NUL.
+const STEP_BYTES: usize = 4_000;
+
+/// How often the kernel may ask to try again, which it does while something is being renamed.
+const ATTEMPTS: usize = 16;
+
+/// A tree on disk. Every access starts at the root's open handle and follows no symlink, so
+/// nothing that happens below can lead out of it.
+#[derive(Debug)]
+pub(super) struct Tree {
+    root: OwnedFd,
+    root_dev: i64,
+    has_openat2: bool,
+}
+
+impl Tree {
+    /// Opens the root. Symlinks in `root` itself are followed: it was named by the operator.
+    pub(super) fn open(root: &Path) -> Result<Self, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(root, flags, Mode::empty())?;
+        let root_dev = statx::facts_at(&root, c"", AtFlags::EMPTY_PATH, None)?
+            .identity
+            .dev;
+        // Old kernels and some sandboxes do not have it: then every name is its own step.
+        let probe = OFlags::PATH | OFlags::CLOEXEC;
+        let has_openat2 = rustix::fs::openat2(&root, c".", probe, Mode::empty(), BENEATH).is_ok();
+        Ok(Self {
+            root,
+            root_dev,
+            has_openat2,
+        })
+    }
+
+    /// The same tree, every name opened by itself as on a kernel without `openat2`.
+    #[cfg(test)]
+    pub(super) fn without_openat2(self) -> Self {
+        Self {
+            has_openat2: false,
+            ..self
+        }
+    }
+
+    /// The device and inode number of a directory anywhere, as this tree would tell them.
+    pub(super) fn numbers_of(&self, directory: &Path) -> Option<(i64, i64)> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(directory, flags, Mode::empty()).ok()?;
+        let identity = self.facts_of(directory.as_fd()).ok()?.identity;
+        Some((identity.dev, identity.ino))
+    }
+
+    /// Opens the directory at `path` for reading.
+    pub(super) fn directory(&self, path: &str) -> Result<OwnedFd, Errno> {
+        self.open_beneath(&name::to_bytes(path), OFlags::RDONLY | DIRECTORY)
+    }
+
+    /// The facts of what stands at `path`, `None` if nothing does (or if a part of the way to it
+    /// is no directory any more).
+    pub(super) fn facts(&self, path: &str) -> Result<Option<Facts>, Errno> {
+        let bytes = name::to_bytes(path);
+        let (parent, last) = match bytes.iter().rposition(|byte| *byte == b'/') {
+            Some(at) => bytes.split_at(at),
+            None => (&[][..], &*bytes),
+        };
+        let last = last.strip_prefix(b"/").unwrap_or(last);
+        if last == b".." {
+            return Err(Errno::XDEV);
+        }
+        let found = self
+            .open_beneath(parent, OFlags::PATH | DIRECTORY)
+            .and_then(|directory| {
+                let flags = if last.is_empty() {
+                    AtFlags::EMPTY_PATH
+                } else {
+                    AtFlags::empty()
+                };
+                statx::facts_at(&directory, last, flags, Some(self.root_dev))
+            });
+        match found {
+            Ok(facts) => Ok(Some(facts)),
+            Err(error) if Reason::from(error).is_absence() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The facts of `name` in an open directory of this tree.
+    pub(super) fn facts_in(&self, directory: BorrowedFd<'_>, name: &CStr) -> Result<Facts, Errno> {
+        statx::facts_at(directory, name, AtFlags::empty(), Some(self.root_dev))
+    }
+
+    /// The facts of an open directory of this tree.
+    pub(super) fn facts_of(&self, directory: BorrowedFd<'_>) -> Result<Facts, Errno> {
+        statx::facts_at(directory, c"", AtFlags::EMPTY_PATH, Some(self.root_dev))
+    }
+
+    fn open_beneath(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        let mut reached: Option<OwnedFd> = None;
+        let mut rest = path;
+        loop {
+            let (step, tail) = self.split_step(rest);
+            let flags = if tail.is_empty() {
+                flags
+            } else {
+                OFlags::PATH | DIRECTORY
+            };
+            let from = reached.as_ref().map_or(self.root.as_fd(), AsFd::as_fd);
+            let next = self.open_step(from, if step.is_empty() { b"." } else { step }, flags)?;
+            if tail.is_empty() {
+                return Ok(next);
+            }
+            reached = Some(next);
+            rest = tail;
+        }
+    }
+
+    /// What one call opens, and what remains.
+    fn split_step<'p>(&self, path: &'p [u8]) -> (&'p [u8], &'p [u8]) {
+        let slash = if !self.has_openat2 {
+            path.iter().position(|byte| *byte == b'/')
+        } else if path.len() <= STEP_BYTES {
+            None
+        } else {
+            path.iter().take(STEP_BYTES).rposition(|byte| *byte == b'/')
+        };
+        match slash.and_then(|at| path.split_at_checked(at)) {
+            Some((step, tail)) => (step, tail.strip_prefix(b"/").unwrap_or(tail)),
+            None => (path, &[]),
+        }
+    }
+
+    fn open_step(
+        &self,
+        from: BorrowedFd<'_>,
+        step: &[u8],
+        flags: OFlags,
+    ) -> Result<OwnedFd, Errno> {
+        if !self.has_openat2 {
+            if step == b".." {
+                return Err(Errno::XDEV);
+            }
+            return rustix::fs::openat(from, step, flags, Mode::empty());
+        }
+        let mut attempt = 1;
+        loop {
+            match rustix::fs::openat2(from, step, flags, Mode::empty(), BENEATH) {
+                Err(Errno::AGAIN | Errno::INTR) if attempt < ATTEMPTS => attempt += 1,
+                result => return result,
+            }
+        }
+    }
+}

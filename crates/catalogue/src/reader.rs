@@ -1,0 +1,357 @@
+//! The journal's own store, read: pages, waiting, snapshots; and retention.
+
+use super::{Catalogue, Head, Node, ReadTx, StoreError, meta, nodes};
+use journal::{
+    ConsistencyState, Digest, Entry, EventType, JournalId, JournalReader, NodeKind, NodeState,
+    Page, Position, ReadError, Snapshot, SnapshotNode, Time,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// The data of one page, in bytes: at least one entry comes whatever its size.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Nodes of a snapshot read at once.
+const SNAPSHOT_NODES: i64 = 1_000;
+
+/// Entries removed in one job.
+const TRIM_ENTRIES: u64 = 10_000;
+
+/// The digest of an entry that may be the last one trimmed; `None` if it is unknown here.
+pub(super) fn digest_at(
+    connection: &Connection,
+    meta: &meta::Meta,
+    id: JournalId,
+) -> Result<Option<Digest>, StoreError> {
+    for known in [meta.trimmed, meta.head] {
+        if known.id == id {
+            return Ok(Some(known.digest));
+        }
+    }
+    let mut statement =
+        connection.prepare_cached("SELECT digest FROM journal WHERE journal_id = ?1")?;
+    let digest: Option<Vec<u8>> = statement
+        .query_row([id.as_i64()], |row| row.get(0))
+        .optional()?;
+    digest.map(|digest| digest_of(id, &digest)).transpose()
+}
+
+fn digest_of(id: JournalId, digest: &[u8]) -> Result<Digest, StoreError> {
+    Digest::from_slice(digest)
+        .ok_or_else(|| StoreError::Damaged(format!("the digest of entry {id} is no digest")))
+}
+
+/// Entries after `after`, at most `limit`, bounded by bytes too.
+pub(super) fn entries(
+    connection: &Connection,
+    after: JournalId,
+    limit: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    entries_within(connection, after, limit, PAGE_BYTES)
+}
+
+fn entries_within(
+    connection: &Connection,
+    after: JournalId,
+    limit: usize,
+    most_bytes: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut statement = connection.prepare_cached(include_str!("sql/read_journal.sql"))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![after.as_i64(), limit])?;
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let entry = entry(row)?;
+        bytes += entry.data.get().len();
+        entries.push(entry);
+        if bytes > most_bytes {
+            break;
+        }
+    }
+    Ok(entries)
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
+    let id = JournalId::from_i64(row.get(0)?);
+    Ok(Entry {
+        id,
+        node_id: row.get(1)?,
+        event_type: EventType::from(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
+        size_delta: row.get(3)?,
+        data: RawValue::from_string(row.get(4)?)?,
+        digest: digest_of(
+            id,
+            row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?,
+        )?,
+    })
+}
+
+fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
+    let metadata: Option<String> = row.get(11)?;
+    let metadata = metadata.as_deref().map(serde_json::from_str).transpose();
+    Ok(SnapshotNode {
+        node_id: row.get(0)?,
+        backend_mount_id: row.get(1)?,
+        path: row.get(2)?,
+        kind: nodes::word(row, 3, NodeKind::from_word)?,
+        state: nodes::word(row, 4, NodeState::from_word)?,
+        parent_id: row.get(5)?,
+        version: row.get(6)?,
+        size_bytes: Some(row.get(7)?),
+        journal_id: JournalId::from_i64(row.get(8)?),
+        checksum: row.get(9)?,
+        content_hash: row.get(10)?,
+        metadata: metadata.map_err(|error| nodes::conversion(11, Box::new(error)))?,
+        consistency_state: Some(nodes::word(row, 12, ConsistencyState::from_word)?),
+        last_modified_at: row
+            .get::<_, Option<i64>>(13)?
+            .map(|ns| Time::from_millis(ns.div_euclid(1_000_000))),
+        observed_at: Some(Time::from_millis(row.get(14)?)),
+    })
+}
+
+/// A read transaction of its own, paged through by node id.
+struct SnapshotNodes {
+    connection: Connection,
+    page: std::vec::IntoIter<SnapshotNode>,
+    after: i64,
+    is_over: bool,
+}
+
+impl SnapshotNodes {
+    fn fetch(&mut self) -> Result<(), StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(include_str!("sql/snapshot.sql"))?;
+        let rows = statement.query_map([self.after, SNAPSHOT_NODES], snapshot_node)?;
+        let page = rows.collect::<Result<Vec<_>, _>>()?;
+        match page.last() {
+            Some(last) => self.after = last.node_id,
+            None => self.is_over = true,
+        }
+        self.page = page.into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for SnapshotNodes {
+    type Item = Result<SnapshotNode, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(node) = self.page.next() {
+            return Some(Ok(node));
+        }
+        if self.is_over {
+            return None;
+        }
+        if let Err(error) = self.fetch() {
+            self.is_over = true;
+            return Some(Err(read_error(error)));
+        }
+        self.page.next().map(Ok)
+    }
+}
+
+fn read_error(error: StoreError) -> ReadError {
+    match error {
+        StoreError::Damaged(reason) => ReadError::Damaged(reason),
+        StoreError::Json(error) => ReadError::Damaged(error.to_string()),
+        error => ReadError::Unavailable(Box::new(error)),
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        read_error(error)
+    }
+}
+
+fn position(meta: &meta::Meta) -> Position {
+    Position {
+        epoch: meta.epoch,
+        head: meta.head.id,
+        trimmed: meta.trimmed.id,
+    }
+}
+
+impl JournalReader for Catalogue {
+    fn position(&self) -> Result<Position, ReadError> {
+        self.read(|tx| Ok(position(&meta::read(tx.connection())?)))
+    }
+
+    fn read(&self, after: JournalId, limit: usize) -> Result<Page, ReadError> {
+        Self::read(self, |tx| {
+            let connection = tx.connection();
+            let meta = meta::read(connection)?;
+            if after < meta.trimmed.id && limit > 0 {
+                return Err(ReadError::Trimmed {
+                    after,
+                    trimmed: meta.trimmed.id,
+                });
+            }
+            Ok(Page {
+                position: position(&meta),
+                after_digest: digest_at(connection, &meta, after)?,
+                entries: if limit == 0 {
+                    Vec::new()
+                } else {
+                    entries(connection, after, limit)?
+                },
+            })
+        })
+    }
+
+    fn wait(&self, after: JournalId, timeout: Duration) -> Result<Position, ReadError> {
+        self.wait_for_head(after, timeout);
+        self.position()
+    }
+
+    fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
+        // A connection of its own, since its read transaction lasts as long as the reader likes.
+        let connection = self.open_reader()?;
+        connection
+            .execute_batch("BEGIN")
+            .map_err(StoreError::from)?;
+        let meta = meta::read(&connection)?;
+        let page = Vec::new().into_iter();
+        let nodes = SnapshotNodes {
+            connection,
+            page,
+            after: 0,
+            is_over: false,
+        };
+        Ok(Snapshot {
+            epoch: meta.epoch,
+            journal_id: meta.head.id,
+            digest: meta.head.digest,
+            nodes: Box::new(nodes),
+        })
+    }
+}
+
+impl Catalogue {
+    /// Entries after `after` for somebody who may be slow to take them: at most `limit`, and no more
+    /// than `most_bytes` of data and one entry.
+    ///
+    /// # Errors
+    /// As [`JournalReader::read`].
+    pub fn few_entries(
+        &self,
+        after: JournalId,
+        limit: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Entry>, ReadError> {
+        Self::read(self, |tx| {
+            let connection = tx.connection();
+            let trimmed = meta::read(connection)?.trimmed.id;
+            if after < trimmed {
+                return Err(ReadError::Trimmed { after, trimmed });
+            }
+            Ok(entries_within(connection, after, limit, most_bytes)?)
+        })
+    }
+
+    /// Removes the entries up to and with `up_to` (at most up to the head) and remembers the digest
+    /// of the last of them, so that what follows still chains. Blocks; in jobs of bounded size, so
+    /// commands go on in between. Gives the trimmed id.
+    ///
+    /// # Errors
+    /// The store cannot be written. What was removed until then stays removed.
+    pub fn trim_journal(&self, up_to: JournalId) -> Result<JournalId, StoreError> {
+        loop {
+            let trimmed = self.write(move |tx| {
+                let connection = tx.connection();
+                let meta = meta::read(connection)?;
+                let to = up_to.min(tx.head().id).min(JournalId::new(
+                    meta.trimmed.id.get().saturating_add(TRIM_ENTRIES),
+                ));
+                if to <= meta.trimmed.id {
+                    return Ok((meta.trimmed.id, true));
+                }
+                let digest = if to == tx.head().id {
+                    Some(tx.head().digest)
+                } else {
+                    digest_at(connection, &meta, to)?
+                };
+                let digest =
+                    digest.ok_or_else(|| StoreError::Damaged(format!("entry {to} is missing")))?;
+                set_trimmed(connection, Head { id: to, digest })?;
+                Ok::<_, StoreError>((to, to == up_to))
+            })?;
+            if trimmed.1 {
+                return Ok(trimmed.0);
+            }
+        }
+    }
+}
+
+fn set_trimmed(connection: &Connection, trimmed: Head) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM journal WHERE journal_id <= ?1")?
+        .execute([trimmed.id.as_i64()])?;
+    const META: &str = "UPDATE journal_meta SET trimmed_id = ?1, trimmed_digest = ?2";
+    connection
+        .prepare_cached(META)?
+        .execute(params![trimmed.id.as_i64(), trimmed.digest.as_bytes()])?;
+    Ok(())
+}
+
+/// The last entry committed before this time, found by halving the ids: commit times nearly ascend
+/// with them.
+///
+/// # Errors
+/// A statement fails.
+pub fn last_committed_before(tx: &ReadTx<'_>, before: Time) -> Result<JournalId, StoreError> {
+    let bounds = "SELECT coalesce(min(journal_id), 0), coalesce(max(journal_id), 0) FROM journal";
+    let (first, last): (i64, i64) = tx
+        .prepare_cached(bounds)?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement =
+        tx.prepare_cached("SELECT committed_at FROM journal WHERE journal_id = ?1")?;
+    let mut is_old = |id: i64| -> Result<bool, StoreError> {
+        let committed_at: Option<i64> = statement.query_row([id], |row| row.get(0)).optional()?;
+        Ok(committed_at.is_some_and(|millis| millis < before.as_millis()))
+    };
+    // All below `low` are old, none from `high` on is.
+    let (mut low, mut high) = (first, last.saturating_add(1));
+    while low < high {
+        let middle = low.midpoint(high);
+        if is_old(middle)? {
+            low = middle.saturating_add(1);
+        } else {
+            high = middle;
+        }
+    }
+    Ok(JournalId::from_i64(low.saturating_sub(1)))
+}
+
+/// The nodes of the next entries after `after`, as they are now, each once, and the last of these
+/// entries; `None` if what comes next is trimmed.
+///
+/// # Errors
+/// A statement fails.
+pub fn changed_nodes(
+    tx: &ReadTx<'_>,
+    after: JournalId,
+    limit: usize,
+) -> Result<Option<(JournalId, Vec<Node>)>, StoreError> {
+    let mut statement = tx.prepare_cached(include_str!("sql/changed_nodes.sql"))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let entries = statement.query_map(params![after.as_i64(), limit], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+    })?;
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    let is_next = |(id, _): &(i64, _)| JournalId::from_i64(*id) == after.next();
+    let (true, Some((last, _))) = (entries.first().is_some_and(is_next), entries.last()) else {
+        return Ok(None);
+    };
+    let last = JournalId::from_i64(*last);
+    let mut ids: Vec<_> = entries.iter().filter_map(|(_, node)| *node).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let nodes = ids.into_iter().map(|id| nodes::by_id(tx, id));
+    let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
+    Ok(Some((last, nodes.into_iter().flatten().collect())))
+}
