@@ -16,6 +16,7 @@ use super::{Node, ReadTx, StoreError, nodes};
 use journal::{NodeKind, NodeState};
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
+use serde_json::Value as Json;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -278,13 +279,43 @@ impl Listing {
             rollup.narrow(conditions);
         }
         for (key, value) in &self.metadata {
-            // Values are compared as JSON, so 1 is not "1".
-            let condition = "EXISTS (SELECT 1 FROM json_each(coalesce(n.metadata, '{}')) AS entry
-                WHERE entry.key = ? AND json_quote(entry.value) = json(?))";
-            let values = [Value::from(key.clone()), Value::from(value.to_string())];
-            conditions.and(condition, values);
+            has_entry(key, value, conditions);
         }
     }
+}
+
+/// That the metadata has this entry. Values are compared in their own type, so 1 is not "1", and
+/// numbers as numbers: a text of one that SQLite prints may have lost digits.
+fn has_entry(key: &str, value: &Json, conditions: &mut Conditions) {
+    let (types, value) = match value {
+        Json::Null => ("entry.type = 'null'", None),
+        Json::Bool(true) => ("entry.type = 'true'", None),
+        Json::Bool(false) => ("entry.type = 'false'", None),
+        Json::String(text) => ("entry.type = 'text'", Some(Value::from(text.clone()))),
+        Json::Number(number) => (
+            "entry.type IN ('integer', 'real')",
+            Some(match number.as_i64() {
+                Some(integer) => Value::from(integer),
+                None => Value::from(number.as_f64()),
+            }),
+        ),
+        // Both are texts that we wrote, the names in order.
+        structure @ (Json::Array(_) | Json::Object(_)) => (
+            "entry.type IN ('array', 'object')",
+            Some(Value::from(structure.to_string())),
+        ),
+    };
+    let equal = if value.is_some() {
+        " AND entry.value = ?"
+    } else {
+        ""
+    };
+    let condition = format!(
+        "EXISTS (SELECT 1 FROM json_each(coalesce(n.metadata, '{{}}')) AS entry
+            WHERE entry.key = ? AND {types}{equal})"
+    );
+    let values = [Some(Value::from(key.to_owned())), value];
+    conditions.and(&condition, values.into_iter().flatten());
 }
 
 impl RollupBounds {

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use httpkit::{Caller, Json, Path, Problem, Query};
+use httpkit::{Caller, Code, Json, Path, Problem, Query};
 use journal::JournalId;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -326,7 +326,7 @@ impl From<DeadLetterError> for Problem {
         let detail = error.to_string();
         match error {
             DeadLetterError::NotFound(_) => Self::not_found(detail),
-            DeadLetterError::StillPoison(..) => Self::conflict("dead_letter_refused", detail),
+            DeadLetterError::StillPoison(..) => Self::conflict(Code::DeadLetterRefused, detail),
             DeadLetterError::Unavailable(_) => Self::unavailable(detail),
         }
     }
@@ -349,7 +349,7 @@ pub async fn completeness(view: ConsumerView, request: Request, next: Next) -> R
             if reached < journal_id {
                 let mut response = Problem::new(
                     StatusCode::GATEWAY_TIMEOUT,
-                    "journal_not_reached",
+                    Code::JournalNotReached,
                     format!(
                         "entry {journal_id} was not applied within {} ms; reached entry {reached}",
                         wait.as_millis()
@@ -392,30 +392,19 @@ fn wanted(
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Option<(JournalId, Duration)>, Problem> {
-    let mut journal_id = headers
-        .get("tidemark-min-journal-id")
-        .map(|value| {
-            number(
-                "Tidemark-Min-Journal-Id",
-                value.to_str().unwrap_or_default(),
-            )
-        })
+    let mut journal_id = httpkit::header(headers, "tidemark-min-journal-id")?
+        .map(|value| number("Tidemark-Min-Journal-Id", value))
         .transpose()?;
     let mut wait_ms = WAIT_MS_DEFAULT;
-    for (name, value) in form_urlencoded(query.unwrap_or_default()) {
-        match name {
-            "minJournalId" => journal_id = Some(number("minJournalId", value)?),
-            "waitMs" => wait_ms = number("waitMs", value)?,
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match &*name {
+            "minJournalId" => journal_id = Some(number("minJournalId", &value)?),
+            "waitMs" => wait_ms = number("waitMs", &value)?,
             _ => {}
         }
     }
     let wait = Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
     Ok(journal_id.map(|id| (JournalId::new(id), wait)))
-}
-
-/// The pairs of a query; both of our parameters are plain numbers, which nobody escapes.
-fn form_urlencoded(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query.split('&').filter_map(|pair| pair.split_once('='))
 }
 
 fn number(name: &str, text: &str) -> Result<u64, Problem> {

@@ -10,6 +10,7 @@ mod directories;
 mod events;
 mod files;
 mod filters;
+mod form;
 mod integrity;
 mod journal;
 mod mounts;
@@ -198,20 +199,20 @@ impl Actor {
         caller: &httpkit::Caller,
         body_key: Option<String>,
     ) -> Result<Self, Problem> {
-        let header = |names: [&str; 2]| {
-            let values = names
-                .iter()
-                .filter_map(|name| headers.get(*name)?.to_str().ok());
-            values
-                .map(str::trim)
-                .find(|value| !value.is_empty())
-                .map(str::to_owned)
+        let header = |names: [&str; 2]| -> Result<Option<String>, Problem> {
+            let values = names.map(|name| httpkit::header(headers, name));
+            let mut given = None;
+            for value in values {
+                given = given.or(value?.filter(|value| !value.is_empty()));
+            }
+            Ok(given.map(str::to_owned))
         };
-        let key = body_key.or_else(|| header(["idempotency-key", "x-idempotency-key"]));
+        let key_of_header = header(["idempotency-key", "x-idempotency-key"])?;
+        let key = body_key.or(key_of_header);
         if key.as_ref().is_some_and(|key| key.len() > 512) {
             return Err(Problem::invalid("/idempotencyKey", "use at most 512 bytes"));
         }
-        let named = header(["x-filestore-principal", "x-request-principal"]);
+        let named = header(["x-filestore-principal", "x-request-principal"])?;
         let principal = named.or_else(|| caller.subject.clone());
         Ok(Self {
             idempotency_key: key,

@@ -20,7 +20,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::{Caller, Problem, Result, Tokens};
+use crate::{Caller, Code, Problem, Result, Tokens};
 
 /// What an operation needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +136,7 @@ fn require_loopback(uri: &Uri, headers: &HeaderMap) -> Result<()> {
 fn foreign(status: StatusCode, header: &str, value: &str) -> Problem {
     Problem::new(
         status,
-        "foreign_origin",
+        Code::ForeignOrigin,
         format!(
             "{header} {value:?} is not loopback: without a tokens file (TIDEMARK_TOKENS_FILE) \
              only this machine is served, by a loopback address"

@@ -1,9 +1,9 @@
 //! A bound on how long a request may stand still.
 //!
-//! The clock starts anew with every piece of the body that the handler receives, so that an
-//! upload may take as long as it takes while a stalled client, or a handler that never answers,
-//! does not hold its connection for ever. Answers that stream are not bounded here: the clock
-//! stops with the answer's head.
+//! The clock starts anew with every 64 KiB of the body that the handler receives, and with the
+//! body's end. So an upload may take as long as it takes, while a client that stalls or sends a
+//! byte now and then, or a handler that never answers, does not hold its connection for ever.
+//! Answers that stream are not bounded here: the clock stops with the answer's head.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,7 +17,10 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use tokio::sync::watch;
 
-use crate::Problem;
+use crate::{Code, Problem};
+
+/// What a client sends at least within the limit.
+const PACE_BYTES: usize = 64 * 1024;
 
 /// Who has to move next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,16 +57,23 @@ fn watched(body: Body, turn: Arc<watch::Sender<Turn>>) -> Body {
         return body;
     }
     let mut data = body.into_data_stream();
+    let mut received = 0_usize;
     Body::from_stream(futures::stream::poll_fn(move |context| {
         let polled = data.poll_next_unpin(context);
-        match &polled {
-            // Waiting is no progress: only a change of turn moves the clock.
-            Poll::Pending => {
-                turn.send_if_modified(|now| std::mem::replace(now, Turn::Client) != Turn::Client);
+        let (whose, is_progress) = match &polled {
+            Poll::Pending => (Turn::Client, false),
+            Poll::Ready(Some(Ok(piece))) => {
+                received = received.saturating_add(piece.len());
+                (Turn::Handler, received >= PACE_BYTES)
             }
-            Poll::Ready(_) => {
-                turn.send_replace(Turn::Handler);
-            }
+            Poll::Ready(None | Some(Err(_))) => (Turn::Handler, true),
+        };
+        turn.send_if_modified(|turn| {
+            *turn = whose;
+            is_progress
+        });
+        if is_progress {
+            received = 0;
         }
         polled
     }))
@@ -74,12 +84,12 @@ fn too_late(turn: Turn, limit: Duration) -> Problem {
     match turn {
         Turn::Client => Problem::new(
             StatusCode::REQUEST_TIMEOUT,
-            "request_timeout",
-            format!("nothing more of the body came for {seconds} s"),
+            Code::RequestTimeout,
+            format!("less than {PACE_BYTES} bytes of the body came within {seconds} s"),
         ),
         Turn::Handler => Problem::new(
             StatusCode::GATEWAY_TIMEOUT,
-            "timeout",
+            Code::Timeout,
             format!("the operation did not end within {seconds} s; it may still take effect"),
         ),
     }

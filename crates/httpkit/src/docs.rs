@@ -1,18 +1,19 @@
 //! The API reference as one page, rendered on the server from the OpenAPI document.
 //!
-//! It holds everything it needs: no script, no font, no address but its own. All text of the
-//! document is escaped; of Markdown only paragraphs and `code` are rendered.
+//! It holds everything it needs: no script, no font, no address but its own. maud escapes all text
+//! of the document; of Markdown only paragraphs and `code` are rendered.
 
 mod schema;
 mod text;
 
 use std::collections::BTreeMap;
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use crate::codes;
-use schema::{Schemas, text_at};
-use text::{anchor, escape, prose};
+use crate::Code;
+use schema::{Schemas, fields, part, text_at};
+use text::{anchor, prose};
 
 /// Stands for the address under which a reader called up the page.
 pub(crate) const ORIGIN_PLACEHOLDER: &str = "@@ORIGIN@@";
@@ -31,51 +32,61 @@ struct Operation<'a> {
 
 /// The page for `document`.
 pub(crate) fn render(document: &Value) -> String {
-    let title = escape(text_at(document, "/info/title"));
-    let version = escape(text_at(document, "/info/version"));
+    let title = text_at(document, "/info/title");
     let schemas = Schemas::of(document);
     let tags = by_tag(document);
-    let navigation: String = tags
-        .iter()
-        .map(|(tag, of_tag)| navigation(tag, of_tag))
-        .collect();
-    let operations: String = tags
-        .iter()
-        .map(|(tag, of_tag)| section(tag, of_tag, &schemas))
-        .collect();
-    let schemas = schemas.sections();
-    let errors = errors();
-    format!(
-        r##"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}: API reference</title>
-<style>
-{STYLE}</style>
-</head>
-<body>
-<a class="skip" href="#main">To the operations</a>
-<header>
-<h1>{title}</h1>
-<p>Version {version}. The same for machines: <a href="/openapi.json">/openapi.json</a>.
-An error is always <code>application/problem+json</code> with one of <a href="#errors">these codes</a>.
-Where a scope is named, a service with a tokens file wants <code>Authorization: Bearer …</code>.</p>
-</header>
-<nav aria-label="Contents">
-{navigation}<h2>More</h2>
-<ul><li><a href="#schemas">Schemas</a></li><li><a href="#errors">Errors</a></li></ul>
-</nav>
-<main id="main">
-{operations}<section aria-labelledby="schemas">
-<h2 id="schemas">Schemas</h2>
-{schemas}</section>
-{errors}</main>
-</body>
-</html>
-"##
-    )
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) ": API reference" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#main" { "To the operations" }
+                (header(title, text_at(document, "/info/version")))
+                nav aria-label="Contents" {
+                    @for (tag, operations) in &tags {
+                        (navigation(tag, operations))
+                    }
+                    h2 { "More" }
+                    ul {
+                        li { a href="#schemas" { "Schemas" } }
+                        li { a href="#errors" { "Errors" } }
+                    }
+                }
+                main id="main" {
+                    @for (tag, operations) in &tags {
+                        (section(tag, operations, &schemas))
+                    }
+                    section aria-labelledby="schemas" {
+                        h2 id="schemas" { "Schemas" }
+                        (schemas.sections())
+                    }
+                    (errors())
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn header(title: &str, version: &str) -> Markup {
+    html! {
+        header {
+            h1 { (title) }
+            p {
+                "Version " (version) ". The same for machines: "
+                a href="/openapi.json" { "/openapi.json" }
+                ". An error is always " code { "application/problem+json" } " with one of "
+                a href="#errors" { "these codes" }
+                ". Where a scope is named, a service with a tokens file wants "
+                code { "Authorization: Bearer …" } "."
+            }
+        }
+    }
 }
 
 /// The operations by tag, in the order of the paths; those of every service last.
@@ -106,21 +117,27 @@ fn by_tag(document: &Value) -> Vec<(&str, Vec<Operation<'_>>)> {
         .collect()
 }
 
-fn navigation(tag: &str, operations: &[Operation<'_>]) -> String {
-    let entries: String = operations
-        .iter()
-        .map(|it| format!("<li><a href=\"#{}\">{}</a></li>\n", it.anchor(), it.name()))
-        .collect();
-    format!("<h2>{}</h2>\n<ul>\n{entries}</ul>\n", escape(tag))
+fn navigation(tag: &str, operations: &[Operation<'_>]) -> Markup {
+    html! {
+        h2 { (tag) }
+        ul {
+            @for operation in operations {
+                li { a href={ "#" (operation.anchor()) } { (operation.name()) } }
+            }
+        }
+    }
 }
 
-fn section(tag: &str, operations: &[Operation<'_>], schemas: &Schemas<'_>) -> String {
+fn section(tag: &str, operations: &[Operation<'_>], schemas: &Schemas<'_>) -> Markup {
     let id = anchor("tag", tag);
-    let operations: String = operations.iter().map(|it| it.article(schemas)).collect();
-    let tag = escape(tag);
-    format!(
-        "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{tag}</h2>\n{operations}</section>\n"
-    )
+    html! {
+        section aria-labelledby=(id) {
+            h2 id=(id) { (tag) }
+            @for operation in operations {
+                (operation.article(schemas))
+            }
+        }
+    }
 }
 
 impl Operation<'_> {
@@ -128,121 +145,92 @@ impl Operation<'_> {
         anchor(self.method, self.path)
     }
 
-    fn name(&self) -> String {
-        let method = self.method.to_uppercase();
-        let path = escape(self.path);
-        format!(
-            "<b class=\"{}\">{method}</b> <code>{path}</code>",
-            self.method
-        )
+    fn name(&self) -> Markup {
+        html! { b class=(self.method) { (self.method.to_uppercase()) } " " code { (self.path) } }
     }
 
-    fn article(&self, schemas: &Schemas<'_>) -> String {
+    fn article(&self, schemas: &Schemas<'_>) -> Markup {
         let id = self.anchor();
-        let name = self.name();
-        let summary = prose(text_at(self.value, "/summary"));
-        let description = prose(text_at(self.value, "/description"));
-        let scope = self.scope();
-        let parameters = self.parameters(schemas);
-        let body = self.body(schemas);
-        let responses = self.responses(schemas);
-        let example = self.example(schemas);
-        format!(
-            "<article aria-labelledby=\"{id}\">\n<h3 id=\"{id}\">{name}</h3>\n\
-             {summary}{description}{scope}{parameters}{body}{responses}{example}</article>\n"
-        )
+        html! {
+            article aria-labelledby=(id) {
+                h3 id=(id) { (self.name()) }
+                (prose(text_at(self.value, "/summary")))
+                (prose(text_at(self.value, "/description")))
+                (self.scope())
+                (self.parameters(schemas))
+                (self.body(schemas))
+                (self.responses(schemas))
+                (self.example(schemas))
+            }
+        }
     }
 
     /// The scope, or that none is needed.
-    fn scope(&self) -> String {
-        let scopes = self
-            .value
-            .pointer("/security/0/bearer/0")
-            .and_then(Value::as_str);
-        match scopes {
-            Some(scope) => format!(
-                "<p class=\"scope\">Scope <code>{}</code></p>\n",
-                escape(scope)
-            ),
-            None => "<p class=\"scope\">No scope needed</p>\n".to_owned(),
+    fn scope(&self) -> Markup {
+        let scope = self.value.pointer("/security/0/bearer/0");
+        html! {
+            p.scope {
+                @match scope.and_then(Value::as_str) {
+                    Some(scope) => { "Scope " code { (scope) } },
+                    None => { "No scope needed" },
+                }
+            }
         }
     }
 
-    fn parameters(&self, schemas: &Schemas<'_>) -> String {
+    fn parameters(&self, schemas: &Schemas<'_>) -> Markup {
         let parameters = self.value.get("parameters").and_then(Value::as_array);
-        let rows: String = parameters
-            .into_iter()
-            .flatten()
-            .map(|parameter| {
-                let name = escape(text_at(parameter, "/name"));
-                let place = escape(text_at(parameter, "/in"));
-                let is_required = parameter.get("required").and_then(Value::as_bool) == Some(true);
-                let required = if is_required { "required" } else { "optional" };
-                let kind = schemas.kind(parameter.get("schema").unwrap_or(&Value::Null));
-                let description = prose(text_at(parameter, "/description"));
-                format!(
-                    "<tr><th scope=\"row\"><code>{name}</code></th><td>{place}, {required}</td>\
-                     <td>{kind}</td><td>{description}</td></tr>\n"
-                )
-            })
-            .collect();
-        if rows.is_empty() {
-            return rows;
-        }
-        table("Parameters", &["Name", "Where", "Type", "Meaning"], &rows)
+        let rows = parameters.into_iter().flatten().map(|parameter| {
+            let is_required = parameter.get("required").and_then(Value::as_bool) == Some(true);
+            let required = if is_required { "required" } else { "optional" };
+            html! {
+                tr {
+                    th scope="row" { code { (text_at(parameter, "/name")) } }
+                    td { (text_at(parameter, "/in")) ", " (required) }
+                    td { (schemas.kind(part(parameter, "schema"))) }
+                    td { (prose(text_at(parameter, "/description"))) }
+                }
+            }
+        });
+        table("Parameters", &["Name", "Where", "Type", "Meaning"], rows)
     }
 
-    fn body(&self, schemas: &Schemas<'_>) -> String {
-        let content = self
-            .value
-            .pointer("/requestBody/content")
-            .and_then(Value::as_object);
-        let rows: String = content
-            .into_iter()
-            .flatten()
-            .map(|(media_type, content)| {
-                let kind = schemas.kind(content.get("schema").unwrap_or(&Value::Null));
-                let media_type = escape(media_type);
-                format!(
-                    "<tr><th scope=\"row\"><code>{media_type}</code></th><td>{kind}</td></tr>\n"
-                )
-            })
-            .collect();
-        if rows.is_empty() {
-            return rows;
+    fn body(&self, schemas: &Schemas<'_>) -> Markup {
+        let content = self.value.pointer("/requestBody/content");
+        let rows = fields(content).map(|(media_type, content)| {
+            html! {
+                tr {
+                    th scope="row" { code { (media_type) } }
+                    td { (schemas.kind(part(content, "schema"))) }
+                }
+            }
+        });
+        html! {
+            (table("Body", &["Content type", "Schema"], rows))
+            (prose(text_at(self.value, "/requestBody/description")))
         }
-        let description = prose(text_at(self.value, "/requestBody/description"));
-        table("Body", &["Content type", "Schema"], &rows) + &description
     }
 
-    fn responses(&self, schemas: &Schemas<'_>) -> String {
-        let responses = self.value.get("responses").and_then(Value::as_object);
-        let rows: String = responses
-            .into_iter()
-            .flatten()
-            .map(|(status, response)| {
-                let content = response.get("content").and_then(Value::as_object);
-                let contents: Vec<String> = content
-                    .into_iter()
-                    .flatten()
-                    .map(|(media_type, content)| {
-                        let kind = schemas.kind(content.get("schema").unwrap_or(&Value::Null));
-                        format!("<code>{}</code> {kind}", escape(media_type))
-                    })
-                    .collect();
-                format!(
-                    "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td></tr>\n",
-                    escape(status),
-                    prose(text_at(response, "/description")),
-                    contents.join("<br>")
-                )
-            })
-            .collect();
-        table("Answers", &["Status", "Meaning", "Content"], &rows)
+    fn responses(&self, schemas: &Schemas<'_>) -> Markup {
+        let rows = fields(self.value.get("responses")).map(|(status, response)| {
+            html! {
+                tr {
+                    th scope="row" { (status) }
+                    td { (prose(text_at(response, "/description"))) }
+                    td {
+                        @for (at, (media_type, content)) in fields(response.get("content")).enumerate() {
+                            @if at > 0 { br; }
+                            code { (media_type) } " " (schemas.kind(part(content, "schema")))
+                        }
+                    }
+                }
+            }
+        });
+        table("Answers", &["Status", "Meaning", "Content"], rows)
     }
 
     /// A call to copy, with the parameters that cannot be left out.
-    fn example(&self, schemas: &Schemas<'_>) -> String {
+    fn example(&self, schemas: &Schemas<'_>) -> Markup {
         let mut call = String::from("curl");
         if self.method != "get" {
             call.push_str(&format!(" -X {}", self.method.to_uppercase()));
@@ -271,42 +259,41 @@ impl Operation<'_> {
         } else {
             format!("?{}", query.join("&"))
         };
-        let call = escape(&format!(
-            "{call} '{ORIGIN_PLACEHOLDER}{}{query}'",
-            self.path
-        ));
-        format!("<pre tabindex=\"0\"><code>{call}</code></pre>\n")
+        html! {
+            pre tabindex="0" {
+                code { (call) " '" (ORIGIN_PLACEHOLDER) (self.path) (query) "'" }
+            }
+        }
     }
 }
 
-fn table(caption: &str, heads: &[&str], rows: &str) -> String {
-    let heads: String = heads
-        .iter()
-        .map(|head| format!("<th scope=\"col\">{head}</th>"))
-        .collect();
-    format!(
-        "<table>\n<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n\
-         <tbody>\n{rows}</tbody>\n</table>\n"
-    )
+/// A table, unless it has no rows.
+fn table(caption: &str, heads: &[&str], rows: impl Iterator<Item = Markup>) -> Markup {
+    let mut rows = rows.peekable();
+    html! {
+        @if rows.peek().is_some() {
+            table {
+                caption { (caption) }
+                thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                tbody { @for row in rows { (row) } }
+            }
+        }
+    }
 }
 
 /// The pages that the `type` of a problem points to.
-fn errors() -> String {
-    let entries: String = codes::ALL
-        .iter()
-        .map(|known| {
-            let id = anchor("error", known.code);
-            format!(
-                "<dt id=\"{id}\"><code>{}</code></dt>\n<dd>{}. {}</dd>\n",
-                escape(known.code),
-                escape(known.title),
-                escape(known.way_out)
-            )
-        })
-        .collect();
-    format!(
-        "<section aria-labelledby=\"errors\">\n<h2 id=\"errors\">Errors</h2>\n<dl>\n{entries}</dl>\n</section>\n"
-    )
+fn errors() -> Markup {
+    html! {
+        section aria-labelledby="errors" {
+            h2 id="errors" { "Errors" }
+            dl {
+                @for known in Code::ALL {
+                    dt id=(anchor("error", known.as_str())) { code { (known.as_str()) } }
+                    dd { (known.title()) ". " (known.way_out()) }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -357,7 +344,7 @@ mod tests {
         let page = render(&document());
         assert!(page.contains("<h1>&lt;Books &amp; more&gt;</h1>"));
         assert!(page.contains("<p>One &lt;book&gt; with <code>a&lt;b</code></p>"));
-        assert!(page.contains("<p>it</p>\n<p>and more</p>"));
+        assert!(page.contains("<p>it</p><p>and more</p>"));
     }
 
     #[test]
@@ -366,11 +353,11 @@ mod tests {
         assert!(page.contains("Scope <code>books:read</code>"));
         assert!(page.contains("<a href=\"#schema-Book\">Book</a>"));
         assert!(
-            page.contains("curl &#39;@@ORIGIN@@/books/{id}?as={as}&#39;"),
+            page.contains("curl '@@ORIGIN@@/books/{id}?as={as}'"),
             "{page}"
         );
-        let sample = escape(r#"-d '{"title":"it'\''s"}'"#);
-        assert!(page.contains(&sample), "{page}");
+        let sample = r"-d '{&quot;title&quot;:&quot;it'\''s&quot;}'";
+        assert!(page.contains(sample), "{page}");
     }
 
     #[test]

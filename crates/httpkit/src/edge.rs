@@ -11,16 +11,18 @@ use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use crate::{Problem, codes, metric};
+use crate::header::refused;
+use crate::{Code, Problem, Result, media, metric};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const REQUEST_ID_MAX_BYTES: usize = 128;
 /// Longer error texts than this come from nobody we know.
 const ERROR_TEXT_MAX_BYTES: usize = 4096;
@@ -62,7 +64,10 @@ impl fmt::Display for RequestId {
 impl<S: Send + Sync> FromRequestParts<S> for RequestId {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> std::result::Result<Self, Self::Rejection> {
         Ok(parts
             .extensions
             .get::<Self>()
@@ -116,7 +121,10 @@ pub(crate) async fn edge(
     let span = tracing::error_span!("request", service, request_id = %id, %method, path);
 
     async move {
-        let response = next.run(request).await;
+        let response = match check(request.headers()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        };
         let asked = Asked {
             method: &method,
             path: &path,
@@ -125,6 +133,11 @@ pub(crate) async fn edge(
         let mut response = as_problem(response, &id, &asked).await;
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        if is_event_stream(&response) {
+            // A proxy that buffers would hold events back.
+            let no = HeaderValue::from_static("no");
+            response.headers_mut().insert(X_ACCEL_BUFFERING, no);
         }
         let elapsed = started.elapsed();
         let labels = [
@@ -145,6 +158,20 @@ pub(crate) async fn edge(
     }
     .instrument(span)
     .await
+}
+
+/// What no operation takes.
+fn check(headers: &HeaderMap) -> Result<()> {
+    if headers.get_all(HOST).iter().count() > 1 {
+        return Err(refused(HOST.as_str(), "it was sent twice; send it once"));
+    }
+    media::check_encoding(headers)
+}
+
+/// Whether the answer is a stream of server-sent events.
+pub(crate) fn is_event_stream(response: &Response) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|it| it.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// Labels are bounded, though the methods that a client can make up are not.
@@ -200,7 +227,7 @@ fn is_bare_error(response: &Response) -> bool {
 }
 
 fn describe(status: StatusCode, text: &str, asked: &Asked<'_>) -> Problem {
-    let code = codes::for_status(status.as_u16());
+    let code = Code::for_status(status.as_u16());
     let Asked {
         method,
         path,
@@ -231,7 +258,7 @@ fn describe(status: StatusCode, text: &str, asked: &Asked<'_>) -> Problem {
 
 /// The one place where a failed request is logged; the request's id is in the span.
 fn log(problem: &Problem) {
-    let (status, code) = (problem.status().as_u16(), problem.code());
+    let (status, code) = (problem.status().as_u16(), problem.code().as_str());
     if let Some(cause) = problem.cause() {
         tracing::error!(status, code, cause, "request failed");
     } else if problem.status().is_server_error() {

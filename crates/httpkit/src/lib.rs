@@ -13,7 +13,7 @@
 //! without cutting off requests.
 //!
 //! What holds for every answer: an error is `application/problem+json` with a code of the closed
-//! list in [`codes`]; a 5xx never shows internals, which are logged once at the edge.
+//! list [`Code`]; a 5xx never shows internals, which are logged once at the edge.
 //!
 //! Deliberately not here: anything that knows one of the three services.
 //!
@@ -22,12 +22,18 @@
 mod app;
 mod authorize;
 mod caller;
-pub mod codes;
+mod codes;
+pub mod conditions;
+mod connection;
 mod deadline;
+mod disposition;
 mod docs;
 mod edge;
 mod extract;
+mod header;
 mod integrity;
+pub mod json;
+mod media;
 pub mod metric;
 mod openapi;
 mod ops;
@@ -38,10 +44,15 @@ mod tokens;
 
 pub use app::App;
 pub use caller::Caller;
+pub use codes::Code;
+pub use connection::Limits;
+pub use disposition::attachment;
 pub use edge::RequestId;
 pub use extract::{Json, Path, Query};
+pub use header::{header, header_list};
 pub use integrity::{Finding, Integrity};
+pub use media::{accepted, content_type};
 pub use problem::{FieldError, Problem, Result};
 pub use respond::ndjson;
-pub use serve::{BindError, Shutdown, bind, serve};
+pub use serve::{BindError, Shutdown, bind, serve, serve_within};
 pub use tokens::{Tokens, TokensError};

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{Json, Problem, Result, docs};
+use crate::{Code, Json, Problem, Result, docs};
 
 /// Answers why the service is not ready, if it is not.
 pub(crate) type ReadyCheck = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
@@ -80,7 +80,7 @@ fn readiness(ops: &Ops) -> Result<Json<Liveness>> {
     };
     check()
         .map(|()| alive(ops))
-        .map_err(|reason| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reason))
+        .map_err(|reason| Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::NotReady, reason))
 }
 
 /// Is the process alive?

@@ -18,7 +18,7 @@ use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::codes;
+use crate::Code;
 
 /// What handlers return.
 pub type Result<T> = std::result::Result<T, Problem>;
@@ -36,7 +36,7 @@ pub struct Problem(Box<Inner>);
 #[derive(Debug, Clone)]
 struct Inner {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: String,
     errors: Vec<FieldError>,
     details: Option<Value>,
@@ -56,11 +56,11 @@ pub struct FieldError {
 }
 
 impl Problem {
-    /// A problem with `status` and a code of [`codes::ALL`]; `detail` is for people.
+    /// A problem with `status` and a code; `detail` is for people.
     ///
     /// For a 5xx `detail` is shown too: it must not tell of internals (see [`Problem::internal`]).
     /// 429 and 503 say when to come back: [`Problem::retry_after`] changes when.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
         let is_overload = matches!(status.as_u16(), 429 | 503);
         Self(Box::new(Inner {
             status,
@@ -75,7 +75,7 @@ impl Problem {
     }
 
     /// 400.
-    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn bad_request(code: Code, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
@@ -87,42 +87,42 @@ impl Problem {
         } else {
             format!("{pointer}: {detail}")
         };
-        Self::bad_request("invalid_request", shown).with_field(pointer, detail)
+        Self::bad_request(Code::InvalidRequest, shown).with_field(pointer, detail)
     }
 
     /// 401; the answer carries `WWW-Authenticate`.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
     }
 
     /// 403.
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        Self::new(StatusCode::FORBIDDEN, Code::Forbidden, detail)
     }
 
     /// 404.
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, detail)
     }
 
     /// 409.
-    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn conflict(code: Code, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     /// 413.
     pub fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, detail)
     }
 
     /// 429, with `Retry-After`.
     pub fn too_many(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, detail)
     }
 
     /// 503, with `Retry-After`.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, detail)
     }
 
     /// 500: the chain of sources goes to the log, once, when the answer leaves, and none of it to
@@ -134,7 +134,7 @@ impl Problem {
     pub(crate) fn internal_cause(cause: String) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
+            Code::Internal,
             "the service failed; its log has the cause under the request id in `instance`",
         )
         .with_cause(cause)
@@ -184,7 +184,7 @@ impl Problem {
 
     /// The code that clients branch on.
     #[must_use]
-    pub fn code(&self) -> &str {
+    pub fn code(&self) -> Code {
         self.0.code
     }
 
@@ -222,27 +222,21 @@ impl Problem {
         }
     }
 
-    fn title(&self) -> &'static str {
-        codes::find(self.0.code).map_or_else(
-            || self.0.status.canonical_reason().unwrap_or("Unknown error"),
-            |known| known.title,
-        )
-    }
-
     /// The body, as the client reads it.
     pub(crate) fn document(&self, instance: Option<&str>) -> Vec<u8> {
         let apphub_code = self.0.apphub_code.map(str::to_owned);
         let document = Document {
             r#type: format!("/docs#error-{}", self.0.code),
-            title: self.title(),
+            title: self.0.code.title(),
             status: self.0.status.as_u16(),
             detail: &self.0.detail,
+            message: &self.0.detail,
             instance,
-            code: self.0.code,
+            code: self.0.code.as_str(),
             is_retryable: self.is_retryable(),
             errors: &self.0.errors,
             error: Nested {
-                code: apphub_code.unwrap_or_else(|| codes::for_apphub(self.0.code)),
+                code: apphub_code.unwrap_or_else(|| self.0.code.for_apphub()),
                 message: &self.0.detail,
                 details: self.0.details.as_ref(),
             },
@@ -267,6 +261,8 @@ struct Document<'a> {
     status: u16,
     /// What went wrong this time.
     detail: &'a str,
+    /// The same as `detail`, where AppHub's clients read it.
+    message: &'a str,
     /// This occurrence: the request id, as it is in the service's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "urn:tidemark:request:0198c5a2-7d6b-7c1e-9a55-6f1d8a1f2b3c")]
@@ -388,6 +384,7 @@ mod tests {
                 "title": "The request is invalid",
                 "status": 400,
                 "detail": "/tags/0: must not be empty",
+                "message": "/tags/0: must not be empty",
                 "instance": "urn:x",
                 "code": "invalid_request",
                 "retryable": false,
@@ -412,11 +409,5 @@ mod tests {
             let response = problem.retry_after(7).into_response();
             assert_eq!(response.headers()[RETRY_AFTER], "7");
         }
-    }
-
-    #[test]
-    fn a_code_outside_the_list_still_has_a_title() {
-        let problem = Problem::conflict("made_up", "no");
-        assert_eq!(body(&problem)["title"], "Conflict");
     }
 }

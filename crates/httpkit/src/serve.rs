@@ -1,23 +1,41 @@
 //! Listening, serving, and stopping without cutting anybody off.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::serve::ListenerExt;
 use axum::{Extension, Router};
 use futures::StreamExt;
-use tokio::net::TcpListener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::connection::{Connections, Limits, Registered, Watched, request_body, response_body};
+use crate::edge::is_event_stream;
 
 /// How long a stop waits for requests in flight.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a stop waits for a client that neither reads nor sends.
+const DRAIN_STALLED: Duration = Duration::from_secs(3);
+
+/// The longest head of a request.
+const HEAD_MAX_BYTES: usize = 128 * 1024;
+
+/// How long to wait when the system gives no connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a service does not listen.
 #[derive(Debug, thiserror::Error)]
@@ -151,12 +169,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Shutdown {
     }
 }
 
+/// [`serve_within`] the usual limits.
+///
+/// # Errors
+/// None today; a listener that fails for a while is asked again.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    serve_within(Limits::default(), listener, router, shutdown).await
+}
+
 /// Serves until `shutdown` is cancelled, then takes no more connections, finishes the requests in
 /// flight (for at most 30 seconds) and ends event streams.
 ///
+/// A connection is bounded: the head of a request in bytes (128 KiB, else 431) and in time, and
+/// the number of connections by what the process may open.
+///
 /// # Errors
-/// The listener fails.
-pub async fn serve(
+/// None today; a listener that fails for a while is asked again.
+pub async fn serve_within(
+    limits: Limits,
     listener: TcpListener,
     router: Router,
     shutdown: CancellationToken,
@@ -165,34 +199,125 @@ pub async fn serve(
     let router = router
         .layer(from_fn_with_state(stop.clone(), end_event_streams))
         .layer(Extension(stop.clone()));
-    let listener = listener.tap_io(|connection| {
-        // Small answers leave at once; where that cannot be had, they leave a little later.
-        connection.set_nodelay(true).ok();
+    let connections = Connections::new(limits);
+    let tasks = TaskTracker::new();
+    loop {
+        let socket = tokio::select! {
+            socket = accept(&listener, &connections) => socket,
+            () = stop.requested() => break,
+        };
+        let registered = connections.add();
+        tasks.spawn(answer(
+            limits,
+            socket,
+            registered,
+            router.clone(),
+            stop.clone(),
+        ));
+    }
+    drop(listener);
+    tasks.close();
+    drain(&connections, &tasks).await;
+    Ok(())
+}
+
+/// The next connection, once there is room for it.
+async fn accept(listener: &TcpListener, connections: &Connections) -> TcpStream {
+    loop {
+        connections.room().await;
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                // Small answers leave at once; where that cannot be had, they leave a little later.
+                socket.set_nodelay(true).ok();
+                return socket;
+            }
+            // The client went away while it waited.
+            Err(error) if is_of_client(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "connection not accepted");
+                connections.make_room();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Answers the requests of one connection, until it ends, is closed for another one, or the
+/// service stops.
+async fn answer(
+    limits: Limits,
+    socket: TcpStream,
+    registered: Registered,
+    router: Router,
+    stop: Shutdown,
+) {
+    let connection = &registered.connection;
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let under_way = connection.begin();
+        let request = request.map(|body| request_body(connection, body));
+        let answer = router.clone().oneshot(request);
+        async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| response_body(under_way, body)))
+        }
     });
-    let drained = {
-        let stop = stop.clone();
-        axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stop.requested().await })
-            .into_future()
-    };
-    let overdue = async {
-        stop.requested().await;
-        tokio::time::sleep(DRAIN_LIMIT).await;
-    };
-    tokio::select! {
-        result = drained => result,
-        () = overdue => {
-            let limit_seconds = DRAIN_LIMIT.as_secs();
-            tracing::warn!(limit_seconds, "stopped with requests in flight");
-            Ok(())
+    let socket = Watched::new(socket, Arc::clone(connection), limits.write);
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(HEAD_MAX_BYTES)
+        .serve_connection(TokioIo::new(socket), service);
+    tokio::pin!(serving);
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            // Whoever is served badly knows it; the service is not concerned.
+            _ended = serving.as_mut() => return,
+            () = connection.close.cancelled() => return,
+            () = stop.requested(), if !is_stopping => {
+                if connection.is_idle() {
+                    return;
+                }
+                is_stopping = true;
+                serving.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Waits for the requests in flight, but not for clients that do not move.
+async fn drain(connections: &Connections, tasks: &TaskTracker) {
+    let overdue = tokio::time::sleep(DRAIN_LIMIT);
+    tokio::pin!(overdue);
+    loop {
+        tokio::select! {
+            () = tasks.wait() => return,
+            () = overdue.as_mut() => {
+                let limit_seconds = DRAIN_LIMIT.as_secs();
+                tracing::warn!(limit_seconds, "stopped with requests in flight");
+                connections.close_all();
+                return;
+            }
+            () = tokio::time::sleep(Duration::from_secs(1)) => {
+                connections.close_stalled(DRAIN_STALLED);
+            }
         }
     }
 }
 
 async fn end_event_streams(State(stop): State<Shutdown>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    let content_type = response.headers().get(CONTENT_TYPE);
-    if !content_type.is_some_and(|it| it.as_bytes().starts_with(b"text/event-stream")) {
+    if !is_event_stream(&response) {
         return response;
     }
     response.map(|body| {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
+use crate::json::Strict;
+
 /// Every scope there is.
 const SCOPES: &[&str] = &[
     "filestore:read",
@@ -116,8 +118,11 @@ impl Tokens {
             path: path.to_owned(),
             source,
         })?;
-        let lines: Vec<Line> =
-            serde_json::from_slice(&text).map_err(|error| TokensError::Shape {
+        let mut json = serde_json::Deserializer::from_slice(&text);
+        let lines = Vec::<Line>::deserialize(Strict(&mut json));
+        let lines = lines
+            .and_then(|lines| json.end().map(|()| lines))
+            .map_err(|error| TokensError::Shape {
                 path: path.to_owned(),
                 line: error.line(),
                 column: error.column(),

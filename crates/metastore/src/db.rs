@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/001_books.sql"),
     include_str!("sql/002_commits.sql"),
     include_str!("sql/003_audit_sums.sql"),
+    include_str!("sql/004_purges.sql"),
 ];
 
 /// What does not fit is in the system's cache: two and four times as much saved no time over a

@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod change;
+pub(crate) mod condition;
 mod said;
 pub(crate) mod store;
 pub(crate) mod valid;
@@ -57,6 +58,14 @@ pub(crate) enum RecordError {
     NotFound { namespace: String, key: String },
     #[error("the record is at version {current}, not at the expected {expected}")]
     Version { expected: i64, current: i64 },
+    #[error(
+        "the condition of If-Match or If-None-Match does not hold: {}",
+        current.map_or_else(
+            || "there is no such record".to_owned(),
+            |version| format!("the record is at version {version}")
+        )
+    )]
+    Condition { current: Option<i64> },
     #[error("{0}")]
     Deleted(&'static str),
     #[error("the idempotency key was used for another request")]

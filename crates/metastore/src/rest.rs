@@ -15,7 +15,7 @@ use crate::db::{Fault, fault};
 use crate::record::RecordError;
 use crate::search::Refusal;
 use axum::http::StatusCode;
-use httpkit::Problem;
+use httpkit::{Code, Problem};
 use serde::Serialize;
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
@@ -88,11 +88,19 @@ impl From<RecordError> for Problem {
         match error {
             RecordError::NotFound { .. } => Self::not_found(error.to_string()),
             RecordError::Version { expected, current } => {
-                Self::conflict("version_conflict", error.to_string())
+                Self::conflict(Code::VersionConflict, error.to_string())
                     .with_details(json!({"expectedVersion": expected, "currentVersion": current}))
             }
-            RecordError::Deleted(_) => Self::conflict("conflict", error.to_string()),
-            RecordError::Idempotency => Self::conflict("idempotency_conflict", error.to_string()),
+            RecordError::Condition { current } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                Code::PreconditionFailed,
+                error.to_string(),
+            )
+            .with_details(json!({ "currentVersion": current })),
+            RecordError::Deleted(_) => Self::conflict(Code::Conflict, error.to_string()),
+            RecordError::Idempotency => {
+                Self::conflict(Code::IdempotencyConflict, error.to_string())
+            }
             RecordError::Invalid { pointer, detail } => Self::invalid(&pointer, detail),
             RecordError::TooLarge { .. } => {
                 Self::too_large(error.to_string()).with_field("/metadata", "too large")
@@ -112,12 +120,12 @@ fn store_problem(error: &rusqlite::Error) -> Problem {
     match fault(error) {
         Fault::Full => Problem::new(
             StatusCode::INSUFFICIENT_STORAGE,
-            "storage_full",
+            Code::StorageFull,
             "the metastore's disk is full; nothing was changed",
         ),
         Fault::Overdue => Problem::new(
             StatusCode::GATEWAY_TIMEOUT,
-            "timeout",
+            Code::Timeout,
             "the read took too long; narrow the filter, for example by a path prefix, a tag or an owner",
         ),
         Fault::Unavailable => {

@@ -12,7 +12,6 @@
 use crate::db::{self, DbError, Role};
 use crate::lane::{Lane, LaneError, Turn};
 use crate::record::RecordError;
-use crate::record::change::Changes;
 use crate::rules::{NamespaceRules, RuleSet, RulesConfig};
 use crate::search::Filter;
 use crate::sink::{SharedRules, Sink, replace_all};
@@ -26,6 +25,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
 const READERS: usize = 4;
@@ -138,7 +138,8 @@ pub(crate) struct Inner {
     /// Whether REST may replace them.
     pub(crate) are_rules_configured: bool,
     pub(crate) presets: BTreeMap<String, Filter>,
-    pub(crate) changes: Changes,
+    /// Grows with every write that people commit: wakes those who watch records.
+    pub(crate) writes: watch::Sender<u64>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) node_streams: Arc<tokio::sync::Semaphore>,
     lock: Mutex<Option<Arc<Lock>>>,
@@ -206,7 +207,7 @@ impl Metastore {
             rules: Arc::new(RwLock::new(rules)),
             are_rules_configured,
             presets,
-            changes: Changes::default(),
+            writes: watch::Sender::new(0),
             clock: options.clock,
             node_streams: Arc::new(tokio::sync::Semaphore::new(NODE_STREAMS)),
             lock: Mutex::new(Some(Arc::new(lock))),
@@ -346,7 +347,10 @@ impl Inner {
             then();
             Ok::<_, RecordError>(result)
         };
-        Ok(self.writer.run(job).await.map_err(busy)??)
+        let result = self.writer.run(job).await.map_err(busy)??;
+        self.writes
+            .send_modify(|writes| *writes = writes.wrapping_add(1));
+        Ok(result)
     }
 
     /// A reading connection beside those of the threads.

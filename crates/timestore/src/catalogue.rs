@@ -143,7 +143,7 @@ pub(crate) fn create(
         let detail =
             format!("the dataset {other:?} has the table {table:?} already; choose another slug");
         return Err(Error::Conflict {
-            code: "already_exists",
+            code: httpkit::Code::AlreadyExists,
             detail,
         });
     }

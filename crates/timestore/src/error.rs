@@ -2,7 +2,7 @@
 
 use crate::sandbox::Refusal;
 use axum::http::StatusCode;
-use httpkit::Problem;
+use httpkit::{Code, Problem};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,8 +74,8 @@ pub enum Error {
     /// It does not go together with what is there.
     #[error("{detail}")]
     Conflict {
-        /// A code of `httpkit::codes`.
-        code: &'static str,
+        /// What the client may branch on.
+        code: Code,
         /// What does not go together.
         detail: String,
     },
@@ -235,13 +235,13 @@ impl From<Error> for Problem {
             Error::Closed | Error::Cancelled => Self::unavailable("the timestore is stopping"),
             Error::TimedOut(_) => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "statement_timeout",
+                Code::StatementTimeout,
                 error.to_string(),
             ),
-            Error::Statement(detail) => Self::bad_request("invalid_sql", detail),
+            Error::Statement(detail) => Self::bad_request(Code::InvalidSql, detail),
             Error::Refused(refusal) => Self::new(
                 StatusCode::FORBIDDEN,
-                "statement_refused",
+                Code::StatementRefused,
                 refusal.to_string(),
             ),
             Error::Invalid { pointer, detail } => Self::invalid(&pointer, detail),

@@ -149,7 +149,7 @@ pub(crate) fn ingest(connection: &Connection, ingestion: Ingestion, now: Time) -
                     ingestion.slug
                 );
                 return Err(Error::Conflict {
-                    code: "read_only",
+                    code: httpkit::Code::ReadOnly,
                     detail,
                 });
             }
@@ -183,7 +183,7 @@ fn append(
             dataset.slug, field.name
         );
         return Err(Error::Conflict {
-            code: "schema_conflict",
+            code: httpkit::Code::SchemaConflict,
             detail,
         });
     }
@@ -254,7 +254,7 @@ fn replayed(
             }))
         }
         Some(_) => Err(Error::Conflict {
-            code: "idempotency_conflict",
+            code: httpkit::Code::IdempotencyConflict,
             detail: format!("the idempotency key {key:?} came before with another request"),
         }),
     }

@@ -86,7 +86,7 @@ pub(crate) fn set(
                  kept whole"
             );
             return Err(Error::Conflict {
-                code: "read_only",
+                code: httpkit::Code::ReadOnly,
                 detail,
             });
         }

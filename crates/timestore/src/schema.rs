@@ -187,7 +187,7 @@ pub(crate) fn missing_fields(present: &[Field], wanted: &[Field]) -> Result<Vec<
                     field.kind.word()
                 );
                 return Err(Error::Conflict {
-                    code: "schema_conflict",
+                    code: httpkit::Code::SchemaConflict,
                     detail,
                 });
             }

@@ -110,7 +110,7 @@ impl ActivitySink {
                 stored.checkpoint.epoch, batch.checkpoint.epoch
             );
             return Err(Error::Conflict {
-                code: "journal_mismatch",
+                code: httpkit::Code::JournalMismatch,
                 detail,
             });
         }

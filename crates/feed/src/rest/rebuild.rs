@@ -4,7 +4,7 @@ use super::ConsumerView;
 use crate::rebuild::{RebuildError, RebuildRequest, RebuildStatus};
 use axum::Extension;
 use axum::http::StatusCode;
-use httpkit::{Caller, Json, Problem};
+use httpkit::{Caller, Code, Json, Problem};
 use journal::JournalId;
 use serde::Deserialize;
 
@@ -105,9 +105,9 @@ impl From<RebuildError> for Problem {
     fn from(error: RebuildError) -> Self {
         let detail = error.to_string();
         match error {
-            RebuildError::Running => Self::conflict("rebuild_running", detail),
-            RebuildError::WouldLose(_) => Self::conflict("rebuild_would_lose", detail),
-            RebuildError::NotReplayable(_) => Self::conflict("not_replayable", detail),
+            RebuildError::Running => Self::conflict(Code::RebuildRunning, detail),
+            RebuildError::WouldLose(_) => Self::conflict(Code::RebuildWouldLose, detail),
+            RebuildError::NotReplayable(_) => Self::conflict(Code::NotReplayable, detail),
             RebuildError::Unavailable(_) => Self::unavailable(detail),
         }
     }

@@ -8,13 +8,14 @@ use ::journal::{JournalId, NodeDownloaded, NodeKind, NodeState, Text};
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_MATCH, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+    LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use backend::{Backend, Bucket, Disk, Kind, Operation, Reason};
 use catalogue::{Node, StoreError, nodes};
-use httpkit::{Caller, Path, Problem};
+use httpkit::conditions::{Validators, http_date, last_modified};
+use httpkit::{Caller, Code, Path, Problem, attachment};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -37,7 +38,8 @@ struct Content {
     node: Node,
     length: u64,
     etag: String,
-    last_modified: Option<String>,
+    /// Unix seconds.
+    modified: i64,
     /// The disk still has what the node tells, so the node's digests are the file's.
     is_as_catalogued: bool,
 }
@@ -58,14 +60,21 @@ enum Source {
     params(
         ("id" = i64, Path, description = "The node's id"),
         ("Range" = Option<String>, Header, description = "`bytes=0-99`, `bytes=100-`, `bytes=-100`"),
-        ("If-Range" = Option<String>, Header, description = "The ETag that the range is meant for"),
+        ("If-Range" = Option<String>, Header,
+            description = "The ETag, or Last-Modified, that the range is meant for"),
         ("If-None-Match" = Option<String>, Header, description = "304 if the ETag is one of these"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these"),
+        ("If-Modified-Since" = Option<String>, Header,
+            description = "304 if Last-Modified is not later; If-None-Match comes first"),
+        ("If-Unmodified-Since" = Option<String>, Header,
+            description = "412 if Last-Modified is later; If-Match comes first"),
     ),
     responses(
         (status = 200, content_type = "application/octet-stream"),
         (status = 206, content_type = "application/octet-stream"),
         (status = 304),
+        (status = 412, description = "A condition does not hold"),
+        (status = 416, description = "The range lies outside the file"),
     )
 )]
 pub(super) async fn download(
@@ -78,23 +87,24 @@ pub(super) async fn download(
     let content = state
         .read_blocking(move |filestore| content(filestore, id))
         .await?;
-    let header = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if header(&IF_MATCH).is_some_and(|tags| !names(tags, &content.etag)) {
-        let detail = format!("the file's ETag is {} now", content.etag);
-        return Err(Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "precondition_failed",
-            detail,
-        ));
-    }
-    let shown = content.headers()?;
-    if header(&IF_NONE_MATCH).is_some_and(|tags| names(tags, &content.etag)) {
+    let now_seconds = state.filestore.catalogue.clock().now().as_millis() / 1000;
+    let validators = Validators {
+        etag: &content.etag,
+        modified: last_modified(content.modified, now_seconds),
+    };
+    let is_known = validators.check(&method, &headers)?;
+    let shown = content.headers(validators)?;
+    if is_known {
         return Ok((StatusCode::NOT_MODIFIED, shown).into_response());
     }
-    let is_meant = header(&IF_RANGE).is_none_or(|tag| tag.trim() == content.etag);
-    let range = header(&RANGE).filter(|_| is_meant);
+    let is_meant = validators.range_is_meant(&headers)?;
+    let range = httpkit::header(&headers, RANGE.as_str())?.filter(|_| is_meant);
     let wanted = range::wanted(range, content.length);
-    if method != Method::HEAD && wanted != Wanted::Outside {
+    if method == Method::HEAD {
+        let length = [(CONTENT_LENGTH, HeaderValue::from(content.length))];
+        return Ok((shown, length).into_response());
+    }
+    if wanted != Wanted::Outside {
         let principal = super::Actor::from_request(&headers, &caller, None)?.principal;
         let range = range.map(str::to_owned).filter(|_| wanted != Wanted::Whole);
         tokio::spawn(Arc::clone(&state.filestore).downloaded(
@@ -116,7 +126,7 @@ async fn respond(content: Content, shown: HeaderMap, wanted: Wanted) -> Result<R
             let detail = format!("the file is {length} bytes long");
             let problem = Problem::new(
                 StatusCode::RANGE_NOT_SATISFIABLE,
-                "range_not_satisfiable",
+                Code::RangeNotSatisfiable,
                 detail,
             );
             let content_range = value(format!("bytes */{length}"))?;
@@ -200,7 +210,7 @@ impl Filestore {
                 "{:?} is not a regular file, so it has no contents",
                 node.path
             );
-            let problem = Problem::conflict("wrong_kind", detail);
+            let problem = Problem::conflict(Code::WrongKind, detail);
             return Err(problem.with_apphub_code("INVALID_REQUEST"));
         }
         Ok(node)
@@ -270,7 +280,7 @@ fn file_content(disk: &Disk, node: Node) -> Result<Content, CommandError> {
         node,
         length,
         etag,
-        last_modified: http_date(metadata.mtime()),
+        modified: metadata.mtime(),
         is_as_catalogued,
     })
 }
@@ -292,7 +302,7 @@ fn object_content(
         node,
         length: object.size_bytes,
         etag,
-        last_modified: http_date(object.modified_seconds),
+        modified: object.modified_seconds,
         is_as_catalogued,
     })
 }
@@ -313,13 +323,8 @@ fn of_object(path: &str, error: backend::Error) -> Problem {
     }
 }
 
-fn http_date(seconds: i64) -> Option<String> {
-    let at = jiff::Timestamp::from_second(seconds).ok()?;
-    Some(at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-}
-
 impl Content {
-    fn headers(&self) -> Result<HeaderMap, Problem> {
+    fn headers(&self, validators: Validators<'_>) -> Result<HeaderMap, Problem> {
         let mut headers = HeaderMap::new();
         headers.insert(ETAG, value(self.etag.clone())?);
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -329,13 +334,10 @@ impl Content {
         );
         // A browser must take nobody's upload for a page of ours.
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let name = percent_encoded(&::node::name::to_bytes(self.node.name()));
-        headers.insert(
-            CONTENT_DISPOSITION,
-            value(format!("attachment; filename*=UTF-8''{name}"))?,
-        );
-        if let Some(last_modified) = &self.last_modified {
-            headers.insert(LAST_MODIFIED, value(last_modified.clone())?);
+        let name = ::node::name::to_bytes(self.node.name());
+        headers.insert(CONTENT_DISPOSITION, value(attachment(&name))?);
+        if let Some(modified) = validators.modified {
+            headers.insert(LAST_MODIFIED, value(http_date(modified))?);
         }
         let digests = [
             (CHECKSUM, &self.node.checksum),
@@ -352,28 +354,6 @@ impl Content {
     }
 }
 
-/// Whether a list of ETags names this one.
-fn names(tags: &str, etag: &str) -> bool {
-    let tags = tags
-        .split(',')
-        .map(|tag| tag.trim().trim_start_matches("W/"));
-    tags.into_iter().any(|tag| tag == "*" || tag == etag)
-}
-
 fn value(text: String) -> Result<HeaderValue, Problem> {
     HeaderValue::try_from(text).map_err(|error| Problem::internal(&error))
-}
-
-fn percent_encoded(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut encoded = String::with_capacity(bytes.len());
-    for byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
-            encoded.push(char::from(*byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{Stream, StreamExt, stream};
-use httpkit::{Problem, Query};
+use httpkit::{Code, Problem, Query};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ pub(super) async fn stream(
         .map_or(head, JournalId::new);
     if after > head {
         let detail = format!("the journal ends at {head}, so entry {after} is of another one");
-        return Err(Problem::conflict("journal_mismatch", detail));
+        return Err(Problem::conflict(Code::JournalMismatch, detail));
     }
     let slot = Arc::clone(&state.streams)
         .try_acquire_owned()
@@ -116,13 +116,10 @@ pub(super) async fn stream(
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(id) = headers.get("last-event-id") else {
-        return Ok(None);
-    };
-    match id.to_str().unwrap_or_default().trim() {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| {
-            Problem::bad_request("invalid_request", "Last-Event-ID: it is no journal id")
+    match httpkit::header(headers, "last-event-id")? {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
+            Problem::bad_request(Code::InvalidRequest, "Last-Event-ID: it is no journal id")
         }),
     }
 }

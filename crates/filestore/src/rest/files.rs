@@ -1,9 +1,9 @@
 //! `POST /v1/files`
 
+use super::form::BoundedForm;
 use super::upload::{self, Form};
 use super::{Data, State, params};
 use crate::command::{Actor, Answer, Upload};
-use axum::extract::Multipart;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use httpkit::{Caller, Problem};
@@ -55,11 +55,8 @@ pub(super) async fn upload(
     state: State,
     headers: HeaderMap,
     caller: Caller,
-    form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+    form: BoundedForm,
 ) -> Result<Response, Problem> {
-    let form = form.map_err(|error| {
-        Problem::new(error.status(), "unsupported_media_type", error.body_text())
-    })?;
     let Form {
         mut fields,
         content,
@@ -97,7 +94,7 @@ fn json<T: serde::de::DeserializeOwned>(
     let Some(text) = fields.get(name).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    serde_json::from_str(text)
+    httpkit::json::from_slice(text.as_bytes())
         .map(Some)
-        .map_err(|error| Problem::invalid(&format!("/{name}"), error.to_string()))
+        .map_err(|fault| fault.below(&format!("/{name}")))
 }

@@ -79,8 +79,8 @@ struct RollupFilter {
 impl Filters {
     /// From the parameter's text.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
-        let filters: Self = serde_json::from_str(text)
-            .map_err(|error| Problem::invalid("/filters", error.to_string()))?;
+        let filters: Self =
+            httpkit::json::from_slice(text.as_bytes()).map_err(|fault| fault.below("/filters"))?;
         filters.check()?;
         Ok(filters)
     }

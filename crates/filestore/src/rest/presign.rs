@@ -6,7 +6,7 @@ use crate::command::CommandError;
 use axum::http::HeaderMap;
 use backend::Kind;
 use catalogue::Node;
-use httpkit::{Caller, Json, Path, Problem, Query};
+use httpkit::{Caller, Code, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ fn presigned(
         .map_err(CommandError::from)?;
     let Kind::Bucket(bucket) = place.backend.kind() else {
         let detail = "only files of S3 mounts have URLs of their own: use /content";
-        return Err(Problem::bad_request("unsupported", detail));
+        return Err(Problem::bad_request(Code::Unsupported, detail));
     };
     let now = filestore.catalogue.clock().now().as_millis();
     let millis = i64::try_from(expires_in.as_millis()).unwrap_or(i64::MAX);

@@ -10,7 +10,7 @@ use ::node::PathError;
 use axum::http::StatusCode;
 use backend::hash::HashError;
 use backend::{Operation, Reason};
-use httpkit::Problem;
+use httpkit::{Code, Problem};
 use serde_json::json;
 
 impl From<CommandError> for Problem {
@@ -21,28 +21,28 @@ impl From<CommandError> for Problem {
                 .with_field("/backendMountId", detail)
                 .with_apphub_code("BACKEND_NOT_FOUND"),
             CommandError::InactiveMount(_) | CommandError::OtherRoot(_) => {
-                Self::conflict("conflict", detail)
+                Self::conflict(Code::Conflict, detail)
             }
-            CommandError::ReadOnly(_) => Self::new(StatusCode::FORBIDDEN, "read_only", detail),
-            CommandError::Unstorable { .. } => Self::bad_request("invalid_path", detail),
+            CommandError::ReadOnly(_) => Self::new(StatusCode::FORBIDDEN, Code::ReadOnly, detail),
+            CommandError::Unstorable { .. } => Self::bad_request(Code::InvalidPath, detail),
             CommandError::Corrupt(_) => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "checksum_mismatch",
+                Code::ChecksumMismatch,
                 detail,
             ),
             CommandError::Path { field, reason, .. } => {
-                Self::bad_request("invalid_path", detail).with_field(field, reason.to_string())
+                Self::bad_request(Code::InvalidPath, detail).with_field(field, reason.to_string())
             }
             CommandError::OwnData(_) => Self::forbidden(detail),
             CommandError::NoNodeAt(_) | CommandError::NoNode(_) => no_node(detail),
             CommandError::OtherMount { mount, .. } => {
-                let problem = Self::conflict("conflict", &detail);
+                let problem = Self::conflict(Code::Conflict, &detail);
                 problem.with_details(json!({ "backendMountId": mount }))
             }
-            CommandError::Exists { kind, path } => Self::conflict("already_exists", detail)
+            CommandError::Exists { kind, path } => Self::conflict(Code::AlreadyExists, detail)
                 .with_details(json!({ "path": path, "kind": kind }))
                 .with_apphub_code("NODE_EXISTS"),
-            CommandError::ExistsOnDisk(path) => Self::conflict("already_exists", detail)
+            CommandError::ExistsOnDisk(path) => Self::conflict(Code::AlreadyExists, detail)
                 .with_details(json!({ "path": path }))
                 .with_apphub_code("NODE_EXISTS"),
             CommandError::WrongKind {
@@ -55,22 +55,24 @@ impl From<CommandError> for Problem {
                     NodeKind::Directory => "NOT_A_DIRECTORY",
                     NodeKind::File => "NODE_EXISTS",
                 };
-                Self::conflict("wrong_kind", detail)
+                Self::conflict(Code::WrongKind, detail)
                     .with_details(json!({ "path": path, "kind": found }))
                     .with_apphub_code(apphub_code)
             }
-            CommandError::NotEmpty(_) => Self::conflict("not_empty", detail),
+            CommandError::NotEmpty(_) => Self::conflict(Code::NotEmpty, detail),
             CommandError::Version {
                 expected, found, ..
-            } => Self::conflict("version_conflict", detail)
+            } => Self::conflict(Code::VersionConflict, detail)
                 .with_details(json!({ "expectedVersion": expected, "version": found })),
-            CommandError::KeyReused(_) => Self::conflict("idempotency_conflict", detail),
-            CommandError::StillRuns(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail),
+            CommandError::KeyReused(_) => Self::conflict(Code::IdempotencyConflict, detail),
+            CommandError::StillRuns(_) => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::Timeout, detail)
+            }
             CommandError::Hash(error) => of_hash(error),
             CommandError::IntoItself(_)
             | CommandError::Drift { .. }
             | CommandError::Gone(_)
-            | CommandError::Busy(_) => Self::conflict("conflict", detail),
+            | CommandError::Busy(_) => Self::conflict(Code::Conflict, detail),
             CommandError::Backend(error) => of_backend(error),
             CommandError::Catalogue(error) => of_catalogue(error),
         }
@@ -82,7 +84,7 @@ impl From<ReconcileError> for Problem {
         let detail = error.to_string();
         match error {
             ReconcileError::TooManyJobs(_) => Self::unavailable(detail).retry_after(10),
-            ReconcileError::Path(_) => Self::bad_request("invalid_path", detail),
+            ReconcileError::Path(_) => Self::bad_request(Code::InvalidPath, detail),
             ReconcileError::Catalogue(error) => of_catalogue(error),
         }
     }
@@ -93,7 +95,7 @@ pub(super) fn of_hash(error: HashError) -> Problem {
     match error {
         HashError::Mismatch { .. } => Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "checksum_mismatch",
+            Code::ChecksumMismatch,
             detail,
         ),
         HashError::Algorithm(_) | HashError::Length(..) => invalid_checksum(detail),
@@ -103,15 +105,17 @@ pub(super) fn of_hash(error: HashError) -> Problem {
 pub(super) fn of_backend(error: backend::Error) -> Problem {
     let detail = format!("{error}: {}", error.reason);
     match error.reason {
-        Reason::Full => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail),
+        Reason::Full => Problem::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, detail),
         Reason::Denied => {
             let reason = "this user may not, as the file's permissions are";
             Problem::forbidden(format!("{error}: {reason}"))
         }
         Reason::Forbidden => Problem::forbidden(detail),
-        Reason::ReadOnly => Problem::new(StatusCode::FORBIDDEN, "read_only", detail),
-        Reason::TooLong | Reason::OddKey(_) => Problem::bad_request("invalid_path", detail),
-        Reason::NoContents | Reason::OtherFilesystem => Problem::conflict("unsupported", detail),
+        Reason::ReadOnly => Problem::new(StatusCode::FORBIDDEN, Code::ReadOnly, detail),
+        Reason::TooLong | Reason::OddKey(_) => Problem::bad_request(Code::InvalidPath, detail),
+        Reason::NoContents | Reason::OtherFilesystem => {
+            Problem::conflict(Code::Unsupported, detail)
+        }
         Reason::TooLarge => Problem::too_large(detail),
         Reason::NotFound if error.operation == Operation::OpenRoot => {
             let reason = "it is not there; is its disk mounted?";
@@ -132,14 +136,14 @@ pub(super) fn of_backend(error: backend::Error) -> Problem {
         | Reason::NotEmpty
         | Reason::Changed
         | Reason::NoPath
-        | Reason::Hidden => Problem::conflict("conflict", detail),
+        | Reason::Hidden => Problem::conflict(Code::Conflict, detail),
     }
 }
 
 pub(super) fn of_catalogue(error: StoreError) -> Problem {
     match &error {
         StoreError::Closed => Problem::unavailable("the service is stopping"),
-        StoreError::Stale(_) => Problem::conflict("conflict", error.to_string()).retry_after(1),
+        StoreError::Stale(_) => Problem::conflict(Code::Conflict, error.to_string()).retry_after(1),
         error if error.is_full() => full(),
         _ => Problem::internal(&error),
     }
@@ -147,7 +151,7 @@ pub(super) fn of_catalogue(error: StoreError) -> Problem {
 
 fn full() -> Problem {
     let detail = "the disk of the data directory is full; nothing was committed";
-    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail)
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, detail)
 }
 
 impl From<MountError> for Problem {
@@ -159,13 +163,13 @@ impl From<MountError> for Problem {
             }
             MountError::Key(_) => Self::invalid("/mountKey", detail),
             MountError::KeyTaken(_) => {
-                Self::conflict("already_exists", &detail).with_field("/mountKey", detail)
+                Self::conflict(Code::AlreadyExists, &detail).with_field("/mountKey", detail)
             }
             MountError::Settings { field, reason } => Self::invalid(&field, reason),
             MountError::Bucket(..) => Self::invalid("/bucket", detail),
             MountError::RootTaken {
                 field, mount_key, ..
-            } => Self::conflict("already_exists", &detail)
+            } => Self::conflict(Code::AlreadyExists, &detail)
                 .with_field(field, detail)
                 .with_details(json!({ "mountKey": mount_key })),
             MountError::NoMount(_) => Self::not_found(detail).with_apphub_code("BACKEND_NOT_FOUND"),
@@ -180,7 +184,9 @@ impl From<ScanError> for Problem {
         match error {
             ScanError::NoMount(_) => Self::not_found(detail).with_apphub_code("BACKEND_NOT_FOUND"),
             ScanError::Bucket(..) => Self::unavailable(detail),
-            ScanError::Inactive(_) | ScanError::OtherRoot(_) => Self::conflict("conflict", detail),
+            ScanError::Inactive(_) | ScanError::OtherRoot(_) => {
+                Self::conflict(Code::Conflict, detail)
+            }
             ScanError::Root { reason, .. } => Self::unavailable(format!("{detail}: {reason}")),
             ScanError::Catalogue(error) => of_catalogue(error),
             error => Self::internal(&error),
@@ -195,7 +201,7 @@ pub(super) fn no_node(detail: String) -> Problem {
 
 /// 400 for a promised checksum that is none.
 pub(super) fn invalid_checksum(detail: String) -> Problem {
-    Problem::bad_request("invalid_request", detail).with_apphub_code("INVALID_CHECKSUM")
+    Problem::bad_request(Code::InvalidRequest, detail).with_apphub_code("INVALID_CHECKSUM")
 }
 
 pub(super) fn of_consumer(error: &crate::consumers::NameError) -> Problem {
@@ -205,7 +211,7 @@ pub(super) fn of_consumer(error: &crate::consumers::NameError) -> Problem {
 pub(super) fn of_read(error: ReadError) -> Problem {
     match error {
         ReadError::Trimmed { trimmed, .. } => {
-            Problem::new(StatusCode::GONE, "journal_trimmed", error.to_string())
+            Problem::new(StatusCode::GONE, Code::JournalTrimmed, error.to_string())
                 .with_details(json!({ "trimmed": trimmed }))
         }
         error => Problem::internal(&error),

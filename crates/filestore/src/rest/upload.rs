@@ -5,9 +5,9 @@
 //! where it goes, as AppHub's clients do; in the data directory if it says so after, and for a bucket,
 //! where nothing can be put that may yet be refused.
 
+use super::form::{BoundedField, BoundedForm};
 use super::{Rest, problem};
 use crate::command::{CommandError, UploadedContent};
-use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::http::HeaderMap;
 use backend::disk::{self, Staged};
 use backend::hash::{Checksum, HashError, Hasher};
@@ -23,6 +23,16 @@ const PIECES: usize = 16;
 
 /// The longest field that is not the file.
 const FIELD_BYTES: usize = 1024 * 1024;
+
+/// The fields that are kept, beside the file.
+const FIELDS: &[&str] = &[
+    "backendMountId",
+    "path",
+    "metadata",
+    "overwrite",
+    "expectedVersion",
+    "idempotencyKey",
+];
 
 /// A form, read to its end.
 #[derive(Debug)]
@@ -50,12 +60,12 @@ impl Rest {
     pub(super) async fn read_form(
         &self,
         headers: &HeaderMap,
-        mut form: Multipart,
+        mut form: BoundedForm,
     ) -> Result<Form, Problem> {
         let promise = promise(headers)?;
         let mut fields: HashMap<String, String> = HashMap::new();
         let mut content = None;
-        while let Some(field) = form.next_field().await.map_err(of_multipart)? {
+        while let Some(field) = form.next_field().await? {
             let name = field.name().unwrap_or_default().to_owned();
             if name == "file" {
                 if content.is_some() {
@@ -71,7 +81,10 @@ impl Rest {
                 content = Some(self.receive(field, destination, hasher).await?);
             } else {
                 let text = text(&name, field).await?;
-                fields.insert(name, text);
+                // What we do not know is read, and not kept.
+                if FIELDS.contains(&&*name) && fields.insert(name.clone(), text).is_some() {
+                    return Err(Problem::invalid(&format!("/{name}"), "send this part once"));
+                }
             }
         }
         let content = content
@@ -85,7 +98,7 @@ impl Rest {
 
     async fn receive(
         &self,
-        mut field: Field<'_>,
+        mut field: BoundedField<'_>,
         destination: Destination,
         hasher: Hasher,
     ) -> Result<UploadedContent, Problem> {
@@ -104,7 +117,7 @@ impl Rest {
             .await?;
         let (sender, receiver) = mpsc::channel(PIECES);
         let writing = tokio::task::spawn_blocking(move || write(staged, hasher, receiver));
-        while let Some(piece) = field.chunk().await.map_err(of_multipart)? {
+        while let Some(piece) = field.chunk().await? {
             if sender.send(piece).await.is_err() {
                 // The writer has an error to tell.
                 break;
@@ -136,11 +149,10 @@ fn write(
 
 fn promise(headers: &HeaderMap) -> Result<Promise, Problem> {
     let checksum = |name: &str| -> Result<Option<Checksum>, Problem> {
-        let Some(value) = headers.get(name) else {
+        let Some(text) = httpkit::header(headers, name)? else {
             return Ok(None);
         };
-        let checksum = value.to_str().unwrap_or_default().parse();
-        checksum
+        text.parse()
             .map(Some)
             .map_err(|error: HashError| problem::invalid_checksum(format!("{name}: {error}")))
     };
@@ -155,9 +167,9 @@ pub(super) fn mount_id(text: &str) -> Result<i64, Problem> {
     id.ok_or_else(|| Problem::invalid("/backendMountId", format!("{text:?} is not a mount's id")))
 }
 
-async fn text(name: &str, mut field: Field<'_>) -> Result<String, Problem> {
+async fn text(name: &str, mut field: BoundedField<'_>) -> Result<String, Problem> {
     let mut bytes = Vec::new();
-    while let Some(piece) = field.chunk().await.map_err(of_multipart)? {
+    while let Some(piece) = field.chunk().await? {
         bytes.extend_from_slice(&piece);
         if bytes.len() > FIELD_BYTES {
             let detail = format!("the field is longer than {FIELD_BYTES} bytes");
@@ -165,12 +177,4 @@ async fn text(name: &str, mut field: Field<'_>) -> Result<String, Problem> {
         }
     }
     String::from_utf8(bytes).map_err(|_| Problem::invalid(&format!("/{name}"), "it is not UTF-8"))
-}
-
-fn of_multipart(error: MultipartError) -> Problem {
-    Problem::new(
-        error.status(),
-        "invalid_request",
-        format!("the form: {}", error.body_text()),
-    )
 }

@@ -1,8 +1,9 @@
 //! JSON schemas, as people read them.
 
+use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::text::{anchor, escape, prose};
+use super::text::{anchor, prose};
 
 const REFERENCE: &str = "#/components/schemas/";
 /// A sample goes no deeper: a schema may hold itself.
@@ -29,92 +30,77 @@ impl<'a> Schemas<'a> {
     }
 
     /// What `schema` is, in a few words, with links to what it names.
-    pub(super) fn kind(&self, schema: &Value) -> String {
+    pub(super) fn kind(&self, schema: &Value) -> Markup {
         if let Some(name) = reference(schema) {
             let is_known = self.0.is_some_and(|named| named.contains_key(name));
-            let shown = escape(name);
-            let id = anchor("schema", name);
-            return if is_known {
-                format!("<a href=\"#{id}\">{shown}</a>")
-            } else {
-                shown
+            return html! {
+                @if is_known { a href={ "#" (anchor("schema", name)) } { (name) } }
+                @else { (name) }
             };
         }
         for (keyword, joint) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
             if let Some(choices) = schema.get(keyword).and_then(Value::as_array) {
-                let choices: Vec<String> = choices.iter().map(|it| self.kind(it)).collect();
-                return choices.join(joint);
+                return joined(choices.iter().map(|choice| self.kind(choice)), joint);
             }
         }
         if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-            let values: Vec<String> = values
-                .iter()
-                .map(|it| format!("<code>{}</code>", escape(&it.to_string())))
-                .collect();
-            return values.join(" or ");
+            let values = values.iter().map(|value| html! { code { (value) } });
+            return joined(values, " or ");
         }
         let names: Vec<&str> = match schema.get("type") {
             Some(Value::String(name)) => vec![name],
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-            _ => return "anything".to_owned(),
+            _ => return html! { "anything" },
         };
-        let names: Vec<String> = names
-            .iter()
-            .map(|name| self.one_kind(name, schema))
-            .collect();
-        names.join(" or ")
+        joined(names.iter().map(|name| self.one_kind(name, schema)), " or ")
     }
 
-    fn one_kind(&self, name: &str, schema: &Value) -> String {
+    fn one_kind(&self, name: &str, schema: &Value) -> Markup {
         match (name, schema.get("format").and_then(Value::as_str)) {
-            ("array", _) => {
-                format!(
-                    "array of {}",
-                    self.kind(schema.get("items").unwrap_or(&Value::Null))
-                )
-            }
+            ("array", _) => html! { "array of " (self.kind(part(schema, "items"))) },
             ("object", _) if schema.get("properties").is_some() => {
-                let fields = properties(schema).map(|(field, schema)| {
-                    format!("<code>{}</code>: {}", escape(field), self.kind(schema))
-                });
-                format!("object {{{}}}", fields.collect::<Vec<_>>().join(", "))
+                let fields = properties(schema)
+                    .map(|(field, schema)| html! { code { (field) } ": " (self.kind(schema)) });
+                html! { "object {" (joined(fields, ", ")) "}" }
             }
-            ("null", _) | (_, None) => escape(name),
-            (_, Some(format)) => format!("{} ({})", escape(name), escape(format)),
+            ("null", _) | (_, None) => html! { (name) },
+            (_, Some(format)) => html! { (name) " (" (format) ")" },
         }
     }
 
     /// A section for each named schema.
-    pub(super) fn sections(&self) -> String {
-        let named = self.0.into_iter().flatten();
-        named
-            .map(|(name, schema)| self.section(name, schema))
-            .collect()
+    pub(super) fn sections(&self) -> Markup {
+        html! {
+            @for (name, schema) in self.0.into_iter().flatten() {
+                (self.section(name, schema))
+            }
+        }
     }
 
-    fn section(&self, name: &str, schema: &Value) -> String {
+    fn section(&self, name: &str, schema: &Value) -> Markup {
         let id = anchor("schema", name);
-        let description = prose(text_at(schema, "/description"));
-        let rows: String = properties(schema)
-            .map(|(field, of_field)| {
-                let required = if is_required(schema, field) { "always" } else { "optional" };
-                format!(
-                    "<tr><th scope=\"row\"><code>{}</code></th><td>{required}</td><td>{}</td><td>{}</td></tr>\n",
-                    escape(field),
-                    self.kind(of_field),
-                    prose(text_at(of_field, "/description"))
-                )
-            })
-            .collect();
-        let body = if rows.is_empty() {
-            format!("<p>{}</p>\n", self.kind(schema))
-        } else {
-            super::table("Fields", &["Name", "Present", "Type", "Meaning"], &rows)
-        };
-        let name = escape(name);
-        format!(
-            "<article aria-labelledby=\"{id}\">\n<h3 id=\"{id}\">{name}</h3>\n{description}{body}</article>\n"
-        )
+        let rows = properties(schema).map(|(field, of_field)| {
+            let is_required = is_required(schema, field);
+            html! {
+                tr {
+                    th scope="row" { code { (field) } }
+                    td { (if is_required { "always" } else { "optional" }) }
+                    td { (self.kind(of_field)) }
+                    td { (prose(text_at(of_field, "/description"))) }
+                }
+            }
+        });
+        html! {
+            article aria-labelledby=(id) {
+                h3 id=(id) { (name) }
+                (prose(text_at(schema, "/description")))
+                @if properties(schema).next().is_none() {
+                    p { (self.kind(schema)) }
+                } @else {
+                    (super::table("Fields", &["Name", "Present", "Type", "Meaning"], rows))
+                }
+            }
+        }
     }
 
     /// A value that fits `schema`, with the fields that cannot be left out.
@@ -171,11 +157,30 @@ fn reference(schema: &Value) -> Option<&str> {
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let fields = schema.get("properties").and_then(Value::as_object);
+    fields(schema.get("properties"))
+}
+
+/// The fields of an object, if it is there.
+pub(super) fn fields(object: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
+    let fields = object.and_then(Value::as_object);
     fields
         .into_iter()
         .flatten()
-        .map(|(field, schema)| (field.as_str(), schema))
+        .map(|(name, value)| (name.as_str(), value))
+}
+
+/// A field of an object; null where there is none.
+pub(super) fn part<'a>(object: &'a Value, name: &str) -> &'a Value {
+    object.get(name).unwrap_or(&Value::Null)
+}
+
+fn joined(parts: impl Iterator<Item = Markup>, joint: &str) -> Markup {
+    html! {
+        @for (at, part) in parts.enumerate() {
+            @if at > 0 { (joint) }
+            (part)
+        }
+    }
 }
 
 fn is_required(schema: &Value, field: &str) -> bool {

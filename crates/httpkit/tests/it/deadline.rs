@@ -29,27 +29,32 @@ async fn a_client_that_stops_sending_is_a_408() {
     assert_eq!(document["code"], "request_timeout");
 }
 
-#[tokio::test]
-async fn an_upload_may_take_longer_than_the_limit_while_it_moves() {
-    let service = impatient(&Arc::default()).await;
-    let body = stream::unfold(0, |sent| async move {
+/// Ten pieces, a fifth of the limit apart: twice the limit in all.
+fn in_pieces(piece: &'static [u8]) -> reqwest::Body {
+    reqwest::Body::wrap_stream(stream::unfold(0, move |sent| async move {
         if sent == 10 {
             return None;
         }
-        // A fifth of the limit a piece, twice the limit in all.
         tokio::time::sleep(LIMIT / 5).await;
-        Some((
-            Ok::<_, std::io::Error>(Bytes::from_static(b"piece")),
-            sent + 1,
-        ))
-    });
+        Some((Ok::<_, std::io::Error>(Bytes::from_static(piece)), sent + 1))
+    }))
+}
+
+#[tokio::test]
+async fn an_upload_may_take_longer_than_the_limit_while_it_moves() {
+    static PIECE: [u8; 65_536] = [7; 65_536];
+    let service = impatient(&Arc::default()).await;
     let upload = service.client.put(service.url("/upload"));
-    let answer = upload
-        .body(reqwest::Body::wrap_stream(body))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.text().await.unwrap(), "50");
+    let answer = upload.body(in_pieces(&PIECE)).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "655360");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_a_byte_now_and_then_is_a_408() {
+    let service = impatient(&Arc::default()).await;
+    let upload = service.client.put(service.url("/upload"));
+    let document = problem(upload.body(in_pieces(b"x")), 408).await;
+    assert_eq!(document["code"], "request_timeout");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The HTTP edge on real listeners: one binary.
 #![cfg(test)]
 
-mod codes;
+mod connections;
 mod deadline;
 mod listen;
 mod log;

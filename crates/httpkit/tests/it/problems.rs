@@ -1,5 +1,6 @@
 use axum::http::Method;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::service::{BODY_LIMIT_BYTES, Served, problem};
 
@@ -61,15 +62,61 @@ async fn a_body_that_does_not_say_it_is_json_gets_the_line_to_add() {
             "{detail}"
         );
     }
-    let vendor = service
-        .post("/books")
-        .header("content-type", "application/vnd.book+json");
-    let answer = vendor
-        .body(r#"{"title":"x","unknown":1}"#)
-        .send()
+    let json = || {
+        service
+            .post("/books")
+            .header("content-type", "application/JSON; charset=UTF-8")
+            .body(r#"{"title":"x","unknown":1}"#)
+    };
+    assert_eq!(json().send().await.unwrap().status(), 201);
+    for (name, value) in [
+        ("content-type", "application/json-patch+json"),
+        ("content-type", "application/merge-patch+json"),
+        ("content-type", "application/json; charset=iso-8859-1"),
+        ("content-encoding", "gzip"),
+    ] {
+        let mut request = json().build().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        let answer = service.client.execute(request).await.unwrap();
+        assert_eq!(answer.status(), 415, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn an_array_is_no_body() {
+    let service = Served::start().await;
+    let document = problem(json(&service, r#"["x"]"#), 400).await;
+    assert_eq!(document["code"], "invalid_request");
+    assert!(
+        document["detail"].as_str().unwrap().contains("an object"),
+        "{document}"
+    );
+}
+
+#[tokio::test]
+async fn a_number_that_would_not_come_back_is_named() {
+    let service = Served::start().await;
+    let body = r#"{"title":"x","ignored":{"n":[12345678901234567890]}}"#;
+    let document = problem(json(&service, body), 400).await;
+    assert_eq!(document["errors"][0]["pointer"], "/ignored/n/0");
+    assert_eq!(document["message"], document["detail"]);
+    assert!(
+        document["detail"].as_str().unwrap().contains("as a string"),
+        "{document}"
+    );
+}
+
+#[tokio::test]
+async fn two_hosts_are_refused() {
+    let service = Served::start().await;
+    let mut socket = tokio::net::TcpStream::connect(service.address())
         .await
         .unwrap();
-    assert_eq!(answer.status(), 201);
+    let head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n";
+    socket.write_all(head).await.unwrap();
+    let mut start = [0; 12];
+    socket.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 400");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::response::sse::{Event, Sse};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use httpkit::{App, Caller, Json, Path, Problem, Query, RequestId, Result, Shutdown};
+use httpkit::{App, Caller, Json, Limits, Path, Problem, Query, RequestId, Result, Shutdown};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -30,6 +30,16 @@ pub(crate) const BODY_LIMIT_BYTES: usize = 1000;
 pub(crate) struct Gate {
     pub(crate) entered: Notify,
     pub(crate) open: Notify,
+    /// The body of `/flood` was dropped.
+    pub(crate) gone: Notify,
+}
+
+struct TellsWhenGone(Arc<Gate>);
+
+impl Drop for TellsWhenGone {
+    fn drop(&mut self) {
+        self.0.gone.notify_one();
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -169,6 +179,18 @@ async fn lines(Query(count): Query<BTreeMap<String, usize>>) -> Response {
     httpkit::ndjson(stream::iter(lines.chain(fault)))
 }
 
+/// Answers for ever, as fast as it is read.
+#[utoipa::path(get, path = "/flood", tag = "waits", responses((status = 200)))]
+async fn flood(State(gate): State<Arc<Gate>>) -> Response {
+    static PIECE: [u8; 65_536] = [b'x'; 65_536];
+    let held = TellsWhenGone(gate);
+    let pieces = stream::repeat_with(move || {
+        let _held_by_the_body = &held;
+        Ok::<_, Infallible>(Bytes::from_static(&PIECE))
+    });
+    Response::new(axum::body::Body::from_stream(pieces))
+}
+
 /// Takes a body of any length, as a stream, and counts it.
 #[utoipa::path(put, path = "/upload", tag = "waits", responses((status = 200)))]
 async fn upload(body: axum::body::Body) -> Result<String> {
@@ -199,6 +221,7 @@ pub(crate) fn app(gate: &Arc<Gate>) -> App {
         .routes(routes!(poll))
         .routes(routes!(events))
         .routes(routes!(lines))
+        .routes(routes!(flood))
         .merge(
             OpenApiRouter::new()
                 .routes(routes!(upload))
@@ -222,10 +245,19 @@ impl Served {
     }
 
     pub(crate) async fn of(app: App) -> Self {
+        Self::within(Limits::default(), app).await
+    }
+
+    pub(crate) async fn within(limits: Limits, app: App) -> Self {
         let listener = httpkit::bind("127.0.0.1", 0, false).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let task = tokio::spawn(httpkit::serve(listener, app.into_router(), stop.clone()));
+        let task = tokio::spawn(httpkit::serve_within(
+            limits,
+            listener,
+            app.into_router(),
+            stop.clone(),
+        ));
         Self {
             url,
             client: reqwest::Client::new(),
@@ -269,5 +301,6 @@ pub(crate) async fn problem(request: reqwest::RequestBuilder, status: u16) -> Va
     let apphub_code = document["error"]["code"].as_str().unwrap();
     assert_eq!(apphub_code, apphub_code.to_ascii_uppercase());
     assert_eq!(document["error"]["message"], document["detail"]);
+    assert_eq!(document["message"], document["detail"]);
     document
 }

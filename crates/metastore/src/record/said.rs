@@ -78,6 +78,28 @@ pub(crate) fn merge(base: &mut Metadata, patch: Metadata) {
     }
 }
 
+/// Merges `patch` into `base` as RFC 7396 says: as [`merge`], but null removes the field.
+pub(crate) fn merge_patch(base: &mut Metadata, patch: Metadata) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => {
+                base.remove(&name);
+            }
+            Value::Object(patch) => match base.get_mut(&name) {
+                Some(Value::Object(inner)) => merge_patch(inner, patch),
+                _ => {
+                    let mut inner = Metadata::new();
+                    merge_patch(&mut inner, patch);
+                    base.insert(name, Value::Object(inner));
+                }
+            },
+            value => {
+                base.insert(name, value);
+            }
+        }
+    }
+}
+
 /// Removes the field at a dotted path, and the objects around it that are then empty.
 pub(crate) fn unset(base: &mut Metadata, path: &str) {
     match path.split_once('.') {

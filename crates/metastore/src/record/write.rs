@@ -4,6 +4,7 @@
 //! for that: an echo of the node's present or an earlier state is dropped. Anything else there is
 //! an error, because it would not take effect.
 
+use super::condition::Conditions;
 use super::store::{self, Stored};
 use super::{Metadata, RecordError, Said, TagsPatch, audit, said, valid};
 use crate::node::Node;
@@ -33,6 +34,7 @@ pub(crate) struct Target {
     pub(crate) namespace: String,
     pub(crate) key: String,
     pub(crate) expected_version: Option<i64>,
+    pub(crate) conditions: Conditions,
 }
 
 /// What a write did.
@@ -49,13 +51,24 @@ pub(crate) type Written = (Outcome, Stored);
 /// A change of parts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Patch {
-    pub(crate) metadata: Option<Metadata>,
+    pub(crate) metadata: Option<MetadataPatch>,
     pub(crate) unset: Vec<String>,
     pub(crate) tags: Option<TagsPatch>,
     /// `Some(None)` clears it.
     pub(crate) owner: Option<Option<String>>,
     /// `Some(None)` clears it.
     pub(crate) schema_hash: Option<Option<String>>,
+}
+
+/// A change of a person's metadata.
+#[derive(Clone, Debug)]
+pub(crate) enum MetadataPatch {
+    /// Objects field by field; null is a value.
+    Merge(Metadata),
+    /// As RFC 7396 says: null removes.
+    MergePatch(Metadata),
+    /// All of it goes.
+    Clear,
 }
 
 /// A key that a client may repeat a request under, and the hash of that request.
@@ -127,6 +140,7 @@ pub(crate) fn put(
     mut said: Said,
 ) -> Result<Written, RecordError> {
     let Some(before) = store::by_key(connection, &target.namespace, &target.key)? else {
+        target.conditions.check(None)?;
         if let Some(expected) = target.expected_version {
             return Err(RecordError::Version {
                 expected,
@@ -155,9 +169,8 @@ pub(crate) fn patch(
         return Err(RecordError::Deleted(GONE));
     }
     let mut after = before.said.clone();
-    if let Some(mut metadata) = patch.metadata {
-        drop_echo(&mut metadata, before.node.as_ref())?;
-        said::merge(&mut after.metadata, metadata);
+    if let Some(metadata) = patch.metadata {
+        merge(&mut after.metadata, metadata, before.node.as_ref())?;
     }
     for (index, path) in patch.unset.iter().enumerate() {
         if path == "filestore" || path.starts_with("filestore.") {
@@ -179,6 +192,25 @@ pub(crate) fn patch(
         after.schema_hash = schema_hash;
     }
     change(connection, author, before, after, "update", None)
+}
+
+fn merge(
+    base: &mut Metadata,
+    patch: MetadataPatch,
+    node: Option<&Node>,
+) -> Result<(), RecordError> {
+    match patch {
+        MetadataPatch::Merge(mut metadata) => {
+            drop_echo(&mut metadata, node)?;
+            said::merge(base, metadata);
+        }
+        MetadataPatch::MergePatch(mut metadata) => {
+            drop_echo(&mut metadata, node)?;
+            said::merge_patch(base, metadata);
+        }
+        MetadataPatch::Clear => base.clear(),
+    }
+    Ok(())
 }
 
 /// Soft-deletes a record; a person's part of it, whatever its node does.
@@ -242,6 +274,7 @@ pub(crate) fn purge(
             |row| row.get(0),
         )
         .optional()?;
+    record_purge(connection, author, &before)?;
     connection.execute("DELETE FROM records WHERE id = ?1", [before.id])?;
     if let Some(node_id) = node_id {
         let author = Author {
@@ -257,6 +290,40 @@ pub(crate) fn purge(
     Ok(before)
 }
 
+/// What watchers are told of a purge, after the record's audit is gone.
+fn record_purge(
+    connection: &Connection,
+    author: &Author,
+    record: &Stored,
+) -> Result<(), RecordError> {
+    // The audit gives the id, and goes with the record.
+    audit::Change {
+        record_id: record.id,
+        action: "purge",
+        actor: author.subject.as_deref(),
+        at: author.now,
+        namespace: &record.namespace,
+        previous_namespace: None,
+        version: record.version,
+        said: &record.said,
+        previous: None,
+    }
+    .write(connection)?;
+    connection.execute(
+        "INSERT INTO record_purges (id, namespace, key, version, at, actor)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            connection.last_insert_rowid(),
+            record.namespace,
+            record.key,
+            record.version,
+            author.now.as_millis(),
+            author.subject,
+        ],
+    )?;
+    Ok(())
+}
+
 fn find(connection: &Connection, target: &Target) -> Result<Stored, RecordError> {
     store::by_key(connection, &target.namespace, &target.key)?.ok_or_else(|| {
         let Target { namespace, key, .. } = target.clone();
@@ -265,6 +332,7 @@ fn find(connection: &Connection, target: &Target) -> Result<Stored, RecordError>
 }
 
 fn check_version(target: &Target, record: &Stored) -> Result<(), RecordError> {
+    target.conditions.check(Some(record.version))?;
     match target.expected_version {
         Some(expected) if expected != record.version => Err(RecordError::Version {
             expected,

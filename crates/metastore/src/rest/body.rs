@@ -1,10 +1,14 @@
 //! What requests carry, checked.
 
-use crate::record::write::{Idempotency, Patch, Target};
+use crate::record::condition::{Conditions, States};
+use crate::record::write::{Idempotency, MetadataPatch, Patch, Target};
 use crate::record::{Metadata, Said, TagsPatch, valid};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use httpkit::Problem;
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderName};
+use httpkit::conditions::{EntityTag, tags};
+use httpkit::{Code, Problem, content_type, json};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -21,9 +25,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
-            .await
-            .map_err(|_| Problem::too_large("the body is larger than this operation takes"))?;
+        let body = bytes(Request::from_parts(parts.clone(), body), state).await?;
         if body.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -32,6 +34,12 @@ where
             .await
             .map(|json| Self(json.0))
     }
+}
+
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|_| Problem::too_large("the body is larger than this operation takes"))
 }
 
 /// `namespace` and `key` of the path.
@@ -55,8 +63,40 @@ impl Name {
             namespace: self.namespace,
             key: self.key,
             expected_version,
+            conditions: Conditions::default(),
         })
     }
+}
+
+impl Target {
+    /// Only if what `If-Match` and `If-None-Match` say holds.
+    pub(super) fn under(mut self, headers: &HeaderMap) -> Result<Self, Problem> {
+        self.conditions = Conditions {
+            is_one_of: states(headers, &IF_MATCH)?,
+            is_none_of: states(headers, &IF_NONE_MATCH)?,
+        };
+        Ok(self)
+    }
+}
+
+/// The states that a header names by their ETags: a version in quotes, and behind a dash what is
+/// shown beside it.
+fn states(headers: &HeaderMap, name: &HeaderName) -> Result<Option<States>, Problem> {
+    let Some(tags) = tags(headers, name)? else {
+        return Ok(None);
+    };
+    if tags.contains(&EntityTag::Any) {
+        return Ok(Some(States::Any));
+    }
+    let versions = tags.into_iter().filter_map(|tag| match tag {
+        EntityTag::Tag {
+            opaque,
+            is_weak: false,
+        } => opaque.split('-').next()?.parse().ok(),
+        // A tag that is not one of ours is that of no version.
+        EntityTag::Any | EntityTag::Tag { .. } => None,
+    });
+    Ok(Some(States::Versions(versions.collect())))
 }
 
 pub(super) fn check_name(prefix: &str, namespace: &str, key: &str) -> Result<(), Problem> {
@@ -231,7 +271,7 @@ impl PatchBody {
             && self.schema_hash.is_none();
         if is_empty {
             return Err(Problem::bad_request(
-                "invalid_request",
+                Code::InvalidRequest,
                 "give at least one of metadata, metadataUnset, tags, owner, schemaHash",
             ));
         }
@@ -254,16 +294,93 @@ impl PatchBody {
                     .map_err(|detail| Problem::invalid(&format!("/tags/{field}"), detail))?;
             }
         }
-        let owner = self.owner.as_ref().and_then(Option::as_deref);
-        let schema_hash = self.schema_hash.as_ref().and_then(Option::as_deref);
-        check_parts("/", None, owner, schema_hash)?;
+        check_texts(&self.owner, &self.schema_hash)?;
         Ok(Patch {
-            metadata: self.metadata,
+            metadata: self.metadata.map(MetadataPatch::Merge),
             unset,
             tags: self.tags,
             owner: self.owner,
             schema_hash: self.schema_hash,
         })
+    }
+}
+
+fn check_texts(
+    owner: &Option<Option<String>>,
+    schema_hash: &Option<Option<String>>,
+) -> Result<(), Problem> {
+    let text = |text: &Option<Option<String>>| text.as_ref().and_then(Option::clone);
+    check_parts(
+        "/",
+        None,
+        text(owner).as_deref(),
+        text(schema_hash).as_deref(),
+    )
+}
+
+/// `PATCH /records/{namespace}/{key}` as a JSON Merge Patch (RFC 7396) of the record: null removes.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MergePatchBody {
+    /// Objects are merged field by field; null removes a field, or all of it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Option<Metadata>>,
+    /// Replaces the tags; null removes them.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<String>>)]
+    tags: Option<Option<Vec<String>>>,
+    /// Null removes the owner.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    owner: Option<Option<String>>,
+    /// Null removes the hash.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    schema_hash: Option<Option<String>>,
+}
+
+impl MergePatchBody {
+    fn patch(self) -> Result<Patch, Problem> {
+        check_texts(&self.owner, &self.schema_hash)?;
+        let tags = self.tags.map(Option::unwrap_or_default);
+        if let Some(tags) = &tags {
+            valid::tags(tags).map_err(|detail| Problem::invalid("/tags", detail))?;
+        }
+        Ok(Patch {
+            metadata: self.metadata.map(|metadata| match metadata {
+                Some(metadata) => MetadataPatch::MergePatch(metadata),
+                None => MetadataPatch::Clear,
+            }),
+            unset: Vec::new(),
+            tags: tags.map(|tags| TagsPatch {
+                set: Some(tags),
+                ..TagsPatch::default()
+            }),
+            owner: self.owner,
+            schema_hash: self.schema_hash,
+        })
+    }
+}
+
+/// A change of parts in either form, and the version that the record must be at.
+#[derive(Debug)]
+pub(super) struct Patching(pub(super) Patch, pub(super) Option<i64>);
+
+impl<S: Send + Sync> FromRequest<S> for Patching {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        const SERVED: &[&str] = &["application/json", "application/merge-patch+json"];
+        let kind = content_type(request.headers(), SERVED);
+        let body = bytes(request, state).await?;
+        if kind? == "application/json" {
+            let body: PatchBody = json::from_slice(&body)?;
+            let expected_version = body.expected_version;
+            return Ok(Self(body.patch()?, expected_version));
+        }
+        let body: MergePatchBody = json::from_slice(&body)?;
+        Ok(Self(body.patch()?, None))
     }
 }
 

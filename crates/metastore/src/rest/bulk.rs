@@ -1,7 +1,7 @@
 //! Many writes at once.
 
 use super::body::{Name, check_name, check_version, said};
-use super::records::{author, tell};
+use super::records::author;
 use crate::Metastore;
 use crate::record::write::{self, Author, Outcome, Target, Written};
 use crate::record::{Metadata, Record, RecordError, Said};
@@ -120,19 +120,15 @@ pub(super) async fn bulk(
         .enumerate()
         .map(|(index, operation)| check(index, operation, &caller))
         .collect::<Result<Vec<_>, _>>()?;
-    let writer = caller.clone();
     let goes_on = body.continue_on_error;
-    let (at, results) = metastore
+    let results = metastore
         .0
-        .write(move |db, now| Ok((now, run(db, &author(&writer, now), operations, goes_on)?)))
+        .write(move |db, now| run(db, &author(&caller, now), operations, goes_on))
         .await?;
     let operations = results
         .into_iter()
         .map(|(verb, target, result)| {
             let result = result.map(|(outcome, record)| (outcome, record.shown()));
-            if let Ok((outcome, record)) = &result {
-                tell(&metastore, &caller, *outcome, record, at);
-            }
             Done::of(verb, target, result)
         })
         .collect();
@@ -179,7 +175,7 @@ impl Done {
                 let problem = Problem::from(error);
                 let error = Failure {
                     status_code: problem.status().as_u16(),
-                    code: problem.code().to_owned(),
+                    code: problem.code().as_str().to_owned(),
                     message: problem.detail().to_owned(),
                 };
                 Self::Error {

@@ -1,15 +1,19 @@
 //! One record.
 
-use super::body::{CreateBody, Name, OptionalJson, PatchBody, PutBody, said};
+use super::body::{
+    CreateBody, MergePatchBody, Name, OptionalJson, PatchBody, Patching, PutBody, said,
+};
 use super::{Pagination, limit};
 use crate::Metastore;
 use crate::record::audit::{self, AuditEntry, Diff, Pick};
-use crate::record::change::Action;
 use crate::record::store::{self, Stored};
 use crate::record::write::{self, Author, Outcome, Target, Written};
 use crate::record::{Record, RecordError};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use httpkit::conditions::Validators;
 use httpkit::{Caller, Json, Path, Problem, Query};
 use journal::Time;
 use serde::{Deserialize, Serialize};
@@ -105,7 +109,7 @@ pub(super) async fn create(
     State(metastore): State<Metastore>,
     caller: Caller,
     Json(body): Json<CreateBody>,
-) -> Result<(StatusCode, Json<Upserted>), Problem> {
+) -> Result<(StatusCode, Tagged<Upserted>), Problem> {
     let target = Name {
         namespace: body.namespace,
         key: body.key,
@@ -121,14 +125,17 @@ pub(super) async fn create(
 
 /// One record.
 #[utoipa::path(get, path = "/records/{namespace}/{key}", tag = "records", operation_id = "getRecord",
-    params(("namespace" = String, Path), ("key" = String, Path), Including),
-    responses((status = 200, body = OneRecord)))]
+    params(("namespace" = String, Path), ("key" = String, Path), Including,
+        ("If-None-Match" = Option<String>, Header, description = "304 if the ETag is one of these")),
+    responses((status = 200, body = OneRecord), (status = 304, description = "Nothing has changed")))]
 pub(super) async fn get(
     State(metastore): State<Metastore>,
     caller: Caller,
     Path(name): Path<Name>,
     Query(including): Query<Including>,
-) -> Result<Json<OneRecord>, Problem> {
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let target = name.target(&caller, None)?;
     let record = metastore.0.read(move |db| find(db, &target)).await?;
     if record.shown_deleted_at().is_some() && !including.include_deleted {
@@ -136,22 +143,28 @@ pub(super) async fn get(
             "the record is soft-deleted; add includeDeleted=true to see it",
         ));
     }
-    Ok(Json(OneRecord {
-        record: record.shown(),
-    }))
+    one_record(record.shown(), &method, &headers)
 }
 
 /// Replaces what people say of a record; makes it if there is none.
 #[utoipa::path(put, path = "/records/{namespace}/{key}", tag = "records", operation_id = "putRecord",
-    params(("namespace" = String, Path), ("key" = String, Path)), request_body = PutBody,
-    responses((status = 201, body = Upserted), (status = 200, body = Upserted)))]
+    params(("namespace" = String, Path), ("key" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these"),
+        ("If-None-Match" = Option<String>, Header,
+            description = "`*`: 412 if the record is there")),
+    request_body = PutBody,
+    responses((status = 201, body = Upserted), (status = 200, body = Upserted),
+        (status = 412, description = "A condition does not hold")))]
 pub(super) async fn put(
     State(metastore): State<Metastore>,
     caller: Caller,
     Path(name): Path<Name>,
+    headers: HeaderMap,
     Json(body): Json<PutBody>,
-) -> Result<(StatusCode, Json<Upserted>), Problem> {
-    let target = name.target(&caller, body.expected_version)?;
+) -> Result<(StatusCode, Tagged<Upserted>), Problem> {
+    let target = name
+        .target(&caller, body.expected_version)?
+        .under(&headers)?;
     let said = said("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
     let work =
         move |author: &Author, db: &rusqlite::Connection| write::put(db, author, &target, said);
@@ -161,75 +174,87 @@ pub(super) async fn put(
 /// Changes parts of what people say of a record.
 #[utoipa::path(patch, path = "/records/{namespace}/{key}", tag = "records",
     operation_id = "patchRecord",
-    params(("namespace" = String, Path), ("key" = String, Path)), request_body = PatchBody,
-    responses((status = 200, body = Patched)))]
+    params(("namespace" = String, Path), ("key" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
+    request_body(content(
+        (PatchBody = "application/json"),
+        (MergePatchBody = "application/merge-patch+json"),
+    )),
+    responses((status = 200, body = Patched), (status = 412, description = "A condition does not hold")))]
 pub(super) async fn patch(
     State(metastore): State<Metastore>,
     caller: Caller,
     Path(name): Path<Name>,
-    Json(body): Json<PatchBody>,
-) -> Result<Json<Patched>, Problem> {
-    let target = name.target(&caller, body.expected_version)?;
-    let patch = body.patch()?;
+    headers: HeaderMap,
+    Patching(patch, expected_version): Patching,
+) -> Result<Tagged<Patched>, Problem> {
+    let target = name.target(&caller, expected_version)?.under(&headers)?;
     let work =
         move |author: &Author, db: &rusqlite::Connection| write::patch(db, author, &target, patch);
     let (outcome, record) = write_record(&metastore, &caller, work).await?;
-    Ok(Json(Patched {
-        idempotent: outcome == Outcome::Unchanged,
-        record,
-    }))
+    Ok(Tagged::of(
+        etag(&record),
+        Patched {
+            idempotent: outcome == Outcome::Unchanged,
+            record,
+        },
+    ))
 }
 
 /// Soft-deletes a record. `expectedVersion` comes in the query or in a body.
 #[utoipa::path(delete, path = "/records/{namespace}/{key}", tag = "records",
     operation_id = "deleteRecord",
-    params(("namespace" = String, Path), ("key" = String, Path), Expecting),
-    responses((status = 200, body = Deleted)), security(("bearer" = ["metastore:delete"])))]
+    params(("namespace" = String, Path), ("key" = String, Path), Expecting,
+        ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
+    responses((status = 200, body = Deleted),
+        (status = 412, description = "A condition does not hold")),
+    security(("bearer" = ["metastore:delete"])))]
 pub(super) async fn delete(
     State(metastore): State<Metastore>,
     caller: Caller,
     Path(name): Path<Name>,
     Query(query): Query<Expecting>,
+    headers: HeaderMap,
     OptionalJson(body): OptionalJson<Expecting>,
-) -> Result<Json<Deleted>, Problem> {
-    let target = name.target(&caller, query.expected_version.or(body.expected_version))?;
+) -> Result<Tagged<Deleted>, Problem> {
+    let target = name
+        .target(&caller, query.expected_version.or(body.expected_version))?
+        .under(&headers)?;
     let work = move |author: &Author, db: &rusqlite::Connection| write::delete(db, author, &target);
     let (outcome, record) = write_record(&metastore, &caller, work).await?;
     let deleted = outcome == Outcome::Changed;
-    Ok(Json(Deleted {
-        deleted,
-        idempotent: !deleted,
-        record,
-    }))
+    Ok(Tagged::of(
+        etag(&record),
+        Deleted {
+            deleted,
+            idempotent: !deleted,
+            record,
+        },
+    ))
 }
 
 /// Removes a record with its history. The record of a node that is still there begins again, empty.
 #[utoipa::path(delete, path = "/records/{namespace}/{key}/purge", tag = "records",
     operation_id = "purgeRecord",
-    params(("namespace" = String, Path), ("key" = String, Path), Expecting),
-    responses((status = 200, body = Purged)), security(("bearer" = ["metastore:admin"])))]
+    params(("namespace" = String, Path), ("key" = String, Path), Expecting,
+        ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
+    responses((status = 200, body = Purged),
+        (status = 412, description = "A condition does not hold")), security(("bearer" = ["metastore:admin"])))]
 pub(super) async fn purge(
     State(metastore): State<Metastore>,
     caller: Caller,
     Path(name): Path<Name>,
     Query(query): Query<Expecting>,
+    headers: HeaderMap,
     OptionalJson(body): OptionalJson<Expecting>,
 ) -> Result<Json<Purged>, Problem> {
-    let target = name.target(&caller, query.expected_version.or(body.expected_version))?;
-    let writer = caller.clone();
-    let (at, record) = metastore
+    let target = name
+        .target(&caller, query.expected_version.or(body.expected_version))?
+        .under(&headers)?;
+    let record = metastore
         .0
-        .write(move |db, now| {
-            Ok((
-                now,
-                write::purge(db, &author(&writer, now), &target)?.shown(),
-            ))
-        })
+        .write(move |db, now| Ok(write::purge(db, &author(&caller, now), &target)?.shown()))
         .await?;
-    metastore
-        .0
-        .changes
-        .tell(Action::Deleted, Some("hard"), &record, caller.subject, at);
     Ok(Json(Purged {
         purged: true,
         record,
@@ -254,44 +279,40 @@ pub(super) struct RestoreBody {
 /// Lifts a soft deletion, and goes back to an earlier content if the body names one.
 #[utoipa::path(post, path = "/records/{namespace}/{key}/restore", tag = "records",
     operation_id = "restoreRecord",
-    params(("namespace" = String, Path), ("key" = String, Path)),
-    request_body = Option<RestoreBody>, responses((status = 200, body = Restored)))]
+    params(("namespace" = String, Path), ("key" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
+    request_body = Option<RestoreBody>, responses((status = 200, body = Restored),
+        (status = 412, description = "A condition does not hold")))]
 pub(super) async fn restore(
     State(metastore): State<Metastore>,
     caller: Caller,
     Path(name): Path<Name>,
+    headers: HeaderMap,
     OptionalJson(body): OptionalJson<RestoreBody>,
-) -> Result<Json<Restored>, Problem> {
-    let target = name.target(&caller, body.expected_version)?;
+) -> Result<Tagged<Restored>, Problem> {
+    let target = name
+        .target(&caller, body.expected_version)?
+        .under(&headers)?;
     let pick = body
         .audit_id
         .map(Pick::Id)
         .or(body.version.map(Pick::Version));
-    let writer = caller.clone();
-    let (at, ((outcome, record), from)) = metastore
+    let ((outcome, record), from) = metastore
         .0
-        .write(move |db, now| {
-            Ok((
-                now,
-                write::restore(db, &author(&writer, now), &target, pick)?,
-            ))
-        })
+        .write(move |db, now| write::restore(db, &author(&caller, now), &target, pick))
         .await?;
     let record = record.shown();
     let restored = outcome == Outcome::Changed;
-    if restored {
-        metastore
-            .0
-            .changes
-            .tell(Action::Updated, None, &record, caller.subject, at);
-    }
     let restored_from = from.map(|(audit_id, version)| RestoredFrom { audit_id, version });
-    Ok(Json(Restored {
-        restored,
-        idempotent: !restored,
-        record,
-        restored_from,
-    }))
+    Ok(Tagged::of(
+        etag(&record),
+        Restored {
+            restored,
+            idempotent: !restored,
+            record,
+            restored_from,
+        },
+    ))
 }
 
 /// Where in a history to read.
@@ -394,7 +415,9 @@ pub(super) async fn by_path(
     State(metastore): State<Metastore>,
     caller: Caller,
     Query(query): Query<PathQuery>,
-) -> Result<Json<OneRecord>, Problem> {
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let PathQuery {
         backend_mount_id,
         path,
@@ -408,9 +431,50 @@ pub(super) async fn by_path(
         .await?
         .filter(|record| caller.may_namespace(&record.namespace))
         .ok_or(missing)?;
-    Ok(Json(OneRecord {
-        record: record.shown(),
-    }))
+    one_record(record.shown(), &method, &headers)
+}
+
+/// The record, or 304 if the client has it already.
+fn one_record(record: Record, method: &Method, headers: &HeaderMap) -> Result<Response, Problem> {
+    let etag = etag(&record);
+    let validators = Validators {
+        etag: &etag,
+        modified: None,
+    };
+    if validators.check(method, headers)? {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response());
+    }
+    Ok(Tagged::of(etag, OneRecord { record }).into_response())
+}
+
+/// What tells a state of the record from every other one: its version, and for the record of a
+/// node a hash of all that is shown, since the sync's part does not count in the version. A client
+/// may make the tag of a version itself: it is the version in quotes.
+fn etag(record: &Record) -> String {
+    if !record.metadata.contains_key("filestore") {
+        return format!("\"{}\"", record.version);
+    }
+    // A record is texts, numbers and JSON: it always has a text.
+    let shown = serde_json::to_vec(record).unwrap_or_default();
+    let hash = blake3::hash(&shown).to_hex();
+    let hash = hash.get(..16).unwrap_or_default();
+    format!("\"{}-{hash}\"", record.version)
+}
+
+/// An answer with the record's ETag.
+#[derive(Debug)]
+pub(super) struct Tagged<T>(String, Json<T>);
+
+impl<T> Tagged<T> {
+    fn of(etag: String, body: T) -> Self {
+        Self(etag, Json(body))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        ([(ETAG, self.0)], self.1).into_response()
+    }
 }
 
 fn find(db: &rusqlite::Connection, target: &Target) -> Result<Stored, RecordError> {
@@ -420,7 +484,7 @@ fn find(db: &rusqlite::Connection, target: &Target) -> Result<Stored, RecordErro
     })
 }
 
-/// Runs a write and tells the watchers what it did.
+/// Runs a write.
 async fn write_record<F>(
     metastore: &Metastore,
     caller: &Caller,
@@ -430,36 +494,16 @@ where
     F: FnOnce(&Author, &rusqlite::Connection) -> Result<Written, RecordError> + Send + 'static,
 {
     let writer = caller.clone();
-    let (at, (outcome, record)) = metastore
+    let (outcome, record) = metastore
         .0
-        .write(move |db, now| Ok((now, work(&author(&writer, now), db)?)))
+        .write(move |db, now| work(&author(&writer, now), db))
         .await?;
-    let record = record.shown();
-    tell(metastore, caller, outcome, &record, at);
-    Ok((outcome, record))
+    Ok((outcome, record.shown()))
 }
 
-/// Tells the watchers what a write did.
-pub(super) fn tell(
-    metastore: &Metastore,
-    caller: &Caller,
-    outcome: Outcome,
-    record: &Record,
-    at: Time,
-) {
-    let (action, mode) = match outcome {
-        Outcome::Unchanged => return,
-        Outcome::Created => (Action::Created, None),
-        Outcome::Changed if record.deleted_at.is_some() => (Action::Deleted, Some("soft")),
-        Outcome::Changed => (Action::Updated, None),
-    };
-    metastore
-        .0
-        .changes
-        .tell(action, mode, record, caller.subject.clone(), at);
-}
-
-fn upserted((outcome, record): (Outcome, Record)) -> Result<(StatusCode, Json<Upserted>), Problem> {
+fn upserted(
+    (outcome, record): (Outcome, Record),
+) -> Result<(StatusCode, Tagged<Upserted>), Problem> {
     let created = outcome == Outcome::Created;
     let status = if created {
         StatusCode::CREATED
@@ -469,10 +513,13 @@ fn upserted((outcome, record): (Outcome, Record)) -> Result<(StatusCode, Json<Up
     let idempotent = outcome == Outcome::Unchanged;
     Ok((
         status,
-        Json(Upserted {
-            created,
-            idempotent,
-            record,
-        }),
+        Tagged::of(
+            etag(&record),
+            Upserted {
+                created,
+                idempotent,
+                record,
+            },
+        ),
     ))
 }

@@ -5,7 +5,7 @@ use crate::record::RecordError;
 use crate::rules::{Decision, NamespaceRules, NodeFacts, RuleError, RuleSet, RulesConfig};
 use crate::sink::replace_all;
 use axum::extract::State;
-use httpkit::{Caller, Json, Problem};
+use httpkit::{Caller, Code, Json, Problem};
 use journal::{NodeKind, Time};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ pub(super) async fn put(
 ) -> Result<Json<RulesAnswer>, Problem> {
     if !metastore.0.are_rules_configured {
         return Err(Problem::conflict(
-            "unsupported",
+            Code::Unsupported,
             "the program brings its own rules",
         ));
     }

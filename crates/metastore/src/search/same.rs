@@ -1,11 +1,11 @@
 //! When JSON values are the same, and when one holds another.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// Whether two values are the same; numbers by value, so `1` is `1.0`.
 pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Number(a), Value::Number(b)) => is_same_number(a, b),
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
         }
@@ -16,6 +16,28 @@ pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
         }
         _ => a == b,
     }
+}
+
+/// Beyond 2^53 not every whole number is a double, so each is compared as what it is.
+fn is_same_number(a: &Number, b: &Number) -> bool {
+    match (a.as_i64(), b.as_i64()) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => a == b,
+        (Some(integer), None) => is_integer(b, integer),
+        (None, Some(integer)) => is_integer(a, integer),
+    }
+}
+
+fn is_integer(number: &Number, integer: i64) -> bool {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast saturates, and a bound is compared"
+    )]
+    let is_same = |double: f64| {
+        // 2^63 saturates to one less.
+        double.fract() == 0.0 && double < 9_223_372_036_854_775_808.0 && double as i64 == integer
+    };
+    number.as_f64().is_some_and(is_same)
 }
 
 /// Whether `whole` contains `part`: text its substring, an array the element or all of the
@@ -66,6 +88,23 @@ mod tests {
             (json!({"a": 1}), json!({"a": 2}), false),
             (json!({"a": "abc"}), json!({"a": "b"}), false),
             (json!(1), json!(1.0), true),
+            (
+                json!(9_007_199_254_740_993_i64),
+                json!(9_007_199_254_740_992_i64),
+                false,
+            ),
+            (
+                json!(9_007_199_254_740_993_i64),
+                json!(9_007_199_254_740_992.0),
+                false,
+            ),
+            (
+                json!(9_007_199_254_740_992_i64),
+                json!(9_007_199_254_740_992.0),
+                true,
+            ),
+            (json!(i64::MAX), json!(9_223_372_036_854_775_807.0), false),
+            (json!(i64::MIN), json!(-9_223_372_036_854_775_808.0), true),
             (json!(null), json!(0), false),
         ];
         for (whole, part, expected) in table {

@@ -223,16 +223,7 @@ fn namespace_of(services: &Services, node_id: i64) -> Result<Option<String>, Err
 
 /// A namespace as a part of a path.
 fn escaped(namespace: &str) -> String {
-    let mut escaped = String::new();
-    for byte in namespace.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-                escaped.push(char::from(byte));
-            }
-            byte => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
+    percent_encoding::utf8_percent_encode(namespace, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// Waits, for as long as the service does by itself, until the metastore has seen every entry

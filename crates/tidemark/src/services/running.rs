@@ -10,11 +10,13 @@ use filestore::{
     Filestore, Hashing, MountHealthChecks, Rescan, RescanOptions, RetentionOptions, Watch,
     WatchOptions,
 };
+use httpkit::json::Strict;
 use httpkit::metric::{REQUEST_DURATION_BUCKETS_SECONDS, REQUEST_DURATION_SECONDS};
 use httpkit::{App, Tokens};
 use journal::SystemClock;
 use metastore::{Metastore, RuleSet, RulesConfig};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -396,7 +398,7 @@ fn metastore_options(config: &Config) -> anyhow::Result<metastore::Options> {
         .iter()
         .enumerate()
         .map(|(at, rule)| {
-            let rule = rule.clone().try_into::<metastore::Rule>();
+            let rule = metastore::Rule::deserialize(Strict(rule.clone()));
             rule.with_context(|| format!("metastore.namespace_rules[{at}] is not a rule"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;

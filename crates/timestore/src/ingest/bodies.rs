@@ -117,18 +117,8 @@ pub(crate) fn decode(
 }
 
 fn json(slug: &str, body: &[u8], hash: String) -> Result<Ingestion> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let body: JsonBody = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer: String = error
-            .path()
-            .iter()
-            .map(|segment| format!("/{segment}"))
-            .collect();
-        Error::invalid(
-            pointer.replace("[", "").replace("]", ""),
-            error.inner().to_string(),
-        )
-    })?;
+    let body: JsonBody = httpkit::json::from_slice(body)
+        .map_err(|fault| Error::invalid(fault.pointer, fault.detail))?;
     schema::check_fields(&body.schema.fields, "/schema/fields")?;
     let mut rows = Rows::new(&body.schema.fields);
     for row in &body.rows {
@@ -173,12 +163,8 @@ fn ndjson(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let row: Map<String, Value> = serde_json::from_slice(line).map_err(|error| {
-            Error::invalid(
-                "",
-                format!("line {} is not a JSON object: {error}", number + 1),
-            )
-        })?;
+        let row: Map<String, Value> = httpkit::json::from_slice(line)
+            .map_err(|fault| Error::invalid("", format!("line {}: {fault}", number + 1)))?;
         rows.push(&row)?;
     }
     let (batch, warnings) = rows.finish()?;

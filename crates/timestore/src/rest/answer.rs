@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::filestore::Question;
 use crate::sink::summed;
 use crate::statement::{self, Limits, ResultSet};
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use httpkit::Problem;
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ pub(super) const RESULT_MAX_BYTES: usize = 64 << 20;
 
 const TRUNCATED: HeaderName = HeaderName::from_static("tidemark-truncated");
 
-/// The form: the query's `format`, else what `Accept` lists first and the API has, else JSON.
+/// The form: the query's `format`, else what `Accept` wants most, else JSON.
 pub(super) fn negotiate(headers: &HeaderMap, asked: Option<&str>) -> httpkit::Result<Format> {
     if let Some(word) = asked {
         return match word {
@@ -31,29 +31,18 @@ pub(super) fn negotiate(headers: &HeaderMap, asked: Option<&str>) -> httpkit::Re
             )),
         };
     }
-    let accepted = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut any = false;
-    for range in accepted.flat_map(|value| value.split(',')) {
-        any = true;
-        match range.split(';').next().unwrap_or_default().trim() {
-            "application/json" | "application/*" | "*/*" | "" => return Ok(Format::Json),
-            "application/x-ndjson" => return Ok(Format::NdJson),
-            "text/csv" | "text/*" => return Ok(Format::Csv),
-            "application/vnd.apache.arrow.stream" => return Ok(Format::Arrow),
-            _ => {}
-        }
-    }
-    if !any {
-        return Ok(Format::Json);
-    }
-    Err(Problem::new(
-        StatusCode::NOT_ACCEPTABLE,
-        "not_acceptable",
-        "accept application/json, application/x-ndjson, text/csv or application/vnd.apache.arrow.stream",
-    ))
+    let offered = [
+        "application/json",
+        "application/x-ndjson",
+        "text/csv",
+        "application/vnd.apache.arrow.stream",
+    ];
+    Ok(match httpkit::accepted(headers, &offered)? {
+        "application/x-ndjson" => Format::NdJson,
+        "text/csv" => Format::Csv,
+        "application/vnd.apache.arrow.stream" => Format::Arrow,
+        _ => Format::Json,
+    })
 }
 
 /// The result. JSON puts the rows as `rows_name` beside `envelope`; the other forms are rows only,

@@ -9,11 +9,10 @@ use crate::statement::{self, Limits};
 use crate::{catalogue, ingest as pipeline};
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use duckdb::params_from_iter;
-use httpkit::{Json, Path, Problem, Query};
+use httpkit::{Code, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -44,11 +43,10 @@ pub(super) async fn ingest(
     body: Bytes,
 ) -> httpkit::Result<Response> {
     let kind = body_kind(&headers)?;
-    let key = headers
-        .get("idempotency-key")
-        .or_else(|| headers.get("x-idempotency-key"));
-    if let Some(key) = key.and_then(|value| value.to_str().ok()) {
-        query.idempotency_key.get_or_insert_with(|| key.to_owned());
+    for name in ["idempotency-key", "x-idempotency-key"] {
+        if let Some(key) = httpkit::header(&headers, name)?.filter(|key| !key.is_empty()) {
+            query.idempotency_key.get_or_insert_with(|| key.to_owned());
+        }
     }
     let wanted = slug.clone();
     let found = shared
@@ -65,7 +63,7 @@ pub(super) async fn ingest(
     // A panic inside the decoder of a hostile body is the body's fault.
     let ingestion = decoded
         .await
-        .map_err(|_| Problem::bad_request("invalid_request", "the body cannot be read"))??;
+        .map_err(|_| Problem::bad_request(Code::InvalidRequest, "the body cannot be read"))??;
     let receipt = shared
         .store
         .write(move |connection| pipeline::ingest(connection, ingestion, now))
@@ -79,25 +77,17 @@ pub(super) async fn ingest(
 }
 
 fn body_kind(headers: &HeaderMap) -> httpkit::Result<BodyKind> {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    match content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-    {
-        "application/json" => Ok(BodyKind::Json),
-        "application/x-ndjson" | "application/ndjson" => Ok(BodyKind::NdJson),
-        "application/vnd.apache.arrow.stream" => Ok(BodyKind::Arrow),
-        _ => Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "send application/json, application/x-ndjson or application/vnd.apache.arrow.stream",
-        )),
-    }
+    let served = [
+        "application/json",
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/vnd.apache.arrow.stream",
+    ];
+    Ok(match httpkit::content_type(headers, &served)? {
+        "application/json" => BodyKind::Json,
+        "application/vnd.apache.arrow.stream" => BodyKind::Arrow,
+        _ => BodyKind::NdJson,
+    })
 }
 
 /// The form of an answer.

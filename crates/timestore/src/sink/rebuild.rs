@@ -174,7 +174,7 @@ pub(super) fn lost(error: Error) -> Error {
             .is_some_and(|source| source.to_string().contains("new_activity"));
     match error {
         Error::Internal(_) if is_gone => Error::Conflict {
-            code: "conflict",
+            code: httpkit::Code::Conflict,
             detail: "the rebuild's rows are gone; begin it again".to_owned(),
         },
         error => error,

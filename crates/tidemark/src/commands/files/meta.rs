@@ -90,18 +90,23 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// A JSON object, as an option has it.
 pub(crate) fn object(text: &str) -> Result<Row, String> {
-    match serde_json::from_str(text) {
+    match httpkit::json::from_slice(text.as_bytes()) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("it is JSON, and no object: write {\"KEY\": VALUE}".to_owned()),
-        Err(error) => Err(format!("it is not JSON: {error}")),
+        Err(fault) if fault.is_malformed => Err(format!("it is not JSON: {fault}")),
+        Err(fault) => Err(fault.to_string()),
     }
 }
 
-/// What is meant by a value on the command line.
-fn value(text: &str, is_text: bool) -> Value {
-    match serde_json::from_str(text) {
-        Ok(value) if !is_text => value,
-        _ => Value::from(text),
+/// What is meant by a value on the command line: JSON if it is some, else text.
+fn value(text: &str, is_text: bool) -> anyhow::Result<Value> {
+    if is_text {
+        return Ok(Value::from(text));
+    }
+    match httpkit::json::from_slice(text.as_bytes()) {
+        Err(fault) if fault.is_malformed => Ok(Value::from(text)),
+        Err(fault) => bail!("{fault} (with --text)"),
+        Ok(value) => Ok(value),
     }
 }
 
@@ -116,9 +121,9 @@ pub(crate) fn run(services: &Services, command: &MetaCommand) -> anyhow::Result<
         }
         MetaCommand::Set(args) => {
             let values = args.values.iter();
-            let set: Map<_, _> = values
-                .map(|(key, text)| (key.clone(), value(text, args.text)))
-                .collect();
+            let set = values
+                .map(|(key, text)| Ok((key.clone(), value(text, args.text)?)))
+                .collect::<anyhow::Result<Map<_, _>>>()?;
             let body = json!({ "set": set });
             (
                 patch(services, &args.target, &args.changing, &body)?,
@@ -219,9 +224,11 @@ mod tests {
             ("a=b", json!("a=b")),
             ("", json!("")),
         ] {
-            assert_eq!(value(text, false), expected, "{text}");
+            assert_eq!(value(text, false).unwrap(), expected, "{text}");
         }
-        assert_eq!(value("1", true), json!("1"));
+        assert_eq!(value("1", true).unwrap(), json!("1"));
+        let fault = value("12345678901234567890", false).unwrap_err();
+        assert!(fault.to_string().contains("as a string"), "{fault}");
     }
 
     #[test]
