@@ -226,7 +226,7 @@ mod tests {
             ("{\"nodeId\": 1} {}", "line 1 column 15"),
             ("{\"nodeId\": 1..5}", "line 1"),
             ("]", "line 1"),
-            ("{\"nodeId\": [}", "line 1"),
+            ("{\"x\": [}", "line 1"),
             ("\"open", "line 1"),
         ] {
             let fault = from_slice::<Body>(body.as_bytes()).unwrap_err();

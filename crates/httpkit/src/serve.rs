@@ -221,14 +221,15 @@ pub async fn serve_within(
     Ok(())
 }
 
-/// The next connection, once there is room for it.
+/// The next connection, once there is room for it. It waits here: only a client that is there
+/// makes another one go.
 async fn accept(listener: &TcpListener, connections: &Connections) -> TcpStream {
     loop {
-        connections.room().await;
         match listener.accept().await {
             Ok((socket, _)) => {
                 // Small answers leave at once; where that cannot be had, they leave a little later.
                 socket.set_nodelay(true).ok();
+                connections.room().await;
                 return socket;
             }
             // The client went away while it waited.

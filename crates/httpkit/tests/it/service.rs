@@ -198,7 +198,7 @@ async fn upload(body: axum::body::Body) -> Result<String> {
     let mut length = 0;
     while let Some(piece) = data.next().await {
         length += piece
-            .map_err(|_| Problem::bad_request("invalid_request", "broke off"))?
+            .map_err(|_| Problem::bad_request(httpkit::Code::InvalidRequest, "broke off"))?
             .len();
     }
     Ok(length.to_string())
