@@ -10,7 +10,6 @@ use node::name::spelled;
 use serde::Deserialize;
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 /// A mount, as far as paths need it.

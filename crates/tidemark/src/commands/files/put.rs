@@ -173,7 +173,7 @@ impl Upload<'_> {
             let mut is_made = folder == root;
             for entry in entries {
                 let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
-                let (path, below) = (entry.path(), place.join(&spelled(&entry.file_name())));
+                let (path, below) = (entry.path(), place.join(&spelled(entry.file_name())));
                 let kind = entry.file_type();
                 match kind {
                     Ok(kind) if kind.is_dir() => {
