@@ -177,6 +177,8 @@ pub(crate) fn node_id(services: &Services, text: &OsStr) -> anyhow::Result<i64> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use node::name::os_path;
+    use std::os::unix::ffi::OsStrExt as _;
 
     fn mounts() -> Vec<Mount> {
         let mount = |id, key: &str, root: Option<&str>| Mount {
