@@ -16,6 +16,7 @@
 //! Start with [`Entry`] and [`JournalReader`].
 
 pub mod chain;
+pub mod compare;
 pub mod conformance;
 mod entry;
 mod event;
