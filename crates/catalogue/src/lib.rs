@@ -19,6 +19,7 @@ pub mod check;
 pub mod consumers;
 mod error;
 pub mod formers;
+mod functions;
 mod head;
 pub mod idempotency;
 pub mod intents;

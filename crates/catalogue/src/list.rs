@@ -13,6 +13,7 @@ mod tests;
 mod total;
 
 use super::{Node, ReadTx, StoreError, nodes};
+use journal::compare::fold;
 use journal::{NodeKind, NodeState};
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
@@ -266,12 +267,8 @@ impl Listing {
 
     fn narrow(&self, conditions: &mut Conditions) {
         if let Some(search) = &self.search {
-            let escaped = search
-                .replace('\\', "\\\\")
-                .replace('%', "\\%")
-                .replace('_', "\\_");
-            let pattern = Value::from(format!("%{escaped}%"));
-            conditions.and("n.path LIKE ? ESCAPE '\\'", [pattern]);
+            let part = Value::from(fold(search).into_owned());
+            conditions.and("path_has(n.path, ?)", [part]);
         }
         conditions.and_bounds("n.size_bytes", self.size);
         conditions.and_bounds("n.last_seen_at", self.seen);

@@ -1,6 +1,6 @@
 //! Read-only connections, opened when they are needed and kept for the next reader.
 
-use super::{ReadTx, StoreError};
+use super::{ReadTx, StoreError, functions};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,7 @@ impl Readers {
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch(include_str!("sql/reader.sql"))?;
+        functions::register(&connection)?;
         Ok(connection)
     }
 

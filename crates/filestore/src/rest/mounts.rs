@@ -10,6 +10,7 @@ use crate::watch::WatchStatus;
 use axum::http::StatusCode;
 use catalogue::mounts::{self, AccessMode, BackendKind, Mount, MountState};
 use httpkit::{Json, Path, Problem, Query};
+use journal::compare::fold;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -154,7 +155,7 @@ pub(super) async fn list(
     let kinds = words("/kinds", &params.kinds, BackendKind::from_word)?;
     let states = words("/states", &params.states, MountState::from_word)?;
     let modes = words("/accessModes", &params.access_modes, AccessMode::from_word)?;
-    let search = params.search.as_ref().map(|search| search.to_lowercase());
+    let search = params.search.as_deref().map(fold);
     let mut mounts = state.query(mounts::all).await?;
     mounts.retain(|mount| {
         let named = [
@@ -168,9 +169,9 @@ pub(super) async fn list(
         (kinds.is_empty() || kinds.contains(&mount.backend_kind))
             && (states.is_empty() || states.contains(&mount.state))
             && (modes.is_empty() || modes.contains(&mount.access_mode))
-            && search.as_ref().is_none_or(|search| {
-                named.any(|name| name.to_lowercase().contains(search.as_str()))
-            })
+            && search
+                .as_ref()
+                .is_none_or(|search| named.any(|name| fold(name).contains(&**search)))
     });
     let (total, offset) = (mounts.len(), params.offset.unwrap_or(0));
     let mounts: Vec<_> = mounts
