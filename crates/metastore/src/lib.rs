@@ -27,6 +27,7 @@ mod db;
 mod digest;
 mod integrity;
 mod lane;
+mod names;
 mod node;
 mod record;
 mod rest;
@@ -42,5 +43,6 @@ pub use rules::{
     Action, Decision, Match, NamespaceRules, NodeFacts, Placement, Rule, RuleError, RuleSet,
     RulesConfig, SYNC_ACTOR,
 };
+pub use search::SearchPreset;
 pub use sink::Sink;
 pub use store::{Metastore, OpenError, Options, Rules};

@@ -15,10 +15,10 @@ pub(crate) mod write;
 pub(crate) use said::{Metadata, Said, TagsPatch};
 
 use journal::Time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A record as it is shown.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// The namespace it lives in.

@@ -57,7 +57,8 @@ struct Pagination {
     limit: u32,
     /// As many were left out before the first.
     offset: u64,
-    /// The offset of the next page, if there is one.
+    /// The offset of the next page; left out on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     next_offset: Option<u64>,
 }
 

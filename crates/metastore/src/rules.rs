@@ -314,16 +314,65 @@ pub(crate) fn compile_glob(glob: &str) -> Result<GlobMatcher, String> {
     if glob.len() > 1_024 {
         return Err("a glob has at most 1024 bytes".to_owned());
     }
-    GlobBuilder::new(glob)
+    GlobBuilder::new(&crossing(glob))
         .literal_separator(true)
         .build()
         .map(|glob| glob.compile_matcher())
         .map_err(|error| format!("the glob is not usable: {}", error.kind()))
 }
 
+/// `**` crosses `/` wherever it stands: `team**` is `team`, `team-a` and `team/a/b`. The glob crate
+/// takes it so only between slashes.
+fn crossing(glob: &str) -> String {
+    let mut crossing = String::with_capacity(glob.len());
+    let mut rest = glob;
+    while let Some(at) = rest.find("**") {
+        let (before, from) = rest.split_at(at);
+        let after = from.trim_start_matches('*');
+        crossing.push_str(before);
+        let is_name = |c: Option<char>| c.is_some_and(|c| !matches!(c, '/' | '{' | '}' | ','));
+        if crossing.ends_with('\\') {
+            // An escaped star, and another one.
+            crossing.push_str("**");
+        } else if is_name(crossing.chars().next_back()) || is_name(after.chars().next()) {
+            crossing.push_str("{*,*/**/*}");
+        } else {
+            crossing.push_str("**");
+        }
+        rest = after;
+    }
+    crossing + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_stars_cross_slashes_wherever_they_stand() {
+        let table = [
+            ("team**", "team", true),
+            ("team**", "team-a", true),
+            ("team**", "team/a/b", true),
+            ("team**", "a/team", false),
+            ("team*", "team/a", false),
+            ("**old", "a/b/c-old", true),
+            ("a**z", "a/b/z", true),
+            ("a**z", "abz", true),
+            ("a**z", "a/b", false),
+            ("a/**", "a/b/c", true),
+            ("**/x", "x", true),
+            ("**", "a/b", true),
+            ("a/**/b", "a/b", true),
+        ];
+        for (glob, text, expected) in table {
+            assert_eq!(
+                compile_glob(glob).unwrap().is_match(text),
+                expected,
+                "{glob} {text}"
+            );
+        }
+    }
 
     fn rules(json: serde_json::Value) -> Result<RuleSet, RuleError> {
         RuleSet::new(RulesConfig {

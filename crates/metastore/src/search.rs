@@ -1,8 +1,8 @@
 //! Search: a filter in JSON or as text, compiled to one SQL statement.
 //!
 //! ```text
-//! JSON ─parse─▶ Filter ─compile─▶ SQL and parameters ─▶ rows
-//! text ─terms─▶
+//! JSON ─parse─▶ Filter ─┬─compile─▶ SQL and parameters ──────────┬─▶ rows
+//! text ─terms─▶         └─lead─▶ names that lead to them ─walk─▶ ┘
 //! ```
 //!
 //! Everything up to the rows is pure. Parsing checks types, so a filter that compiles runs; each
@@ -14,16 +14,29 @@
 
 mod access;
 mod compile;
-mod field;
+mod cursor;
+pub(crate) mod field;
 mod filter;
 pub(crate) mod functions;
+pub(crate) mod indexed;
+mod known;
+mod lead;
+mod order;
 mod parse;
+mod preset;
 mod query;
 mod same;
 mod terms;
+mod walk;
 
+pub(crate) use access::Access;
 pub(crate) use compile::successor;
+pub(crate) use cursor::Cursor;
 pub(crate) use filter::{Filter, Refusal};
+pub(crate) use known::unknown;
+pub(crate) use lead::Lead;
+pub(crate) use order::{Direction, Order, sort_field};
 pub(crate) use parse::parse;
-pub(crate) use query::{Direction, Query, Sort, project, sort_field};
-pub(crate) use terms::terms;
+pub use preset::SearchPreset;
+pub(crate) use query::{Found, Query, Way, project};
+pub(crate) use terms::{Terms, name_of_field, terms};

@@ -23,6 +23,7 @@ pub(crate) use place::replace_all;
 
 use crate::db::{Fault, fault};
 use crate::lane::Turn;
+use crate::names::builder::Wake;
 use crate::rules::NamespaceRules;
 use feed::rebuild::NewBook;
 use feed::{Batch, Checkpoint, DeadLetter, SinkError};
@@ -45,6 +46,8 @@ pub struct Sink {
     pub(crate) clock: Arc<dyn Clock>,
     /// What the book that is being made beside this one began with.
     pub(crate) new_book: Option<NewBook>,
+    /// Has new names indexed.
+    pub(crate) names: Wake,
     pub(crate) _lock: Arc<Lock>,
 }
 
@@ -73,11 +76,15 @@ impl feed::Sink for Sink {
             }
         }
         settle(&transaction, batch).map_err(store_fault)?;
-        transaction.commit().map_err(store_fault)
+        transaction.commit().map_err(store_fault)?;
+        self.names.wake();
+        Ok(())
     }
 
     fn load_snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), SinkError> {
-        snapshot::load(self, snapshot)
+        snapshot::load(self, snapshot)?;
+        self.names.wake();
+        Ok(())
     }
 
     fn dead_letters(
@@ -110,7 +117,9 @@ impl feed::Sink for Sink {
     }
 
     fn finish_rebuild(&mut self, checkpoint: Checkpoint) -> Result<(), SinkError> {
-        rebuild::finish(self, checkpoint)
+        rebuild::finish(self, checkpoint)?;
+        self.names.wake();
+        Ok(())
     }
 
     fn abandon_rebuild(&mut self) {

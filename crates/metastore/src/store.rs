@@ -11,9 +11,12 @@
 
 use crate::db::{self, DbError, Role};
 use crate::lane::{Lane, LaneError, Turn};
+use crate::names;
+use crate::names::builder::{Builder, Wake};
 use crate::record::RecordError;
 use crate::rules::{NamespaceRules, RuleSet, RulesConfig};
-use crate::search::Filter;
+use crate::search::field::JsonField;
+use crate::search::{SearchPreset, indexed};
 use crate::sink::{SharedRules, Sink, replace_all};
 use crate::{BookDigest, digest, integrity, rest};
 use httpkit::{Integrity, Problem};
@@ -21,7 +24,6 @@ use journal::{Clock, Mark, SystemClock, Time};
 use lockfile::{Holder, Lock, LockError};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,8 +57,10 @@ pub struct Options {
     pub database_path: PathBuf,
     /// Which rules place records.
     pub rules: Rules,
-    /// Named filters that a search may ask for (`preset`), as search filters in JSON.
-    pub search_presets: BTreeMap<String, serde_json::Value>,
+    /// Searches that a search may ask for by name (`preset`).
+    pub search_presets: Vec<SearchPreset>,
+    /// Fields of the metadata that are indexed, as names joined by dots.
+    pub indexed_fields: Vec<String>,
     /// The most that the database file may take, in bytes; `None` for no bound but the disk.
     pub max_size_bytes: Option<u64>,
     /// What time it is.
@@ -70,7 +74,8 @@ impl Options {
         Self {
             database_path: data_dir.join("metastore.sqlite3"),
             rules: Rules::Configured(RuleSet::default()),
-            search_presets: BTreeMap::new(),
+            search_presets: Vec::new(),
+            indexed_fields: Vec::new(),
             max_size_bytes: None,
             clock: Arc::new(SystemClock),
         }
@@ -112,8 +117,11 @@ pub enum OpenError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// A field of the metadata cannot be indexed.
+    #[error("METASTORE_INDEXED_FIELDS cannot be used: {0}")]
+    Field(String),
     /// A search preset of the configuration is not a filter.
-    #[error("the search preset {name:?} is not a filter: {reason}")]
+    #[error("the search preset {name:?} cannot be used: {reason}")]
     Preset {
         /// Its name.
         name: String,
@@ -137,11 +145,14 @@ pub(crate) struct Inner {
     pub(crate) rules: SharedRules,
     /// Whether REST may replace them.
     pub(crate) are_rules_configured: bool,
-    pub(crate) presets: BTreeMap<String, Filter>,
+    pub(crate) presets: Vec<SearchPreset>,
+    pub(crate) indexed_fields: Arc<[JsonField]>,
     /// Grows with every write that people commit: wakes those who watch records.
     pub(crate) writes: watch::Sender<u64>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) node_streams: Arc<tokio::sync::Semaphore>,
+    names: Mutex<Option<Builder>>,
+    wake_names: Wake,
     lock: Mutex<Option<Arc<Lock>>>,
     /// How often people's writes were committed.
     mark: Arc<Mark>,
@@ -157,28 +168,20 @@ impl Metastore {
         let path = options.database_path;
         let lock = Lock::take(&path.with_extension("lock")).map_err(|error| held(error, &path))?;
         let database = |error: DbError| unusable(&path, error);
-        let mut presets = BTreeMap::new();
-        for (name, json) in options.search_presets {
-            match crate::search::parse(&json, "") {
-                Ok(filter) => presets.insert(name, filter),
-                Err(refusal) => {
-                    return Err(OpenError::Preset {
-                        name,
-                        reason: refusal.to_string(),
-                    });
-                }
-            };
-        }
+        let presets = check_presets(options.search_presets)?;
+        let indexed_fields = indexed::check(&options.indexed_fields).map_err(OpenError::Field)?;
         let connect = |role| {
             connect(&path, role, options.max_size_bytes).map_err(|error| database(error.into()))
         };
         let mut writer = connect(Role::Writer)?;
         db::migrate(&mut writer).map_err(database)?;
+        indexed::settle(&mut writer, &indexed_fields).map_err(|error| database(error.into()))?;
         let mark = check_mark(&path, &writer)?;
         let are_rules_configured = matches!(options.rules, Rules::Configured(_));
         let rules = settle_rules(&mut writer, options.rules, options.clock.now())
             .map_err(|error| database(error.into()))?;
         let turn = Turn::default();
+        let names = connect(Role::Writer)?;
         let readers = (0..READERS)
             .map(|_| connect(Role::Reader))
             .collect::<Result<_, _>>()?;
@@ -200,13 +203,17 @@ impl Metastore {
             Some(&turn),
             None,
         );
+        let (names, wake_names) = Builder::start(names, Arc::clone(&turn)).map_err(spawn)?;
         Ok(Self(Arc::new(Inner {
+            names: Mutex::new(Some(names)),
+            wake_names,
             reader: reader.map_err(spawn)?,
             writer: writer.map_err(spawn)?,
             turn,
             rules: Arc::new(RwLock::new(rules)),
             are_rules_configured,
             presets,
+            indexed_fields: indexed_fields.into(),
             writes: watch::Sender::new(0),
             clock: options.clock,
             node_streams: Arc::new(tokio::sync::Semaphore::new(NODE_STREAMS)),
@@ -237,6 +244,7 @@ impl Metastore {
             rules: Arc::clone(&inner.rules),
             clock: Arc::clone(&inner.clock),
             new_book: None,
+            names: inner.wake_names.clone(),
             _lock: lock,
         })
     }
@@ -282,6 +290,18 @@ impl Metastore {
             .map_err(|error| unusable(&self.0.path, error.into()))
     }
 
+    /// How many nodes the index of names does not cover yet; each search by words looks through them
+    /// one by one. Blocks.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn names_to_index(&self) -> Result<u64, OpenError> {
+        self.0
+            .open_reader()
+            .and_then(|connection| names::left(&connection))
+            .map_err(|error| unusable(&self.0.path, error.into()))
+    }
+
     /// Whether it takes requests, for `/readyz`.
     ///
     /// # Errors
@@ -296,6 +316,7 @@ impl Metastore {
     /// Finishes the work in hand, closes the database and lets another process have it, once the
     /// sinks are dropped too. Blocks. What is asked afterwards is answered with 503.
     pub fn close(&self) {
+        drop(self.0.names.lock().take());
         // The last connection to go empties the write-ahead log, which a reader could not.
         self.0.reader.close();
         self.0.writer.close();
@@ -357,6 +378,28 @@ impl Inner {
     pub(crate) fn open_reader(&self) -> rusqlite::Result<Connection> {
         db::connect(&self.path, Role::Reader)
     }
+}
+
+fn check_presets(presets: Vec<SearchPreset>) -> Result<Vec<SearchPreset>, OpenError> {
+    let refuse = |preset: &SearchPreset, reason: String| OpenError::Preset {
+        name: preset.name.clone(),
+        reason,
+    };
+    // Ages count back from when a preset is used; here any time does.
+    let now = Time::from_millis(0);
+    for (index, preset) in presets.iter().enumerate() {
+        preset
+            .filter(now)
+            .map_err(|refusal| refuse(preset, refusal.to_string()))?;
+        if presets
+            .iter()
+            .take(index)
+            .any(|other| other.name == preset.name)
+        {
+            return Err(refuse(preset, "another one has this name".to_owned()));
+        }
+    }
+    Ok(presets)
 }
 
 fn connect(path: &Path, role: Role, max_size_bytes: Option<u64>) -> rusqlite::Result<Connection> {

@@ -201,23 +201,33 @@ pub(crate) enum Pick {
     Version(i64),
 }
 
+/// Which part of a history to list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    /// Only entries with ids below this one.
+    pub(crate) before: Option<i64>,
+    pub(crate) limit: i64,
+    pub(crate) offset: i64,
+}
+
 /// The history of a record, newest first, and how long it is.
 pub(crate) fn list(
     connection: &Connection,
     record: &store::Stored,
-    limit: i64,
-    offset: i64,
+    part: Part,
 ) -> rusqlite::Result<(i64, Vec<AuditEntry>)> {
     let total = connection.query_row(
         "SELECT count(*) FROM record_audit WHERE record_id = ?1",
         [record.id],
         |row| row.get(0),
     )?;
+    let before = part.before.unwrap_or(i64::MAX);
     let entries = connection
         .prepare_cached(
-            "SELECT * FROM record_audit WHERE record_id = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3",
+            "SELECT * FROM record_audit WHERE record_id = ?1 AND id < ?4 \
+             ORDER BY id DESC LIMIT ?2 OFFSET ?3",
         )?
-        .query_map([record.id, limit, offset], |row| {
+        .query_map([record.id, part.limit, part.offset, before], |row| {
             AuditEntry::from_row(row, &record.key)
         })?
         .collect::<rusqlite::Result<_>>()?;
@@ -292,6 +302,25 @@ pub(crate) struct Diff {
     pub(crate) tags: TagsDiff,
     pub(crate) owner: ScalarDiff,
     pub(crate) schema_hash: ScalarDiff,
+    pub(crate) snapshots: Snapshots,
+}
+
+/// What the record said after the write, and before it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Snapshots {
+    pub(crate) current: SaidThen,
+    pub(crate) previous: SaidThen,
+}
+
+/// All that a record said at a time; metadata is null where there was no record.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SaidThen {
+    #[schema(value_type = Option<Object>)]
+    pub(crate) metadata: Option<Metadata>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) owner: Option<String>,
+    pub(crate) schema_hash: Option<String>,
 }
 
 impl From<AuditEntry> for Diff {
@@ -326,6 +355,20 @@ impl From<AuditEntry> for Diff {
             },
             owner: scalar(&audit.previous_owner, &audit.owner),
             schema_hash: scalar(&audit.previous_schema_hash, &audit.schema_hash),
+            snapshots: Snapshots {
+                current: SaidThen {
+                    metadata: Some(audit.metadata.clone()),
+                    tags: audit.tags.clone(),
+                    owner: audit.owner.clone(),
+                    schema_hash: audit.schema_hash.clone(),
+                },
+                previous: SaidThen {
+                    metadata: audit.previous_metadata.clone(),
+                    tags: before.clone(),
+                    owner: audit.previous_owner.clone(),
+                    schema_hash: audit.previous_schema_hash.clone(),
+                },
+            },
             audit,
         }
     }

@@ -1,6 +1,6 @@
 //! What a person wrote, and how it changes. Pure.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A JSON object.
@@ -17,7 +17,7 @@ pub(crate) struct Said {
 }
 
 /// A change of tags: first `set`, then `add`, then `remove`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(default)]
 pub(crate) struct TagsPatch {
     /// The tags to begin with, instead of the present ones.

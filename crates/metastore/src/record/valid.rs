@@ -5,9 +5,9 @@ const KEY_CHARS: usize = 256;
 const TAG_CHARS: usize = 64;
 const TAGS: usize = 128;
 
-/// A namespace: letters, digits, `:`, `_` and `-`, beginning with a letter or digit.
+/// A namespace: letters, digits, `:`, `.`, `_` and `-`, beginning with a letter or digit.
 pub(crate) fn namespace(name: &str) -> Result<(), String> {
-    let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
+    let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'.' | b'_' | b'-');
     let begins_well = name
         .bytes()
         .next()
@@ -16,7 +16,7 @@ pub(crate) fn namespace(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(
-        "a namespace has 1 to 128 letters, digits, ':', '_' or '-', the first a letter or digit"
+        "a namespace has 1 to 128 letters, digits, ':', '.', '_' or '-', the first a letter or digit"
             .to_owned(),
     )
 }
@@ -65,10 +65,10 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        for good in ["a", "filestore", "team:a_b-1", "9"] {
+        for good in ["a", "filestore", "team:a_b-1", "org.team", "9"] {
             namespace(good).unwrap();
         }
-        for bad in ["", "-a", "a b", "a/b", "é", "a\0", &"a".repeat(129)] {
+        for bad in ["", "-a", ".a", "a b", "a/b", "é", "a\0", &"a".repeat(129)] {
             namespace(bad).unwrap_err();
         }
         key("any text / at all é").unwrap();

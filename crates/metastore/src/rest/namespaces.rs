@@ -24,13 +24,21 @@ pub(super) struct NamespacesQuery {
     limit: Option<u32>,
     #[serde(default)]
     offset: u64,
+    /// `nextCursor` of the page before, instead of an offset: what is added meanwhile makes no
+    /// namespace come twice.
+    #[serde(default)]
+    cursor: Option<String>,
 }
 
 /// A page of namespaces.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct NamespacesPage {
     pagination: Pagination,
     namespaces: Vec<Namespace>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// What is in a namespace.
@@ -69,14 +77,19 @@ pub(super) async fn list(
         .await?;
     all.retain(|namespace| caller.may_namespace(&namespace.name));
     let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
-    let namespaces = all
-        .into_iter()
-        .skip(usize::try_from(query.offset).unwrap_or(usize::MAX))
-        .take(usize::try_from(page_limit).unwrap_or(usize::MAX))
-        .collect();
+    let passed = match &query.cursor {
+        Some(cursor) => all.partition_point(|namespace| namespace.name <= *cursor),
+        None => usize::try_from(query.offset).unwrap_or(usize::MAX),
+    };
+    let page = usize::try_from(page_limit).unwrap_or(usize::MAX);
+    let is_last = all.len() <= passed.saturating_add(page);
+    let namespaces: Vec<_> = all.into_iter().skip(passed).take(page).collect();
+    let last = namespaces.last().map(|namespace| namespace.name.clone());
+    let passed = u64::try_from(passed).unwrap_or(u64::MAX);
     Ok(Json(NamespacesPage {
-        pagination: Pagination::new(total, page_limit, query.offset),
+        pagination: Pagination::new(total, page_limit, passed),
         namespaces,
+        next_cursor: last.filter(|_| !is_last),
     }))
 }
 

@@ -324,13 +324,21 @@ pub(super) struct AuditQuery {
     limit: Option<u32>,
     #[serde(default)]
     offset: u64,
+    /// `nextCursor` of the page before, instead of an offset: writes meanwhile make no entry come
+    /// twice.
+    #[serde(default)]
+    cursor: Option<i64>,
 }
 
 /// A record's history.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct AuditPage {
     pagination: Pagination,
     entries: Vec<AuditEntry>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<i64>,
 }
 
 /// A record's history, newest first.
@@ -346,21 +354,29 @@ pub(super) async fn audit(
 ) -> Result<Json<AuditPage>, Problem> {
     let target = name.target(&caller, None)?;
     let limit = limit(query.limit, 50, 200)?;
-    let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
-    let (total, entries) = metastore
+    let (cursor, offset) = (query.cursor, query.offset);
+    let offset = if cursor.is_some() { 0 } else { offset };
+    let (total, mut entries) = metastore
         .0
         .read(move |db| {
-            Ok(audit::list(
-                db,
-                &find(db, &target)?,
-                i64::from(limit),
-                offset,
-            )?)
+            let part = audit::Part {
+                before: cursor,
+                limit: i64::from(limit) + 1,
+                offset: i64::try_from(offset).unwrap_or(i64::MAX),
+            };
+            Ok(audit::list(db, &find(db, &target)?, part)?)
         })
         .await?;
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    let is_last = entries.len() <= page;
+    entries.truncate(page);
+    let last = entries.last().map(|entry| entry.id);
+    let mut pagination = Pagination::new(total, limit, offset);
+    pagination.next_offset = pagination.next_offset.filter(|_| cursor.is_none());
     Ok(Json(AuditPage {
-        pagination: Pagination::new(total, limit, query.offset),
+        pagination,
         entries,
+        next_cursor: last.filter(|_| !is_last),
     }))
 }
 

@@ -29,6 +29,9 @@ impl Statement {
             Filter::Column(column, test) => self.column(column, test),
             Filter::Json(field, test) => self.json(field, test),
             Filter::Tags(test) => self.tags(test),
+            Filter::Word(word) => {
+                self.push("path_has(n.path, ").bind(word.clone()).push(")");
+            }
             Filter::HasNode(true) => {
                 self.push("n.node_id IS NOT NULL");
             }
@@ -176,7 +179,12 @@ impl Statement {
     }
 
     /// Appends a test of what `value` appends.
-    fn test<V>(&mut self, value: impl Fn(&mut Self), test: &Test<V>, to_sql: fn(&V) -> Sql) {
+    pub(super) fn test<V>(
+        &mut self,
+        value: impl Fn(&mut Self),
+        test: &Test<V>,
+        to_sql: fn(&V) -> Sql,
+    ) {
         let mut compare = |operator: &str, with: &V| {
             value(self);
             self.push(operator).bind(to_sql(with));
@@ -217,7 +225,7 @@ impl Statement {
     }
 
     /// A prefix as a range, which an index can answer.
-    fn prefix(&mut self, value: &impl Fn(&mut Self), prefix: &str) {
+    pub(super) fn prefix(&mut self, value: &impl Fn(&mut Self), prefix: &str) {
         self.push("(");
         value(self);
         self.push(" >= ").bind(prefix.to_owned());
@@ -243,7 +251,7 @@ fn is_of_text(test: &Test<Scalar>) -> bool {
     }
 }
 
-fn scalar(value: &Scalar) -> Sql {
+pub(super) fn scalar(value: &Scalar) -> Sql {
     match value {
         Scalar::Bool(value) => Sql::Integer(i64::from(*value)),
         Scalar::Integer(number) => Sql::Integer(*number),

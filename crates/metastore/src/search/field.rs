@@ -72,6 +72,13 @@ pub(crate) const NODE: &[Column] = &[
     column("quarantineReason", "n.quarantine_reason", Kind::Text),
 ];
 
+/// The last name of a node's path, folded.
+pub(crate) const NAME: Column = column("name", "name_of(n.path)", Kind::Text);
+/// What stands behind the last dot of the name, folded; null if nothing does.
+pub(crate) const EXTENSION: Column = column("ext", "extension_of(n.path)", Kind::Text);
+/// A node's path, folded.
+pub(crate) const FOLDED_PATH: Column = column("foldedPath", "fold(n.path)", Kind::Text);
+
 /// A value inside metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JsonField {

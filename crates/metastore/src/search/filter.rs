@@ -18,6 +18,8 @@ pub(crate) enum Filter {
     Json(JsonField, JsonTest),
     /// The record's tags.
     Tags(TagsTest),
+    /// The node's path has this folded part; a slash before it stands for the path's beginning too.
+    Word(String),
     /// Whether the record is a node's.
     HasNode(bool),
     All(Vec<Filter>),

@@ -1,8 +1,10 @@
 //! What the compiled statements call that SQLite does not have.
 
 use super::same::{contains, is_same};
+use crate::names::name;
 use crate::rules::compile_glob;
 use globset::GlobMatcher;
+use journal::compare::fold;
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use serde_json::Value;
@@ -21,6 +23,24 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
         let text = context.get_raw(1).as_str_or_null()?;
         Ok(text.is_some_and(|text| glob.is_match(text)))
     })?;
+    connection.create_scalar_function("fold", 1, flags, |context| {
+        on_text(context, |path| Some(fold(path).into_owned()))
+    })?;
+    connection.create_scalar_function("name_of", 1, flags, |context| {
+        on_text(context, |path| Some(fold(name(path)).into_owned()))
+    })?;
+    connection.create_scalar_function("extension_of", 1, flags, |context| {
+        on_text(context, |path| {
+            extension(name(path)).map(|it| fold(it).into_owned())
+        })
+    })?;
+    connection.create_scalar_function("path_has", 2, flags, |context| {
+        let (path, word) = (
+            context.get_raw(0).as_str_or_null()?,
+            context.get_raw(1).as_str()?,
+        );
+        Ok(path.is_some_and(|path| path_has(path, word)))
+    })?;
     connection
         .create_scalar_function("json_same", 2, flags, |context| compare(context, is_same))?;
     connection.create_scalar_function("json_contains", 2, flags, |context| {
@@ -36,6 +56,28 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
+fn on_text(
+    context: &Context<'_>,
+    of: fn(&str) -> Option<String>,
+) -> rusqlite::Result<Option<String>> {
+    Ok(context.get_raw(0).as_str_or_null()?.and_then(of))
+}
+
+/// What stands behind the last dot of a name; a dot at its beginning hides a file and no more.
+pub(super) fn extension(name: &str) -> Option<&str> {
+    let (before, extension) = name.rsplit_once('.')?;
+    (!before.is_empty() && !extension.is_empty()).then_some(extension)
+}
+
+/// Whether a path has a folded word, which may span names.
+pub(super) fn path_has(path: &str, word: &str) -> bool {
+    let path = fold(path);
+    match word.strip_prefix('/') {
+        Some(begin) if path.starts_with(begin) => true,
+        _ => path.contains(word),
+    }
+}
+
 /// Compares the first argument, JSON or null, with the second, the JSON of the filter.
 fn compare(context: &Context<'_>, is: fn(&Value, &Value) -> bool) -> rusqlite::Result<bool> {
     let wanted = context.get_or_create_aux(1, |json| -> Result<Value, Failure> {
@@ -47,4 +89,39 @@ fn compare(context: &Context<'_>, is: fn(&Value, &Value) -> bool) -> rusqlite::R
     let value = serde_json::from_str(json)
         .map_err(|error| rusqlite::Error::UserFunctionError(Box::new(error)))?;
     Ok(is(&value, &wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_parts_of_paths_whatever_their_case() {
+        for (path, word, expected) in [
+            ("Docs/Annual Report.PDF", "annual rep", true),
+            ("Docs/Annual Report.PDF", "docs/annual", true),
+            ("Docs/Annual Report.PDF", "/docs", true),
+            ("Docs/Annual Report.PDF", "/annual", true),
+            ("Docs/Annual Report.PDF", "/report", false),
+            ("Docs/x", "docs/", true),
+            ("Docs", "docs/", false),
+            ("\u{c4}rger.txt", "\u{e4}rger", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(path_has(path, word), expected, "{path} {word}");
+        }
+    }
+
+    #[test]
+    fn an_extension_stands_behind_the_last_dot() {
+        for (name, expected) in [
+            ("a.txt", Some("txt")),
+            ("a.tar.gz", Some("gz")),
+            (".bashrc", None),
+            ("a.", None),
+            ("a", None),
+        ] {
+            assert_eq!(extension(name), expected, "{name}");
+        }
+    }
 }

@@ -110,6 +110,12 @@ fn condition(fields: &Map<String, Value>, at: &str, room: &mut usize) -> Result<
             ));
         }
     };
+    for given in ["value", "values"] {
+        if fields.get(given).is_some_and(has_nul) {
+            let detail = "a NUL character is in no path and no value";
+            return Err(Refusal::new(format!("{at}/{given}"), detail));
+        }
+    }
     let field = field(name).map_err(|detail| Refusal::new(format!("{at}/field"), detail))?;
     let Some(operator) = fields.get("operator").and_then(Value::as_str) else {
         return Err(Refusal::new(
@@ -254,6 +260,9 @@ impl Given<'_> {
             values
                 .map(|value| match value {
                     Value::String(tag) => Ok(tag),
+                    // Tags are text: `2024` is the tag that is written so.
+                    Value::Number(number) => Ok(number.to_string()),
+                    Value::Bool(value) => Ok(value.to_string()),
                     _ => Err(self.refuse("value", "a tag is a string")),
                 })
                 .collect::<Result<Vec<_>, _>>()
@@ -360,5 +369,24 @@ fn ordered(value: &Value) -> Option<Scalar> {
             None => number.as_f64().map(Scalar::Real),
         },
         _ => None,
+    }
+}
+
+/// A value that a single value can be compared with.
+pub(super) fn scalar(value: &Value) -> Option<Scalar> {
+    match value {
+        Value::Bool(value) => Some(Scalar::Bool(*value)),
+        value => ordered(value),
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(elements) => elements.iter().any(has_nul),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
     }
 }

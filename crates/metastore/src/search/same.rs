@@ -1,4 +1,4 @@
-//! When JSON values are the same, and when one holds another.
+//! When one JSON value holds another.
 
 use serde_json::{Number, Value};
 

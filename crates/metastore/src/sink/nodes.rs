@@ -1,6 +1,7 @@
 //! One node's row, from whatever tells its state.
 
 use super::place::Placer;
+use crate::names;
 use crate::rules::{Decision, NamespaceRules, NodeFacts};
 use feed::Item;
 use journal::{
@@ -130,6 +131,9 @@ pub(super) struct NodeWriter<'c> {
     /// The largest id that the book has: filestore gives ids out in order, so most new nodes lie
     /// above it and need not be looked for.
     largest: i64,
+    /// Up to here names that change are noted for the index of names.
+    claimed_to: i64,
+    note: CachedStatement<'c>,
     known: CachedStatement<'c>,
     insert: CachedStatement<'c>,
     update: CachedStatement<'c>,
@@ -145,6 +149,8 @@ struct Known {
     is_placed: bool,
     /// Its path and mount are those that are told.
     is_in_place: bool,
+    /// The last name of its path is the one that is told.
+    has_same_name: bool,
 }
 
 impl<'c> NodeWriter<'c> {
@@ -159,6 +165,8 @@ impl<'c> NodeWriter<'c> {
             rules,
             placer: Placer::prepare(transaction)?,
             largest,
+            claimed_to: names::reach(transaction)?.claimed_to,
+            note: transaction.prepare_cached(names::NOTE)?,
             known: transaction.prepare_cached(include_str!("../sql/node_known.sql"))?,
             insert: transaction.prepare_cached(include_str!("../sql/node_insert.sql"))?,
             update: transaction.prepare_cached(include_str!("../sql/node_update.sql"))?,
@@ -233,12 +241,14 @@ impl<'c> NodeWriter<'c> {
         };
         self.known
             .query_row([told.node_id], |row| {
+                let path = row.get_ref(3)?.as_str()?;
                 Ok(Known {
                     journal_id: row.get(0)?,
                     record_id: row.get(1)?,
                     is_placed: row.get_ref(2)?.as_str_or_null()? == namespace,
-                    is_in_place: row.get_ref(3)?.as_str()? == told.path
+                    is_in_place: path == told.path
                         && row.get::<_, i64>(4)? == told.backend_mount_id,
+                    has_same_name: names::name(path) == names::name(told.path),
                 })
             })
             .optional()
@@ -292,6 +302,9 @@ impl<'c> NodeWriter<'c> {
             is_hidden.then_some(told.observed_at.as_millis()),
         ])?;
         self.largest = self.largest.max(told.node_id);
+        if told.node_id <= self.claimed_to && known.is_none_or(|known| !known.has_same_name) {
+            self.note.execute([told.node_id])?;
+        }
         Ok(())
     }
 }

@@ -18,6 +18,7 @@
 use super::nodes::{Told, consistency_of};
 use super::place::Placer;
 use super::{Sink, entry_fault, load_checkpoint, store_checkpoint, store_fault};
+use crate::names;
 use crate::node::{raw, word};
 use crate::record::{audit, store};
 use crate::rules::{Decision, NamespaceRules, NodeFacts, SYNC_ACTOR};
@@ -143,6 +144,7 @@ fn swap(
     transaction.execute("DELETE FROM temp.new_nodes WHERE journal_id = 0", [])?;
     if !new.is_same_history {
         let_go(transaction, checkpoint)?;
+        names::forget(transaction)?;
     }
     transaction.execute(include_str!("../sql/links_wrong_cut.sql"), [])?;
     transaction.execute(
@@ -209,6 +211,8 @@ fn merge(transaction: &Transaction<'_>, rules: &dyn NamespaceRules) -> rusqlite:
         carried: transaction
             .prepare_cached("SELECT record_id FROM temp.carried WHERE node_id = ?1")?,
         write: transaction.prepare_cached(include_str!("../sql/new_node_write.sql"))?,
+        claimed_to: names::reach(transaction)?.claimed_to,
+        note: transaction.prepare_cached(names::NOTE)?,
     };
     let mut page = transaction.prepare_cached(include_str!("../sql/new_nodes_page.sql"))?;
     let (mut after, mut written) = (0, 0);
@@ -231,6 +235,9 @@ struct Merger<'c> {
     placer: Placer<'c>,
     carried: CachedStatement<'c>,
     write: CachedStatement<'c>,
+    /// Up to here names that change are noted for the index of names.
+    claimed_to: i64,
+    note: CachedStatement<'c>,
 }
 
 impl Merger<'_> {
@@ -285,6 +292,9 @@ impl Merger<'_> {
             reason,
             hidden_at.map(Time::as_millis)
         ])?;
+        if !node.is_same && node.node_id <= self.claimed_to {
+            self.note.execute([node.node_id])?;
+        }
         Ok(true)
     }
 

@@ -87,7 +87,7 @@ async fn every_refusal_names_the_field() {
         (search("limit", json!(0)), "/limit"),
         (search("limit", json!(1001)), "/limit"),
         (search("offset", json!(-1)), "/offset"),
-        (search("q", json!("owner")), "/q"),
+        (search("q", json!("owner:")), "/q"),
         (search("preset", json!("none")), "/preset"),
         (search("sort", json!([{"field": "tags"}])), "/sort/0/field"),
         (

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails where it stands, in its helpers too"
 )]
 
+mod apphub;
 mod atomic;
 mod bad_input;
 mod faults;
@@ -23,3 +24,4 @@ mod sink;
 mod snapshot;
 mod stream;
 mod support;
+mod words;

@@ -134,11 +134,10 @@ fn what_cannot_be_opened_is_named_with_the_way_out() {
     assert!(error.to_string().contains("later version"), "{error}");
 
     let dir = tempfile::tempdir().unwrap();
-    let mut preset = options(dir.path());
-    preset
-        .search_presets
-        .insert("mine".to_owned(), json!({"field": "nope"}));
-    let error = Metastore::open(preset).unwrap_err();
+    let mut with_preset = options(dir.path());
+    let preset = json!({"name": "mine", "filter": {"field": "nope"}});
+    with_preset.search_presets = vec![serde_json::from_value(preset).unwrap()];
+    let error = Metastore::open(with_preset).unwrap_err();
     assert!(error.to_string().contains("\"mine\""), "{error}");
     assert!(matches!(options(dir.path()).rules, Rules::Configured(_)));
 }
