@@ -15,7 +15,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..))]
     pub(crate) entries: u64,
 
-    /// The slope goes on to a hundred times as many entries, and growth is asked over them
+    /// The slope goes on to a hundred times as many entries, and growth and searches are asked over
+    /// them
     #[arg(long)]
     pub(crate) full: bool,
 
@@ -61,6 +62,8 @@ pub(crate) enum Path {
     Commands,
     /// A page of 100 nodes under a prefix
     Listing,
+    /// First pages of searches by words, and the index of names
+    Search,
     /// Growth of a year by day
     Growth,
     /// The cost an entry as the journal grows

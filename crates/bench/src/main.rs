@@ -23,6 +23,7 @@ mod plan;
 mod raw;
 mod report;
 mod scan;
+mod search;
 mod source;
 mod synthetic;
 mod task;

@@ -3,6 +3,7 @@
 use crate::args::{Args, Path};
 use crate::live::{self, Kind};
 use crate::report::{self, Measure, say};
+use crate::search;
 use crate::source::Source;
 use crate::task::{Outcome, Task};
 use crate::tree;
@@ -35,6 +36,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     bench.over_a_tree()?;
     if args.wants(Path::Listing) {
         bench.listing(args.entries.saturating_mul(10))?;
+    }
+    if args.wants(Path::Search) {
+        let factor = if args.full { 100 } else { 1 };
+        bench.search(args.entries.saturating_mul(factor))?;
     }
     if args.wants(Path::Growth) {
         let entries = if args.full {
@@ -280,6 +285,32 @@ impl Bench<'_> {
         fs::remove_dir_all(data)?;
         let path = format!("listing a page of 100 under a prefix, {files} files");
         self.add(&path, real, raw)
+    }
+
+    /// The index of names made over so many paths, and first pages that it finds.
+    fn search(&mut self, nodes: u64) -> anyhow::Result<()> {
+        let data = self.new_data();
+        let fill = Task::FillNames {
+            data: data.clone(),
+            nodes,
+        };
+        let index = told("index of names", &fill)?;
+        self.add(
+            &format!("index of names, {nodes} paths"),
+            vec![index],
+            Vec::new(),
+        )?;
+        for kind in search::Kind::ALL {
+            let task = Task::Search {
+                data: data.clone(),
+                nodes,
+                kind,
+            };
+            let path = format!("search for {}, first page of 100", kind.shown());
+            let asked = told(&path, &task)?;
+            self.add(&path, vec![asked], Vec::new())?;
+        }
+        Ok(fs::remove_dir_all(data)?)
     }
 
     /// Growth over a year's activity, by turns with a statement written by hand.

@@ -2,7 +2,7 @@
 
 use crate::source::Source;
 use crate::watch::Watched;
-use crate::{catch_up, growth, listing, live, raw, scan};
+use crate::{catch_up, growth, listing, live, raw, scan, search};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
@@ -52,6 +52,14 @@ pub(crate) enum Task {
     Listing { data: PathBuf, files: u64 },
     /// Pages of it by a statement on a bare connection.
     ListingSql { data: PathBuf, files: u64 },
+    /// A book of so many nodes, and the index of their names.
+    FillNames { data: PathBuf, nodes: u64 },
+    /// First pages of searches in it.
+    Search {
+        data: PathBuf,
+        nodes: u64,
+        kind: search::Kind,
+    },
     /// Growth through the REST API of the timestore in `data`.
     Growth { data: PathBuf, entries: u64 },
     /// Growth by a statement on a bare connection.
@@ -177,6 +185,8 @@ impl Task {
             Self::FillNodes { data, files } => listing::fill(&data, files),
             Self::Listing { data, files } => listing::measure(&data, files),
             Self::ListingSql { data, files } => raw::list::measure(&data, files),
+            Self::FillNames { data, nodes } => search::fill(&data, nodes),
+            Self::Search { data, nodes, kind } => search::measure(&data, nodes, kind),
             Self::Growth { data, entries } => growth::measure(&data, entries),
             Self::GrowthSql { data, entries } => raw::growth::measure(&data, entries),
         }
@@ -198,6 +208,8 @@ impl Task {
             | Self::FillNodes { data, .. }
             | Self::Listing { data, .. }
             | Self::ListingSql { data, .. }
+            | Self::FillNames { data, .. }
+            | Self::Search { data, .. }
             | Self::Growth { data, .. }
             | Self::GrowthSql { data, .. } => Some(data),
         }

@@ -9,7 +9,7 @@ const MOUNT: i64 = 1;
 /// A catalogue with these paths; each has a kind and a state.
 fn catalogue(nodes: &[(String, NodeKind, NodeState)]) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
-    crate::store::functions::register(&connection).unwrap();
+    crate::functions::register(&connection).unwrap();
     for schema in [
         include_str!("../sql/schema_1.sql"),
         include_str!("../sql/schema_2.sql"),

@@ -20,7 +20,8 @@ const PAGE: u64 = 100;
 /// `tidemark search`
 #[derive(Args, Debug)]
 pub struct SearchArgs {
-    /// Terms such as owner:ada, tags:raw or filestore.path:media; all of them must hold
+    /// Words of the path, and terms such as ext:pdf, size:>1G, modified:<30d, tag:raw, owner:ada;
+    /// all must hold; OR, -TERM, parentheses and "quoted words" work
     #[arg(value_name = "QUERY", required = true)]
     pub query: Vec<String>,
     /// The namespace; `*` is all of them
@@ -29,6 +30,9 @@ pub struct SearchArgs {
     /// At most this many records
     #[arg(long, value_name = "RECORDS", default_value_t = 100)]
     pub limit: u64,
+    /// Say how the records are found
+    #[arg(long)]
+    pub explain: bool,
     /// How to print, and where the services are.
     #[command(flatten)]
     pub reading: Reading,
@@ -104,36 +108,100 @@ impl TagCommand {
 
 pub(crate) fn search(services: &Services, args: &SearchArgs) -> anyhow::Result<Outcome> {
     let metastore = &services.metastore;
-    let q = args.query.join(" ");
+    let q = joined(&args.query);
     let mut out = Rows::stdout(args.reading.output, columns());
-    let (mut offset, mut total) = (0, None);
-    while offset < args.limit {
-        let limit = PAGE.min(args.limit - offset);
-        let body = json!({"namespace": args.namespace, "q": q, "limit": limit, "offset": offset});
-        let answer = metastore.json(
-            metastore
-                .request(Method::POST, "/records/search")
-                .json(&body),
-        )?;
+    let (mut shown, mut total, mut cursor) = (0, None, None);
+    while shown < args.limit {
+        let limit = PAGE.min(args.limit - shown);
+        let body = json!({"namespace": args.namespace, "q": q, "limit": limit, "cursor": cursor,
+                          "explain": args.explain});
+        let request = metastore.request(Method::POST, "/records/search");
+        let answer = metastore.json(request.json(&body))?;
         let pagination = answer.get("pagination").cloned().unwrap_or_default();
-        total = pagination.get("total").and_then(Value::as_u64);
-        let records = rows_in(answer, &["records"]);
-        offset += records.len() as u64;
-        let is_last = (records.len() as u64) < limit;
-        for record in records {
+        if cursor.is_none() {
+            total = total_of(&pagination);
+            hints(&answer);
+        }
+        cursor = pagination.get("nextCursor").cloned();
+        for record in rows_in(answer, &["records"]) {
+            shown += 1;
             out.push(&flat(record))?;
         }
-        if is_last {
+        if cursor.is_none() {
             break;
         }
     }
     out.finish()?;
-    if let Some(total) = total.filter(|total| *total > offset) {
+    if let Some((total, mark)) = total.filter(|(total, _)| cursor.is_some() || *total > shown) {
         say(format_args!(
-            "{offset} of {total} records; more with --limit"
+            "{shown} of {total}{mark} records; more with --limit"
         ));
     }
     Ok(Outcome::Good)
+}
+
+/// The arguments as one query. What the shell kept together with its quotes is one value again:
+/// `"annual report"` arrives without them.
+fn joined(arguments: &[String]) -> String {
+    match arguments {
+        [only] => only.clone(),
+        several => several
+            .iter()
+            .map(|argument| requoted(argument))
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+/// A bare word or a value with spaces, in quotes; what is a query by itself stays as it is.
+fn requoted(argument: &str) -> String {
+    let is_query = argument.contains(['"', '\'', '(', ')', ':', '=', '<', '>'])
+        || argument
+            .split_whitespace()
+            .any(|word| matches!(word, "OR" | "AND" | "NOT"))
+        || argument.starts_with('-');
+    if argument.contains(char::is_whitespace) && !is_query {
+        format!("\"{argument}\"")
+    } else {
+        argument.to_owned()
+    }
+}
+
+/// How many records there are, and `+` where not all were counted.
+fn total_of(pagination: &Value) -> Option<(u64, &'static str)> {
+    let total = pagination.get("total").and_then(Value::as_u64)?;
+    let is_exact = pagination.get("isTotalExact").and_then(Value::as_bool);
+    Some((total, if is_exact == Some(false) { "+" } else { "" }))
+}
+
+/// Tells what may have been meant otherwise, and how the search went if that was asked for.
+fn hints(answer: &Value) {
+    for warning in answer
+        .get("warnings")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        say(format_args!("{}", warning.as_str().unwrap_or_default()));
+    }
+    let Some(explain) = answer.get("explain") else {
+        return;
+    };
+    say(format_args!(
+        "begins with: {}",
+        explain
+            .get("beginsWith")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    ));
+    for step in explain
+        .get("plan")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        say(format_args!("  {}", step.as_str().unwrap_or_default()));
+    }
 }
 
 pub(crate) fn tag(services: &Services, command: &TagCommand) -> anyhow::Result<Outcome> {

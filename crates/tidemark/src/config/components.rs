@@ -259,6 +259,20 @@ pub struct Metastore {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub filestore_stall_threshold_seconds: u32,
 
+    /// Fields of the metadata to index, such as `project,cost.centre`, so that a search for their
+    /// values reads few records. Indexes are made and removed at the start
+    #[arg(id = "metastore.indexed_fields", long = "metastore-indexed-fields")]
+    #[arg(env = "METASTORE_INDEXED_FIELDS", value_name = "FIELDS")]
+    #[arg(value_parser = values::names)]
+    pub indexed_fields: Option<values::Names>,
+
+    /// Searches that a search may ask for by name (`preset`), as a JSON list of `{name, q}` or
+    /// `{name, filter}`
+    #[arg(id = "metastore.search_presets", long = "metastore-search-presets")]
+    #[arg(env = "METASTORE_SEARCH_PRESETS", value_name = "JSON")]
+    #[arg(value_parser = values::search_presets)]
+    pub search_presets: Option<values::SearchPresets>,
+
     /// `[[metastore.namespace_rules]]` of the configuration file, in its order.
     #[arg(skip)]
     pub namespace_rules: Vec<toml::Value>,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const NAMESPACE_RULES: &str = "metastore.namespace_rules";
+const SEARCH_PRESETS: &str = "metastore.search_presets";
 
 /// A checked configuration file; the default is an empty one.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +83,11 @@ impl Checker {
             match value {
                 toml::Value::Array(rules) if key == NAMESPACE_RULES => {
                     self.file.namespace_rules.clone_from(rules);
+                }
+                toml::Value::Array(presets) if key == SEARCH_PRESETS => {
+                    // Tables of text and numbers: they all have JSON.
+                    let presets = serde_json::to_string(presets).unwrap_or_default();
+                    self.value(&key, &toml::Value::String(presets))?;
                 }
                 toml::Value::Table(table) if prefix.is_empty() && self.is_section(name) => {
                     self.table(&format!("{key}."), table)?;

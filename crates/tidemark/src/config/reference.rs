@@ -52,6 +52,21 @@ Every part of `match` may be left out; `mount` is the id of a mount. A node that
 keeps no record.
 ";
 
+const SEARCH_PRESETS: &str = "
+### Search presets
+
+A preset is a search with a name. `POST /records/search` takes the name as `preset`. In the file:
+
+```toml
+[[metastore.search_presets]]
+name = \"big-and-old\"
+q = \"size:>1G modified:>1y\"
+requiredScopes = [\"metastore:read\"]   # may be left out; a caller needs one of them
+```
+
+`filter` takes a search filter in place of `q`, or beside it.
+";
+
 /// The reference page, in Markdown.
 #[must_use]
 pub fn reference() -> String {
@@ -77,6 +92,7 @@ pub fn reference() -> String {
         }
         if heading == "metastore" {
             page.push_str(NAMESPACE_RULES);
+            page.push_str(SEARCH_PRESETS);
         }
     }
     page

@@ -1,6 +1,7 @@
 //! How the values of options are read. Every message says what was wrong and what would be right;
 //! clap (or [`super::File`]) names the option before it.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -152,6 +153,32 @@ pub(super) fn slug(text: &str) -> Result<String, String> {
     } else {
         Err("write lower-case letters, digits and `_`, starting with a letter".to_owned())
     }
+}
+
+/// Names that were separated by commas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+pub(super) fn names(text: &str) -> Result<Names, Infallible> {
+    let names = text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    Ok(Names(names.map(str::to_owned).collect()))
+}
+
+/// The searches of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct SearchPresets(pub Vec<metastore::SearchPreset>);
+
+pub(super) fn search_presets(text: &str) -> Result<SearchPresets, String> {
+    serde_json::from_str(text)
+        .map(SearchPresets)
+        .map_err(|error| {
+            format!(
+                "{error}; write a JSON list such as [{{\"name\": \"big\", \"q\": \"size:>1G\"}}]"
+            )
+        })
 }
 
 #[cfg(test)]

@@ -411,6 +411,10 @@ fn metastore_options(config: &Config) -> anyhow::Result<metastore::Options> {
     let mut options = metastore::Options::in_data_dir(&config.common.data_dir);
     options.database_path.clone_from(&config.metastore.database);
     options.rules = metastore::Rules::Configured(rules);
+    let presets = config.metastore.search_presets.clone();
+    options.search_presets = presets.unwrap_or_default().0;
+    let fields = config.metastore.indexed_fields.clone();
+    options.indexed_fields = fields.unwrap_or_default().0;
     Ok(options)
 }
 
