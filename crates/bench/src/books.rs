@@ -6,11 +6,11 @@ use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
 use feed::{ConsumerState, SharedReader};
 use journal::{JournalId, SystemClock};
 use metastore::Metastore;
+use process::Task;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use timestore::Timestore;
-use tokio_util::sync::CancellationToken;
 
 /// How long the books may take to reach the head before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -33,7 +33,7 @@ pub(crate) struct Books {
     metastore: Metastore,
     timestore: Timestore,
     pub(crate) consumers: Vec<ConsumerHandle>,
-    stop: CancellationToken,
+    bus: Option<Task>,
 }
 
 impl Books {
@@ -44,7 +44,7 @@ impl Books {
             metastore: Metastore::open(metastore::Options::in_data_dir(data))?,
             timestore: Timestore::open(timestore_options(data))?,
             consumers: Vec::new(),
-            stop: CancellationToken::new(),
+            bus: None,
         })
     }
 
@@ -61,11 +61,7 @@ impl Books {
             )?,
             consumer::spawn(self.timestore.sink(), Arc::clone(reader), clock, options)?,
         ];
-        inline::spawn(
-            Arc::clone(reader),
-            self.consumers.clone(),
-            self.stop.clone(),
-        )?;
+        self.bus = Some(inline::spawn(Arc::clone(reader), self.consumers.clone())?);
         Ok(())
     }
 
@@ -79,7 +75,7 @@ impl Books {
 
     /// Stops the consumers and closes the books; what the two take on disk.
     pub(crate) fn close(self) -> anyhow::Result<u64> {
-        self.stop.cancel();
+        drop(self.bus);
         stop(&self.consumers)?;
         self.metastore.close();
         self.timestore.close();

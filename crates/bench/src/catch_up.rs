@@ -2,8 +2,8 @@
 
 use crate::books::{self, Books};
 use crate::memory;
+use crate::outcome::Outcome;
 use crate::source::Source;
-use crate::task::Outcome;
 use crate::watch::Stopwatch;
 use anyhow::Context as _;
 use feed::consumer::{self, ConsumerOptions};

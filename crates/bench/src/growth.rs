@@ -1,7 +1,7 @@
 //! Growth of a year by day, as a client asks for it.
 
 use crate::books;
-use crate::task::Outcome;
+use crate::outcome::Outcome;
 use anyhow::Context as _;
 use httpkit::App;
 use serde_json::Value;

@@ -4,8 +4,8 @@
 //! make, and a listing looks at the catalogue only.
 
 use crate::growth::outcome;
+use crate::outcome::Outcome;
 use crate::scan;
-use crate::task::Outcome;
 use crate::tree::scramble;
 use crate::watch::Stopwatch;
 use anyhow::Context as _;

@@ -9,7 +9,7 @@ pub(crate) use small::{Kind, MADE};
 
 use crate::books::Books;
 use crate::memory;
-use crate::task::Outcome;
+use crate::outcome::Outcome;
 use crate::watch::{Stopwatch, Watched};
 use anyhow::Context as _;
 use filestore::{Filestore, Options, ScanOptions};

@@ -19,6 +19,7 @@ mod growth;
 mod listing;
 mod live;
 mod memory;
+mod outcome;
 mod plan;
 mod raw;
 mod report;

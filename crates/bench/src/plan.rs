@@ -2,10 +2,11 @@
 
 use crate::args::{Args, Path};
 use crate::live::{self, Kind};
+use crate::outcome::Outcome;
 use crate::report::{self, Measure, say};
 use crate::search;
 use crate::source::Source;
-use crate::task::{Outcome, Task};
+use crate::task::Task;
 use crate::tree;
 use anyhow::Context as _;
 use std::fs;

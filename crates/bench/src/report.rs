@@ -1,6 +1,6 @@
 //! What was measured, for people and for programs.
 
-use crate::task::Outcome;
+use crate::outcome::Outcome;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::io::Write as _;

@@ -2,7 +2,7 @@
 
 use crate::books::Books;
 use crate::memory;
-use crate::task::Outcome;
+use crate::outcome::Outcome;
 use crate::watch::Stopwatch;
 use filestore::{Filestore, Options, ScanOptions};
 use std::path::Path;

@@ -6,7 +6,7 @@
 use crate::books;
 use crate::growth::outcome;
 use crate::memory;
-use crate::task::Outcome;
+use crate::outcome::Outcome;
 use crate::tree::scramble;
 use crate::watch::Stopwatch;
 use anyhow::Context as _;

@@ -2,6 +2,7 @@
 
 use super::{Catalogue, StoreError, meta, reader};
 use journal::{JournalId, chain};
+use process::Chain;
 use rusqlite::Connection;
 
 /// How many findings of a kind are told.
@@ -37,17 +38,10 @@ impl Catalogue {
         for (part, check) in ALL {
             match check(&connection) {
                 Ok(found) => findings.extend(found.into_iter().map(|detail| (part, detail))),
-                Err(error) => findings.push((part, with_source(&error))),
+                Err(error) => findings.push((part, Chain(&error).to_string())),
             }
         }
         Ok(findings)
-    }
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong with the store.
 
-use lockfile::Holder;
+use process::Holder;
 use rusqlite::ErrorCode;
 use std::path::PathBuf;
 use std::sync::Arc;

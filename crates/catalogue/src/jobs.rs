@@ -244,6 +244,8 @@ pub struct Listing {
     pub limit: u32,
     /// How many newer ones are left out.
     pub offset: u32,
+    /// Jobs that are older than this one.
+    pub before: Option<i64>,
 }
 
 /// The jobs, newest first, and how many there are in all.
@@ -258,7 +260,7 @@ pub fn list(tx: &ReadTx<'_>, listing: &Listing) -> Result<(Vec<Job>, i64), Store
     const SQL: &str = concat!(
         include_str!("sql/job_columns.sql"),
         include_str!("sql/list_jobs.sql"),
-        " ORDER BY id DESC LIMIT ?4 OFFSET ?5"
+        " AND (?6 IS NULL OR id < ?6) ORDER BY id DESC LIMIT ?4 OFFSET ?5"
     );
     let status = serde_json::to_string(&listing.status)?;
     let total = tx
@@ -272,7 +274,8 @@ pub fn list(tx: &ReadTx<'_>, listing: &Listing) -> Result<(Vec<Job>, i64), Store
         listing.path,
         status,
         listing.limit,
-        listing.offset
+        listing.offset,
+        listing.before
     ];
     let jobs = statement.query_map(params, Job::from_row)?;
     Ok((jobs.collect::<Result<_, _>>()?, total))

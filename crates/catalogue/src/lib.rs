@@ -54,8 +54,8 @@ pub use tx::WriteTx;
 
 use head::HeadSignal;
 use journal::{Clock, Epoch, JournalId};
-use lockfile::{Lock, LockError};
 use parking_lot::Mutex;
+use process::{Lock, LockError};
 use readers::Readers;
 use rusqlite::Connection;
 use std::ops::Range;

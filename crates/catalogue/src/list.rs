@@ -17,6 +17,7 @@ use journal::compare::fold;
 use journal::{NodeKind, NodeState};
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 /// What is asked for.
@@ -50,8 +51,8 @@ pub struct Listing {
     pub limit: u32,
     /// How many are stepped over.
     pub offset: u32,
-    /// Go on after this node.
-    pub after: Option<i64>,
+    /// Go on after this.
+    pub after: Option<GoOn>,
 }
 
 /// From and to, both inclusive.
@@ -80,6 +81,26 @@ pub struct RollupBounds {
     pub calculated: Bounds,
 }
 
+/// Where a page goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GoOn {
+    /// After this node, wherever it is by now.
+    Node(i64),
+    /// Behind this place of the order.
+    Place(Place),
+}
+
+/// A place in the order of a listing, with the value that tells apart those that share it. It stays
+/// where it is, whatever becomes of the node that was there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// The children of a directory are in the order of their names.
+    Name(String, i64),
+    /// All else is in the order of the paths.
+    Path(String, i64),
+}
+
 /// A page.
 #[derive(Debug)]
 pub struct Listed {
@@ -87,8 +108,8 @@ pub struct Listed {
     pub nodes: Vec<Node>,
     /// How many there are in all.
     pub total: Option<Total>,
-    /// There are more after them.
-    pub is_more: bool,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Place>,
 }
 
 /// How many there are in all.
@@ -356,26 +377,31 @@ fn vacated(node: &Node) -> i64 {
     if node.is_on_disk() { 0 } else { node.id }
 }
 
-/// A page of nodes.
+/// A page of nodes; `None` if it is to go on at a place that this listing does not have.
 ///
 /// # Errors
 /// The catalogue cannot be read or written.
-pub fn list(tx: &ReadTx<'_>, listing: &Listing) -> Result<Listed, StoreError> {
+pub fn list(tx: &ReadTx<'_>, listing: &Listing) -> Result<Option<Listed>, StoreError> {
     let directory = match (listing.directory, listing.path.as_str()) {
         (Some(id), _) => nodes::by_id(tx, id)?,
         (None, "") => Some(nodes::root(tx, listing.mount_id)?),
         (None, path) => nodes::at(tx, listing.mount_id, path)?,
     };
-    let after = match listing.after {
-        Some(id) => nodes::by_id(tx, id)?,
-        None => None,
-    };
     let is_children = listing.depth == Some(1) && directory.is_some();
     let place = |node: &Node| match is_children {
-        true => (node.name().to_owned(), node.id),
-        false => (node.path.clone(), vacated(node)),
+        true => Place::Name(node.name().to_owned(), node.id),
+        false => Place::Path(node.path.clone(), vacated(node)),
     };
-    let after = after.as_ref().map(place);
+    let after = match &listing.after {
+        None => None,
+        Some(GoOn::Place(place)) => Some(place.clone()),
+        Some(GoOn::Node(id)) => nodes::by_id(tx, *id)?.as_ref().map(place),
+    };
+    let after: Option<After> = match (after, is_children) {
+        (Some(Place::Name(at, tie)), true) | (Some(Place::Path(at, tie)), false) => Some((at, tie)),
+        (None, _) => None,
+        (Some(_), _) => return Ok(None),
+    };
     let parts = listing.parts(directory.as_ref(), after.as_ref());
     let limit = usize::try_from(listing.limit).unwrap_or(usize::MAX);
     // One node more than was asked for, to see whether there is one.
@@ -409,11 +435,8 @@ pub fn list(tx: &ReadTx<'_>, listing: &Listing) -> Result<Listed, StoreError> {
     let total = total::of(tx, listing, directory.as_ref())?;
     let is_more = nodes.len() > limit;
     nodes.truncate(limit);
-    Ok(Listed {
-        nodes,
-        total,
-        is_more,
-    })
+    let next = nodes.last().filter(|_| is_more).map(place);
+    Ok(Some(Listed { nodes, total, next }))
 }
 
 const BY_PATH: &str = "n.path, n.vacated";

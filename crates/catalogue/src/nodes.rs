@@ -259,6 +259,19 @@ pub fn missing_at(
     )
 }
 
+/// The last node that was deleted at this path.
+///
+/// # Errors
+/// The catalogue cannot be read.
+pub fn deleted_at(tx: &ReadTx<'_>, mount_id: i64, path: &str) -> Result<Option<Node>, StoreError> {
+    const SQL: &str = select_nodes!(
+        "INDEXED BY nodes_deleted
+         WHERE n.mount_id = ?1 AND n.path = ?2 AND n.state = 'deleted'
+         ORDER BY n.last_journal_id DESC LIMIT 1"
+    );
+    one(tx.prepare_cached(SQL)?, params![mount_id, path])
+}
+
 /// Nodes with this parent that are not deleted, by name and then id, after `after`.
 ///
 /// # Errors

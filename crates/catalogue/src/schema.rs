@@ -3,6 +3,7 @@
 use super::meta::{self, Meta};
 use super::{OpenError, reader};
 use journal::{Clock, Digest, Epoch, JournalId, Mark, chain};
+use process::Chain;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::path::Path;
 
@@ -50,7 +51,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Meta),
         path: path.to_owned(),
         reason,
     };
-    let meta = meta::read(&connection).map_err(|error| damaged(with_source(&error)))?;
+    let meta = meta::read(&connection).map_err(|error| damaged(Chain(&error).to_string()))?;
     check(&connection, &meta).map_err(damaged)?;
     Ok((connection, meta))
 }
@@ -117,7 +118,7 @@ fn migrate(connection: &mut Connection, clock: &dyn Clock) -> rusqlite::Result<i
 
 /// The journal's end is where the meta row says, without a gap, and its digests chain.
 fn check(connection: &Connection, meta: &Meta) -> Result<(), String> {
-    let message = |error: &dyn std::error::Error| with_source(error);
+    let message = |error: &dyn std::error::Error| Chain(error).to_string();
     let last: Option<i64> = connection
         .query_row("SELECT max(journal_id) FROM journal", [], |row| row.get(0))
         .optional()
@@ -158,11 +159,4 @@ fn check(connection: &Connection, meta: &Meta) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

@@ -11,7 +11,7 @@ use super::tx::WriteTx;
 use super::{Head, StoreError};
 use crate::metric;
 use journal::{Clock, Mark};
-use lockfile::Lock;
+use process::Lock;
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

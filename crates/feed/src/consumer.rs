@@ -19,5 +19,5 @@ mod run;
 
 pub use backoff::Backoff;
 pub use follower::{Follower, FollowerOptions, Halt, RebuildStep, Step};
-pub use handle::{ConsumerHandle, DeadLetterError};
-pub use run::{Consumer, ConsumerOptions, Rest, spawn};
+pub use handle::{ConsumerHandle, DeadLetterError, Rest};
+pub use run::{Consumer, ConsumerOptions, spawn};

@@ -13,6 +13,7 @@ use reqwest::{Response, StatusCode};
 use std::str::FromStr;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 /// How long the server may take to answer, beyond what it was asked to wait.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,6 +35,8 @@ pub struct HttpJournalReader {
     consumer: Option<String>,
     client: reqwest::Client,
     runtime: Handle,
+    /// Ends what waits for an answer.
+    stop: CancellationToken,
 }
 
 impl HttpJournalReader {
@@ -55,6 +58,7 @@ impl HttpJournalReader {
             consumer: None,
             client,
             runtime,
+            stop: CancellationToken::new(),
         })
     }
 
@@ -64,6 +68,15 @@ impl HttpJournalReader {
     pub fn on_behalf_of(&self, consumer: &str) -> Self {
         Self {
             consumer: Some(consumer.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same reader, whose waits for the head end when `stop` is cancelled.
+    #[must_use]
+    pub fn until(&self, stop: CancellationToken) -> Self {
+        Self {
+            stop,
             ..self.clone()
         }
     }
@@ -176,7 +189,11 @@ impl JournalReader for HttpJournalReader {
     }
 
     fn wait(&self, after: JournalId, timeout: Duration) -> Result<Position, ReadError> {
-        let response = self.runtime.block_on(self.journal(after, 0, timeout))?;
+        let answer = self
+            .stop
+            .run_until_cancelled(self.journal(after, 0, timeout));
+        let stopping = || ReadError::Unavailable("the wait was ended".into());
+        let response = self.runtime.block_on(answer).ok_or_else(stopping)??;
         Self::position_of(response.headers())
     }
 

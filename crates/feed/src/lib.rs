@@ -19,6 +19,7 @@ pub mod bus;
 pub mod consumer;
 mod dead_letter;
 mod http_reader;
+pub mod memory;
 mod metric;
 pub mod publisher;
 pub mod rebuild;

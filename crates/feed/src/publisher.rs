@@ -6,14 +6,13 @@
 //! journal anyway, and every message wakes them all the same).
 
 use crate::SharedReader;
-use crate::bus::poll::pause;
-use crate::bus::redis::Timing;
+use crate::bus::redis::{Asked, Server, SessionError, Timing};
 use crate::consumer::Backoff;
 use journal::{Entry, Envelope, Epoch, JournalId, ReadError};
+use process::{Stop, Task};
 use redis::Connection;
 use serde_json::value::RawValue;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Most entries that are published late; older ones are skipped.
 pub const CATCH_UP_MAX: u64 = 10_000;
@@ -21,66 +20,37 @@ pub const CATCH_UP_MAX: u64 = 10_000;
 pub const MESSAGE_MAX_BYTES: usize = 1024 * 1024;
 /// Most entries in one pipeline.
 const PIPELINE_MAX: usize = 500;
-const WAIT: Duration = Duration::from_millis(500);
+/// How long one wait for the head lasts, so that a stop is seen.
+const WAIT: Duration = Duration::from_millis(200);
 
 /// Why publishing failed; it is tried again.
 #[derive(Debug, thiserror::Error)]
 enum PublishError {
     #[error("the journal cannot be read")]
     Journal(#[from] ReadError),
-    #[error("Redis cannot be reached")]
-    Redis(#[from] redis::RedisError),
+    #[error(transparent)]
+    Redis(#[from] SessionError),
     #[error("an entry cannot be written as JSON")]
     Json(#[from] serde_json::Error),
 }
 
-/// Publishes every entry from now on to `channel`, until `stop`.
+/// Publishes every entry from now on to `channel`.
 ///
 /// # Errors
-/// The URL is no Redis URL, or the thread cannot be started.
+/// The thread cannot be started.
 pub fn spawn(
     reader: SharedReader,
-    url: &str,
+    server: Server,
     channel: String,
     timing: Timing,
-    stop: CancellationToken,
-) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let client = redis::Client::open(url)
-        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
-    let mut publisher = Publisher::new(reader, client, channel, timing.connect_timeout);
-    std::thread::Builder::new()
-        .name("publisher".to_owned())
-        .spawn(move || {
-            let mut backoff = Backoff::new(timing.retry_first, timing.retry_longest);
-            let mut is_failing = false;
-            while !stop.is_cancelled() {
-                match publisher.step() {
-                    Ok(()) => {
-                        backoff.reset();
-                        if std::mem::replace(&mut is_failing, false) {
-                            tracing::info!(channel = publisher.channel, "publishing again");
-                        }
-                    }
-                    Err(error) => {
-                        publisher.connection = None;
-                        if !std::mem::replace(&mut is_failing, true) {
-                            let error: &dyn std::error::Error = &error;
-                            tracing::warn!(
-                                error,
-                                channel = publisher.channel,
-                                "cannot publish, consumers poll the journal meanwhile"
-                            );
-                        }
-                        pause(&stop, backoff.next_delay());
-                    }
-                }
-            }
-        })
+) -> std::io::Result<Task> {
+    let mut publisher = Publisher::new(reader, server, channel, timing.connect_timeout);
+    Task::spawn("publisher", move |stop| publisher.run(timing, stop))
 }
 
 struct Publisher {
     reader: SharedReader,
-    client: redis::Client,
+    server: Server,
     channel: String,
     origin: String,
     timeout: Duration,
@@ -91,17 +61,12 @@ struct Publisher {
 impl Publisher {
     /// A publisher of the entries after the journal's head of now: whoever commits once it is there
     /// is heard, however late its thread comes to run.
-    fn new(
-        reader: SharedReader,
-        client: redis::Client,
-        channel: String,
-        timeout: Duration,
-    ) -> Self {
+    fn new(reader: SharedReader, server: Server, channel: String, timeout: Duration) -> Self {
         // A journal that cannot be read now is asked again by the first step, which says why.
         let published = reader.position().ok().map(|position| position.head);
         Self {
             reader,
-            client,
+            server,
             channel,
             origin: uuid::Uuid::new_v4().to_string(),
             timeout,
@@ -137,24 +102,61 @@ impl Publisher {
         Ok(())
     }
 
+    fn run(&mut self, timing: Timing, stop: &Stop) {
+        let mut backoff = Backoff::new(timing.retry_first, timing.retry_longest);
+        let mut is_failing = false;
+        while !stop.is_set() {
+            match self.step() {
+                Ok(()) => {
+                    backoff.reset();
+                    if std::mem::replace(&mut is_failing, false) {
+                        tracing::info!(channel = self.channel, "publishing again");
+                    }
+                }
+                Err(error) => {
+                    self.connection = None;
+                    if !std::mem::replace(&mut is_failing, true) {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::warn!(
+                            error,
+                            channel = self.channel,
+                            "cannot publish, consumers poll the journal meanwhile"
+                        );
+                    }
+                    if stop.wait(backoff.next_delay()) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
     fn publish(&mut self, epoch: Epoch, entries: &[Entry]) -> Result<(), PublishError> {
         let mut pipe = redis::pipe();
         for entry in entries {
             pipe.publish(&self.channel, message(&self.origin, epoch, entry)?)
                 .ignore();
         }
+        let server = &self.server;
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => {
-                let connection = self.client.get_connection_with_timeout(self.timeout)?;
-                connection.set_read_timeout(Some(self.timeout))?;
-                connection.set_write_timeout(Some(self.timeout))?;
-                none.insert(connection)
+                let connected = connect(&server.client, self.timeout);
+                none.insert(connected.map_err(|error| server.explain(error, Asked::Connect))?)
             }
         };
-        pipe.query::<()>(connection)?;
+        let asked = Asked::Publish(&self.channel);
+        pipe.query::<()>(connection)
+            .map_err(|error| server.explain(error, asked))?;
         Ok(())
     }
+}
+
+fn connect(client: &redis::Client, timeout: Duration) -> redis::RedisResult<Connection> {
+    let connection = client.get_connection_with_timeout(timeout)?;
+    connection.set_read_timeout(Some(timeout))?;
+    connection.set_write_timeout(Some(timeout))?;
+    Ok(connection)
 }
 
 /// The message of an entry: its envelope, cut to the identifiers if it would be too large.

@@ -18,6 +18,27 @@ pub struct NewBook {
     pub is_same_history: bool,
 }
 
+impl NewBook {
+    /// For a sink that has made room for it.
+    #[must_use]
+    pub const fn begun(self) -> Rebuild {
+        Rebuild(self)
+    }
+}
+
+/// A rebuild that a sink has begun: whoever holds it fills the new book, and finishes or abandons
+/// it.
+#[derive(Debug)]
+pub struct Rebuild(NewBook);
+
+impl std::ops::Deref for Rebuild {
+    type Target = NewBook;
+
+    fn deref(&self) -> &NewBook {
+        &self.0
+    }
+}
+
 /// What a new book begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {

@@ -61,7 +61,7 @@ pub struct Health {
     pub last_event: Option<LastEvent>,
     /// What was tried again since the process started.
     pub retries: Retries,
-    /// What went wrong last.
+    /// What went wrong last: with the consumer, or else why the bus is not live.
     pub last_error: Option<String>,
     /// The last entry applied.
     pub checkpoint: u64,
@@ -129,6 +129,8 @@ pub struct BusHealth {
     pub state: BusState,
     /// When a heartbeat last came back.
     pub last_heartbeat_at: Option<String>,
+    /// Why it is not live.
+    pub last_error: Option<String>,
 }
 
 impl ConsumerView {
@@ -172,7 +174,7 @@ impl ConsumerView {
                 processing: s.processing_retries,
                 total: s.connect_retries.saturating_add(s.processing_retries),
             },
-            last_error: s.last_error.clone(),
+            last_error: s.last_error.or_else(|| s.bus_error.clone()),
             checkpoint: s.checkpoint.get(),
             head: s.head.get(),
             digest: s.digest.map(|digest| digest.to_string()),
@@ -183,6 +185,7 @@ impl ConsumerView {
                 mode: s.bus_mode,
                 state: s.bus,
                 last_heartbeat_at: s.last_heartbeat_at.map(|time| time.to_string()),
+                last_error: s.bus_error,
             },
             rebuild: s.rebuild,
         }
@@ -216,6 +219,7 @@ fn disabled(inline: bool, threshold_seconds: f64) -> Health {
             mode: "inline",
             state: BusState::Lost,
             last_heartbeat_at: None,
+            last_error: None,
         },
         rebuild: None,
     }

@@ -1,8 +1,8 @@
 //! What applies a batch of journal entries to a store.
 
 use crate::DeadLetter;
-use crate::rebuild::NewBook;
-use journal::{Digest, Entry, Epoch, Event, JournalId, JournalReader, Snapshot};
+use crate::rebuild::{NewBook, Rebuild};
+use journal::{Digest, Entry, Epoch, Event, EventType, JournalId, JournalReader, Snapshot};
 use serde::Serialize;
 
 /// How far a sink has applied the journal: stored in the sink's own database, in the transaction
@@ -18,13 +18,33 @@ pub struct Checkpoint {
     pub digest: Digest,
 }
 
-/// One entry and its typed event.
+/// One entry, decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct Item<'a> {
-    /// The entry as it was read.
-    pub entry: &'a Entry,
-    /// Its event, decoded.
+    /// The entry's place in the journal.
+    pub id: JournalId,
+    /// The node it is about, if it is about one.
+    pub node_id: Option<i64>,
+    /// What kind of fact it is.
+    pub event_type: &'a EventType,
+    /// By how many bytes the tree grew (or shrank) with it.
+    pub size_delta: i64,
+    /// What it says.
     pub event: &'a Event<'a>,
+}
+
+impl<'a> Item<'a> {
+    /// An entry, and the event that it was decoded to.
+    #[must_use]
+    pub const fn of(entry: &'a Entry, event: &'a Event<'a>) -> Self {
+        Self {
+            id: entry.id,
+            node_id: entry.node_id,
+            event_type: &entry.event_type,
+            size_delta: entry.size_delta,
+            event,
+        }
+    }
 }
 
 /// What one [`Sink::apply`] commits, all of it or nothing.
@@ -137,8 +157,8 @@ pub trait Sink: Send + 'static {
     ///
     /// # Errors
     /// As [`SinkError`] says; nothing has then changed.
-    fn begin_rebuild(&mut self, new: &NewBook) -> Result<(), SinkError> {
-        Err(cannot_rebuild(new))
+    fn begin_rebuild(&mut self, new: NewBook) -> Result<Rebuild, SinkError> {
+        Err(cannot_rebuild(&new))
     }
 
     /// Applies a batch to the new book. It need not be durable before
@@ -146,16 +166,20 @@ pub trait Sink: Send + 'static {
     ///
     /// # Errors
     /// As [`Sink::apply`].
-    fn fill_rebuild(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        Err(cannot_rebuild(batch))
+    fn fill_rebuild(&mut self, rebuild: &Rebuild, _batch: &Batch<'_>) -> Result<(), SinkError> {
+        Err(cannot_rebuild(rebuild))
     }
 
     /// Fills the new book from a snapshot; the whole of it comes at once.
     ///
     /// # Errors
     /// As [`Sink::load_snapshot`].
-    fn fill_rebuild_from_snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), SinkError> {
-        Err(cannot_rebuild(&snapshot))
+    fn fill_rebuild_from_snapshot(
+        &mut self,
+        rebuild: &Rebuild,
+        _snapshot: Snapshot<'_>,
+    ) -> Result<(), SinkError> {
+        Err(cannot_rebuild(rebuild))
     }
 
     /// Makes the new book the book, in one transaction with its checkpoint, its dead letters and
@@ -163,13 +187,17 @@ pub trait Sink: Send + 'static {
     ///
     /// # Errors
     /// As [`SinkError`] says; the present book is then as it was.
-    fn finish_rebuild(&mut self, checkpoint: Checkpoint) -> Result<(), SinkError> {
-        Err(cannot_rebuild(&checkpoint))
+    fn finish_rebuild(
+        &mut self,
+        rebuild: &Rebuild,
+        _checkpoint: Checkpoint,
+    ) -> Result<(), SinkError> {
+        Err(cannot_rebuild(rebuild))
     }
 
     /// Drops the new book. What cannot be dropped now is dropped by the next
     /// [`Sink::begin_rebuild`].
-    fn abandon_rebuild(&mut self) {}
+    fn abandon_rebuild(&mut self, _rebuild: Rebuild) {}
 }
 
 fn cannot_rebuild(what: &dyn std::fmt::Debug) -> SinkError {

@@ -79,6 +79,8 @@ pub struct ConsumerStatus {
     pub bus_mode: &'static str,
     /// How the bus is doing.
     pub bus: BusState,
+    /// Why the bus is not live.
+    pub bus_error: Option<String>,
     /// When the last heartbeat came back.
     #[schema(value_type = Option<String>)]
     pub last_heartbeat_at: Option<Time>,

@@ -35,14 +35,12 @@ use crate::open_mount::Opener;
 use crate::scan::Scanner;
 use catalogue::mounts::{self, Mount, MountState};
 use catalogue::{Catalogue, StoreError};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
+use process::{Stop, Task};
 use serde_json::Value;
 use status::Progress;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -92,48 +90,17 @@ impl Hasher {
 
 /// The threads that hash. They stop when this is dropped or the filestore is closed.
 #[derive(Debug)]
-pub struct Hashing {
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Hashing(#[expect(dead_code, reason = "held for its life")] Task);
 
 impl Hashing {
     pub(crate) fn of(hasher: Arc<Hasher>) -> std::io::Result<Self> {
         status::describe();
-        let (stop, stopped) = bounded(0);
-        let thread = std::thread::Builder::new()
-            .name("filestore-hashing".to_owned())
-            .spawn(move || {
-                Supervisor {
-                    hasher,
-                    running: HashMap::new(),
-                }
-                .run(&stopped);
-            })?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
-
-    /// Stops, and waits until nothing is read any more. Blocks.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the hashing thread panicked");
-        }
-    }
-}
-
-impl Drop for Hashing {
-    fn drop(&mut self) {
-        self.end();
+        let supervisor = Supervisor {
+            hasher,
+            running: HashMap::new(),
+        };
+        let task = Task::spawn("filestore-hashing", move |stop| supervisor.run(stop))?;
+        Ok(Self(task))
     }
 }
 
@@ -141,19 +108,7 @@ impl Drop for Hashing {
 struct Following {
     /// What it follows.
     settings: Value,
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("a hashing thread of a mount panicked");
-        }
-    }
+    _task: Task,
 }
 
 /// Sees to it that each mount with a policy has its threads, and no other.
@@ -163,7 +118,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn run(mut self, stopped: &Receiver<Infallible>) {
+    fn run(mut self, stop: &Stop) {
         let mut seen = None;
         loop {
             let changes = self.hasher.mounts.changes();
@@ -180,9 +135,7 @@ impl Supervisor {
             let board = self.hasher.progress.lock();
             status::measure(board.values().map(|progress| &**progress));
             drop(board);
-            if !matches!(stopped.recv_timeout(POLL), Err(RecvTimeoutError::Timeout))
-                || self.hasher.closing.is_cancelled()
-            {
+            if stop.wait(POLL) || self.hasher.closing.is_cancelled() {
                 return;
             }
         }
@@ -213,26 +166,18 @@ impl Supervisor {
     }
 
     fn start(&mut self, mount_id: i64, settings: Value, policy: Policy) {
-        let (stop, stopped) = bounded(0);
         let progress = Arc::new(Progress::default());
-        let work = work::Work::new(
-            Arc::clone(&self.hasher),
-            mount_id,
-            policy,
-            Arc::clone(&progress),
-            stopped,
-        );
-        let thread = std::thread::Builder::new()
-            .name(format!("hash-{mount_id}"))
-            .spawn(move || work.run());
-        match thread {
-            Ok(thread) => {
+        let (hasher, seen) = (Arc::clone(&self.hasher), Arc::clone(&progress));
+        let task = Task::spawn(format!("hash-{mount_id}"), move |stop| {
+            work::Work::new(hasher, mount_id, policy, seen, stop.clone()).run();
+        });
+        match task {
+            Ok(task) => {
                 let mut board = self.hasher.progress.lock();
                 board.insert(mount_id, progress);
                 let running = Following {
                     settings,
-                    stop: Some(stop),
-                    thread: Some(thread),
+                    _task: task,
                 };
                 self.running.insert(mount_id, running);
             }

@@ -35,7 +35,6 @@ mod rescan;
 mod rest;
 mod retention;
 mod scan;
-mod sources;
 mod view;
 mod watch;
 mod wiring;

@@ -5,18 +5,15 @@
 //! filesystem that does not answer holds up the looks at the others, and the age of theirs tells.
 
 use crate::open_mount::Opener;
-use crate::sources::with_sources;
 use catalogue::mounts::{self, MountState};
 use catalogue::{Catalogue, StoreError};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use journal::Time;
 use metrics::Unit;
 use parking_lot::Mutex;
+use process::{Chain, Stop, Task};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -53,10 +50,7 @@ pub(crate) struct HealthChecker {
 
 /// The thread that looks. It stops when this is dropped or the filestore is closed.
 #[derive(Debug)]
-pub struct MountHealthChecks {
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct MountHealthChecks(#[expect(dead_code, reason = "held for its life")] Task);
 
 impl MountHealthChecks {
     pub(crate) fn of(checker: Arc<HealthChecker>, interval: Duration) -> std::io::Result<Self> {
@@ -65,29 +59,14 @@ impl MountHealthChecks {
             Unit::Count,
             "Active mounts that could not be reached."
         );
-        let (stop, stopped) = bounded(0);
-        let thread = std::thread::Builder::new()
-            .name("filestore-health".to_owned())
-            .spawn(move || run(&checker, interval, &stopped))?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let task = Task::spawn("filestore-health", move |stop| {
+            run(&checker, interval, stop)
+        })?;
+        Ok(Self(task))
     }
 }
 
-impl Drop for MountHealthChecks {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that looks after mounts panicked");
-        }
-    }
-}
-
-fn run(checker: &HealthChecker, interval: Duration, stopped: &Receiver<Infallible>) {
+fn run(checker: &HealthChecker, interval: Duration, stop: &Stop) {
     loop {
         match checker.look_at_mounts(interval) {
             Ok(()) => {}
@@ -97,8 +76,7 @@ fn run(checker: &HealthChecker, interval: Duration, stopped: &Receiver<Infallibl
                 tracing::warn!(error, "mounts cannot be read");
             }
         }
-        let is_over = !matches!(stopped.recv_timeout(POLL), Err(RecvTimeoutError::Timeout));
-        if is_over || checker.closing.is_cancelled() {
+        if stop.wait(POLL) || checker.closing.is_cancelled() {
             return;
         }
     }
@@ -172,7 +150,10 @@ impl HealthChecker {
         let place = self
             .opener
             .by_id(mount_id)
-            .map_err(|error| with_sources(&error))?;
-        place.backend.probe().map_err(|error| with_sources(&error))
+            .map_err(|error| Chain(&error).to_string())?;
+        place
+            .backend
+            .probe()
+            .map_err(|error| Chain(&error).to_string())
     }
 }

@@ -15,10 +15,9 @@ use crate::watch::Watching;
 use catalogue::mounts::{self, BackendKind, Mount};
 use catalogue::{Catalogue, StoreError};
 use journal::ReconcileReason;
+use process::Stop;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -48,8 +47,7 @@ impl Default for RescanOptions {
 #[derive(Debug)]
 pub struct Rescan {
     cancel: CancellationToken,
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _task: process::Task,
 }
 
 impl Rescan {
@@ -61,7 +59,6 @@ impl Rescan {
         options: RescanOptions,
     ) -> std::io::Result<Self> {
         let cancel = closing.child_token();
-        let (stop, stopped) = channel();
         let round = Round {
             catalogue,
             scanner,
@@ -70,35 +67,17 @@ impl Rescan {
             cancel: cancel.clone(),
             mounts: HashMap::new(),
         };
-        let thread = std::thread::Builder::new()
-            .name("filestore-rescan".to_owned())
-            .spawn(move || round.run(&stopped))?;
+        let task = process::Task::spawn("filestore-rescan", move |stop| round.run(stop))?;
         Ok(Self {
             cancel,
-            stop: Some(stop),
-            thread: Some(thread),
+            _task: task,
         })
-    }
-
-    /// Stops, and waits until nothing is scanned any more. Blocks.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.cancel.cancel();
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the rescanning thread panicked");
-        }
     }
 }
 
 impl Drop for Rescan {
     fn drop(&mut self) {
-        self.end();
+        self.cancel.cancel();
     }
 }
 
@@ -134,7 +113,7 @@ struct Round {
 }
 
 impl Round {
-    fn run(mut self, stopped: &Receiver<()>) {
+    fn run(mut self, stop: &Stop) {
         loop {
             let next = match self.scan_due() {
                 Ok(next) => next,
@@ -148,12 +127,8 @@ impl Round {
                     self.options.interval
                 }
             };
-            if self.cancel.is_cancelled() {
+            if self.cancel.is_cancelled() || stop.wait(next) {
                 return;
-            }
-            match stopped.recv_timeout(next) {
-                Err(RecvTimeoutError::Timeout) => {}
-                _ => return,
             }
         }
     }

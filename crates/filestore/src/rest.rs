@@ -26,6 +26,8 @@ mod upload;
 
 use crate::Filestore;
 use crate::command::{Actor, Answer, CommandError, Commands};
+use crate::view::RollupView;
+use ::journal::NodeKind;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -165,7 +167,17 @@ impl Rest {
     ) -> Result<Response, Problem> {
         let answer = self
             .write(move |filestore| Ok(command(&filestore.commands)?))
-            .await?;
+            .await;
+        let mut answer = answer?;
+        if let Some(node) = &mut answer.node
+            && node.kind == NodeKind::Directory
+        {
+            let id = node.id;
+            // It is known once the command is committed; a read that fails does not undo that.
+            let rollup = self.query(move |tx| catalogue::rollups::of(tx, id));
+            let rollup = rollup.await.unwrap_or_default();
+            node.rollup = rollup.map(|rollup| RollupView::of(id, rollup));
+        }
         let is_overwritten = answer.result.get("overwritten") == Some(&Value::Bool(true));
         let status = if answer.idempotent || is_overwritten {
             StatusCode::OK

@@ -71,7 +71,7 @@ pub struct NodeView {
     pub deleted_at: Option<Time>,
     /// ＋ The last journal entry that changed it.
     pub last_journal_id: u64,
-    /// What lies below a directory; `null` for files, and in the answer of a command.
+    /// What lies below a directory; `null` for files.
     pub rollup: Option<RollupView>,
     /// How to get a regular file's contents.
     pub download: Option<DownloadView>,
@@ -155,7 +155,7 @@ impl NodeView {
 }
 
 impl RollupView {
-    fn of(node_id: i64, rollup: Rollup) -> Self {
+    pub(crate) fn of(node_id: i64, rollup: Rollup) -> Self {
         Self {
             node_id,
             size_bytes: rollup.size_bytes,

@@ -52,7 +52,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 pub(crate) use system::is_shared;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +107,7 @@ impl std::fmt::Debug for WatchOptions {
 #[derive(Debug)]
 pub struct Watch {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    tasks: Vec<process::Task>,
 }
 
 struct Shared {
@@ -166,31 +165,22 @@ impl Watch {
         }
         let mut watch = Self {
             shared: Arc::clone(&shared),
-            threads: Vec::new(),
+            tasks: Vec::new(),
         };
         let worker = Worker {
             shared: Arc::clone(&shared),
             failing: HashSet::new(),
         };
-        watch.spawn("filestore-watch", move || shared.read())?;
-        watch.spawn("filestore-look", move || worker.run())?;
+        let reader = process::Task::spawn("filestore-watch", move |_| shared.read())?;
+        watch.tasks.push(reader);
+        let worker = process::Task::spawn("filestore-look", move |_| worker.run())?;
+        watch.tasks.push(worker);
         Ok(watch)
     }
+}
 
-    /// Stops, and waits until nothing is scanned any more. Blocks.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(work)?;
-        self.threads.push(thread);
-        Ok(())
-    }
-
-    fn end(&mut self) {
+impl Drop for Watch {
+    fn drop(&mut self) {
         let shared = &self.shared;
         shared.watching.end();
         shared.cancel.cancel();
@@ -198,17 +188,6 @@ impl Watch {
         let _ = rustix::io::write(&shared.over, &1_u64.to_ne_bytes());
         drop(shared.pending.lock());
         shared.changed.notify_all();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a watching thread panicked");
-            }
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

@@ -13,6 +13,7 @@ use std::fmt;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use process::Chain;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
@@ -128,7 +129,7 @@ impl Problem {
     /// 500: the chain of sources goes to the log, once, when the answer leaves, and none of it to
     /// the client.
     pub fn internal(error: &dyn Error) -> Self {
-        Self::internal_cause(chain(error))
+        Self::internal_cause(Chain(error).to_string())
     }
 
     pub(crate) fn internal_cause(cause: String) -> Self {
@@ -335,18 +336,6 @@ impl fmt::Display for Problem {
 }
 
 impl Error for Problem {}
-
-/// `error` and its sources, as one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 //! on input, so that an entry that AppHub could have written decodes too. Text borrows from the
 //! entry, metadata stays raw JSON.
 
-use crate::{JournalId, Time};
+use crate::{JournalId, NodeView, Time, ToldBy};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -417,39 +417,6 @@ pub struct NodeDownloaded<'a> {
     pub journal_id: JournalId,
 }
 
-/// A live node as a snapshot or a book tells it, one JSON object a line, in the order of node
-/// ids. `journal_id` is the last entry that changed the node: whoever compares two books skips
-/// the nodes that changed after the other book's checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the fields are the node's own, named in the contract"
-)]
-pub struct SnapshotNode {
-    pub node_id: i64,
-    pub backend_mount_id: i64,
-    pub path: String,
-    pub kind: NodeKind,
-    pub state: NodeState,
-    pub parent_id: Option<i64>,
-    pub version: i64,
-    pub size_bytes: Option<i64>,
-    pub journal_id: JournalId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checksum: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_hash: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consistency_state: Option<ConsistencyState>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_modified_at: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_at: Option<Time>,
-}
-
 /// A decoded entry.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant is its struct's documentation")]
@@ -486,8 +453,13 @@ impl<'a> Event<'a> {
             | EventType::NodeUploaded
             | EventType::NodeUpdated
             | EventType::NodeMoved
-            | EventType::NodeCopied
-            | EventType::NodeDeleted => serde_json::from_str(text).map(Self::Node),
+            | EventType::NodeCopied => serde_json::from_str(text).map(Self::Node),
+            EventType::NodeDeleted => serde_json::from_str(text).map(|event| {
+                Self::Node(NodeEvent {
+                    state: NodeState::Deleted,
+                    ..event
+                })
+            }),
             EventType::NodeReconciled | EventType::NodeMissing => {
                 serde_json::from_str(text).map(Self::Reconciled)
             }
@@ -518,6 +490,99 @@ impl<'a> Event<'a> {
             Self::Job(event) => Some(event.updated_at),
             Self::Downloaded(event) => Some(event.observed_at),
             Self::Other => None,
+        }
+    }
+
+    /// The node that it is about, if it is about one.
+    #[must_use]
+    pub fn node_id(&self) -> Option<i64> {
+        match self {
+            Self::Node(event) => Some(event.node_id),
+            Self::Reconciled(event) => Some(event.node_id),
+            Self::Downloaded(event) => Some(event.node_id),
+            Self::Command(event) => event.node_id,
+            Self::Drift(event) => event.node_id,
+            Self::Job(event) => event.node_id,
+            Self::Other => None,
+        }
+    }
+
+    /// By how many bytes the tree grew (or shrank) with it.
+    #[must_use]
+    pub fn size_delta(&self) -> i64 {
+        match self {
+            Self::Node(event) => event.size_delta,
+            Self::Reconciled(event) => event.size_delta,
+            _ => 0,
+        }
+    }
+
+    /// The node's whole state after it, if it tells one.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeView<'_>> {
+        match self {
+            Self::Node(event) => Some(event.view()),
+            Self::Reconciled(event) => Some(event.view()),
+            _ => None,
+        }
+    }
+}
+
+impl NodeEvent<'_> {
+    fn view(&self) -> NodeView<'_> {
+        NodeView {
+            node_id: self.node_id,
+            backend_mount_id: self.backend_mount_id,
+            path: &self.path,
+            kind: self.kind,
+            state: self.state,
+            parent_id: self.parent_id,
+            version: self.version,
+            size_bytes: self.size_bytes,
+            checksum: self.checksum.as_deref(),
+            content_hash: self.content_hash.as_deref(),
+            metadata: self.metadata,
+            observed_at: self.observed_at,
+            last_modified_at: self.last_modified_at,
+            previous_path: self.previous_path.as_deref(),
+            previous_size_bytes: self.previous_size_bytes,
+            consistency_state: self.state.consistency(),
+            by: ToldBy::Command {
+                command: &self.command,
+                command_id: self.command_id.as_deref(),
+                principal: self.principal.as_deref(),
+                idempotency_key: self.idempotency_key.as_deref(),
+                previous_backend_mount_id: self.previous_backend_mount_id,
+            },
+        }
+    }
+}
+
+impl NodeReconciled<'_> {
+    fn view(&self) -> NodeView<'_> {
+        NodeView {
+            node_id: self.node_id,
+            backend_mount_id: self.backend_mount_id,
+            path: &self.path,
+            kind: self.kind,
+            state: self.state,
+            parent_id: self.parent_id,
+            version: self.version,
+            size_bytes: self.size_bytes,
+            checksum: self.checksum.as_deref(),
+            content_hash: self.content_hash.as_deref(),
+            metadata: self.metadata,
+            observed_at: self.observed_at,
+            last_modified_at: self.last_modified_at,
+            previous_path: self.previous_path.as_deref(),
+            previous_size_bytes: self.previous_size_bytes,
+            consistency_state: self.consistency_state,
+            by: ToldBy::Comparison {
+                checked_at: self.consistency_checked_at,
+                last_reconciled_at: self.last_reconciled_at,
+                reason: self.reason.as_str(),
+                previous_state: self.previous_state.as_deref(),
+            },
         }
     }
 }

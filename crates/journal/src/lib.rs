@@ -22,6 +22,7 @@ mod entry;
 mod event;
 mod id;
 mod mark;
+mod node;
 mod reader;
 mod time;
 
@@ -30,9 +31,10 @@ pub use entry::{Entry, Envelope, EnvelopeEvent};
 pub use event::{
     CommandCompleted, ConsistencyState, DecodeError, DriftDetected, Event, EventType, JobStatus,
     NodeDownloaded, NodeEvent, NodeKind, NodeReconciled, NodeState, ReconcileReason,
-    ReconciliationJob, SnapshotNode, Text,
+    ReconciliationJob, Text,
 };
 pub use id::{Epoch, JournalId};
 pub use mark::Mark;
+pub use node::{NodeView, SnapshotNode, ToldBy};
 pub use reader::{JournalReader, Page, Position, ReadError, Snapshot};
 pub use time::{Clock, SystemClock, Time};

@@ -32,17 +32,6 @@ impl Time {
     pub const fn as_micros(self) -> i64 {
         self.0.saturating_mul(1000)
     }
-
-    /// Seconds from `earlier` to this time, negative if `earlier` is later.
-    #[must_use]
-    pub fn seconds_since(self, earlier: Self) -> f64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a lag in seconds needs no more than 52 bits"
-        )]
-        let millis = self.0.saturating_sub(earlier.0) as f64;
-        millis / 1000.0
-    }
 }
 
 impl fmt::Display for Time {

@@ -24,9 +24,9 @@
 //! Start with [`Metastore`].
 
 mod db;
+mod db_threads;
 mod digest;
 mod integrity;
-mod lane;
 mod names;
 mod node;
 mod record;

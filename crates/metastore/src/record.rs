@@ -1,18 +1,18 @@
 //! Records: what people say about things, most of them nodes.
 //!
-//! A record is what was [`Said`] under a namespace and a key, and the sync's part if the key is a
+//! A record is a [`PersonsPart`] under a namespace and a key, and the sync's part if the key is a
 //! node's. `version` counts people's writes only. Everything here is either pure or takes a
 //! transaction; the HTTP side is in `rest`.
 
 pub(crate) mod audit;
 pub(crate) mod change;
 pub(crate) mod condition;
-mod said;
+mod persons_part;
 pub(crate) mod store;
 pub(crate) mod valid;
 pub(crate) mod write;
 
-pub(crate) use said::{Metadata, Said, TagsPatch};
+pub(crate) use persons_part::{Metadata, PersonsPart, TagsPatch};
 
 use journal::Time;
 use serde::{Deserialize, Serialize};

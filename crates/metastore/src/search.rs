@@ -19,13 +19,13 @@ pub(crate) mod field;
 mod filter;
 pub(crate) mod functions;
 pub(crate) mod indexed;
+mod json_eq;
 mod known;
 mod lead;
 mod order;
 mod parse;
 mod preset;
 mod query;
-mod same;
 mod terms;
 mod walk;
 

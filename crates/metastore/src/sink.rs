@@ -22,15 +22,15 @@ mod snapshot;
 pub(crate) use place::replace_all;
 
 use crate::db::{Fault, fault};
-use crate::lane::Turn;
+use crate::db_threads::Turn;
 use crate::names::builder::Wake;
 use crate::rules::NamespaceRules;
-use feed::rebuild::NewBook;
+use feed::rebuild::{NewBook, Rebuild};
 use feed::{Batch, Checkpoint, DeadLetter, SinkError};
 use journal::{Clock, Digest, JournalId, Snapshot, Time};
-use lockfile::Lock;
 use nodes::NodeWriter;
 use parking_lot::RwLock;
+use process::Lock;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::sync::Arc;
 
@@ -44,8 +44,6 @@ pub struct Sink {
     pub(crate) turn: Turn,
     pub(crate) rules: SharedRules,
     pub(crate) clock: Arc<dyn Clock>,
-    /// What the book that is being made beside this one began with.
-    pub(crate) new_book: Option<NewBook>,
     /// Has new names indexed.
     pub(crate) names: Wake,
     pub(crate) _lock: Arc<Lock>,
@@ -72,7 +70,7 @@ impl feed::Sink for Sink {
             for item in batch.items {
                 writer
                     .apply(item)
-                    .map_err(|error| entry_fault(item.entry.id, error))?;
+                    .map_err(|error| entry_fault(item.id, error))?;
             }
         }
         settle(&transaction, batch).map_err(store_fault)?;
@@ -104,25 +102,33 @@ impl feed::Sink for Sink {
             .map_err(store_fault)
     }
 
-    fn begin_rebuild(&mut self, new: &NewBook) -> Result<(), SinkError> {
+    fn begin_rebuild(&mut self, new: NewBook) -> Result<Rebuild, SinkError> {
         rebuild::begin(self, new).map_err(store_fault)
     }
 
-    fn fill_rebuild(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        rebuild::fill(self, batch)
+    fn fill_rebuild(&mut self, rebuild: &Rebuild, batch: &Batch<'_>) -> Result<(), SinkError> {
+        rebuild::fill(self, rebuild, batch)
     }
 
-    fn fill_rebuild_from_snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), SinkError> {
-        rebuild::fill_from_snapshot(self, snapshot)
+    fn fill_rebuild_from_snapshot(
+        &mut self,
+        rebuild: &Rebuild,
+        snapshot: Snapshot<'_>,
+    ) -> Result<(), SinkError> {
+        rebuild::fill_from_snapshot(self, rebuild, snapshot)
     }
 
-    fn finish_rebuild(&mut self, checkpoint: Checkpoint) -> Result<(), SinkError> {
-        rebuild::finish(self, checkpoint)?;
+    fn finish_rebuild(
+        &mut self,
+        rebuild: &Rebuild,
+        checkpoint: Checkpoint,
+    ) -> Result<(), SinkError> {
+        rebuild::finish(self, rebuild, checkpoint)?;
         self.names.wake();
         Ok(())
     }
 
-    fn abandon_rebuild(&mut self) {
+    fn abandon_rebuild(&mut self, _rebuild: Rebuild) {
         rebuild::abandon(self);
     }
 }

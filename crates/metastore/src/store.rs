@@ -10,7 +10,7 @@
 //! commit and wait for nobody.
 
 use crate::db::{self, DbError, Role};
-use crate::lane::{Lane, LaneError, Turn};
+use crate::db_threads::{DbThreads, QueueError, Turn};
 use crate::names;
 use crate::names::builder::{Builder, Wake};
 use crate::record::RecordError;
@@ -21,8 +21,8 @@ use crate::sink::{SharedRules, Sink, replace_all};
 use crate::{BookDigest, digest, integrity, rest};
 use httpkit::{Integrity, Problem};
 use journal::{Clock, Mark, SystemClock, Time};
-use lockfile::{Holder, Lock, LockError};
 use parking_lot::{Mutex, RwLock};
+use process::{Holder, Lock, LockError};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,8 +138,8 @@ pub struct Metastore(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     path: PathBuf,
     max_size_bytes: Option<u64>,
-    reader: Lane,
-    writer: Lane,
+    reader: DbThreads,
+    writer: DbThreads,
     turn: Turn,
     /// The rules in force.
     pub(crate) rules: SharedRules,
@@ -189,14 +189,14 @@ impl Metastore {
             path: path.clone(),
             source,
         };
-        let reader = Lane::start(
+        let reader = DbThreads::start(
             "metastore-read",
             readers,
             READ_QUEUE,
             None,
             Some(READ_DEADLINE),
         );
-        let writer = Lane::start(
+        let writer = DbThreads::start(
             "metastore-write",
             vec![writer],
             WRITE_QUEUE,
@@ -243,7 +243,6 @@ impl Metastore {
             turn: Arc::clone(&inner.turn),
             rules: Arc::clone(&inner.rules),
             clock: Arc::clone(&inner.clock),
-            new_book: None,
             names: inner.wake_names.clone(),
             _lock: lock,
         })
@@ -512,9 +511,9 @@ fn unusable(path: &Path, error: DbError) -> OpenError {
     }
 }
 
-fn busy(error: LaneError) -> Problem {
+fn busy(error: QueueError) -> Problem {
     match error {
-        LaneError::Full => Problem::too_many("the metastore has all the work it can queue"),
-        LaneError::Closed => Problem::unavailable("the metastore is stopping"),
+        QueueError::Full => Problem::too_many("the metastore has all the work it can queue"),
+        QueueError::Closed => Problem::unavailable("the metastore is stopping"),
     }
 }

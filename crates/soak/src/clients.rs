@@ -5,7 +5,7 @@
 
 use crate::Random;
 use crate::deployment::LONG;
-use crate::rig::Shared;
+use crate::shared::Shared;
 use reqwest::Method;
 use reqwest::blocking::{Client as Http, RequestBuilder, multipart};
 use serde_json::{Value, json};
@@ -14,17 +14,6 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testkit::wait_for;
-
-/// What was answered with success.
-#[derive(Clone, Debug, Default)]
-pub struct Acknowledged {
-    /// The journal id of each command, with its idempotency key.
-    pub by_id: BTreeMap<u64, String>,
-    /// Commands whose id another command had already.
-    pub doubled: Vec<String>,
-    /// Commands that had to be sent more than once.
-    pub sent_again: u64,
-}
 
 /// The longest pause between two commands of one client.
 const PAUSE_MAX_MS: u64 = 20;

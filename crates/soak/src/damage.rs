@@ -18,11 +18,9 @@
 //! folder, so that a difference can be looked into whatever came after.
 
 mod look;
-mod people;
-
-pub use people::People;
 
 use crate::Random;
+use crate::damaged::Damage;
 use crate::deployment::{LONG, SERVICES};
 use crate::rig::Rig;
 use std::path::{Path, PathBuf};
@@ -39,21 +37,6 @@ pub enum Kind {
     WritesDropped,
 }
 
-/// How damage was noticed and healed, as tables name it.
-pub type Noticed = &'static str;
-
-/// Damage that is done and not yet looked at.
-#[derive(Debug)]
-pub struct Damage {
-    service: usize,
-    /// What was there a moment before.
-    backup: PathBuf,
-    /// Chooses between the ways out.
-    dice: u64,
-    /// For tables.
-    name: &'static str,
-}
-
 /// Stops a service, by `kill -9` or in good order, and damages its files.
 ///
 /// # Panics
@@ -66,11 +49,11 @@ pub fn inject(
     let store = rig.store(service);
     let serial = rig.damaged.len() + 1;
     let folder = rig.deployment.folder().join(format!("damage-{serial}"));
-    rig.write_as_people(random);
+    rig.people.write(&rig.deployment, random);
     let earlier = file_fault::copy_store(&store, &folder.join("earlier"));
     if kind == Kind::WritesDropped {
         std::thread::park_timeout(random.millis(50, 300));
-        rig.write_as_people(random);
+        rig.people.write(&rig.deployment, random);
         wait_for("something to be written", LONG, || {
             changed(&store, &earlier).first().cloned()
         });
@@ -104,6 +87,7 @@ pub fn inject(
     rig.damaged.push(format!("{}: {fault}", SERVICES[service]));
     rig.damage = Some(Damage {
         service,
+        store,
         backup,
         dice: random.next(),
         name,
@@ -134,30 +118,6 @@ pub fn heal(rig: &mut Rig) {
         _ => look::heal_book(rig, &damage),
     };
     rig.noticed.push((damage.name, noticed));
-}
-
-impl Damage {
-    /// Puts back what was there before.
-    fn restore(&self, rig: &Rig) {
-        let folder = rig.store(self.service);
-        let folder = folder.parent().expect("a store is in a folder");
-        file_fault::copy_store(&self.backup, folder);
-    }
-
-    /// Takes the damaged files out of the way.
-    fn set_aside(&self, rig: &Rig) {
-        let store = rig.store(self.service);
-        for suffix in ["", "-wal", "-shm", ".wal", ".mark"] {
-            let mut file = store.clone().into_os_string();
-            file.push(suffix);
-            match std::fs::remove_file(&file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    panic!("{file:?} cannot be moved aside: {error}")
-                }
-                _ => {}
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //! anew: it cannot know for how long its predecessor stood.
 
 use crate::deployment::SERVICES;
-use crate::rig::{STALL_THRESHOLD, Shared};
+use crate::rig::STALL_THRESHOLD;
+use crate::shared::Shared;
 use reqwest::blocking::Client;
 use serde_json::Value;
 use std::sync::atomic::Ordering;

@@ -11,7 +11,7 @@
 //! * [`outage`]: one minute without Redis under steady load, with the lag and the memory of every
 //!   process.
 //!
-//! The tests of `feed` and `tidemark` run a small part; the binary (`make soak`) runs for as long
+//! Its own tests and those of `tidemark` run a small part; the binary (`make soak`) runs for as long
 //! as it is told. A seed that finds a difference is printed and replays.
 //!
 //! Deliberately not here: anything that only works in a test of its own crate, and SQLite, DuckDB
@@ -24,18 +24,22 @@
     reason = "what cannot be set up, and what differs, must fail where it stands"
 )]
 
+mod attempt;
 pub mod clients;
 pub mod damage;
+pub mod damaged;
 pub mod deployment;
 pub mod health;
-pub mod memory;
 pub mod model;
 pub mod outage;
+pub mod people;
 mod random;
 pub mod report;
 pub mod rig;
 pub mod schedule;
 pub mod shape;
+pub mod shared;
 pub mod work;
 
+pub use attempt::attempt;
 pub use random::Random;

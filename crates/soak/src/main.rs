@@ -72,7 +72,7 @@ fn main() -> ExitCode {
                 outage: Duration::from_secs(outage.seconds),
                 around: Duration::from_secs(outage.around),
             };
-            let outcome = work::attempt(|| outage::run(options, &say));
+            let outcome = soak::attempt(|| outage::run(options, &say));
             match outcome {
                 Ok(tables) => out(&tables),
                 Err(error) => {

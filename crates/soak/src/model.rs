@@ -13,11 +13,11 @@
 mod check;
 
 use crate::Random;
-use crate::memory::{
-    Book, Death, Fault, Killed, MemoryJournal, MemoryReader, MemorySink, PageFault,
-};
 use feed::BusState;
 use feed::consumer::{Consumer, ConsumerOptions, Rest};
+use feed::memory::{
+    Book, Death, Fault, Killed, MemoryJournal, MemoryReader, MemorySink, PageFault,
+};
 use journal::{JournalId, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -369,7 +369,7 @@ impl Model {
 
     fn discard(&mut self, id: JournalId) {
         self.alive(|consumer| consumer.follower().discard_dead_letter(id).is_ok());
-        let is_parked = |store: &mut crate::memory::Store| store.committed.parked.contains_key(&id);
+        let is_parked = |store: &mut feed::memory::Store| store.committed.parked.contains_key(&id);
         if !self.sink.with(is_parked) {
             self.discarded.insert(id);
         }

@@ -1,6 +1,6 @@
 //! What is printed in the end.
 
-use crate::damage::Noticed;
+use crate::damaged::Noticed;
 use crate::model::{self, Counts};
 use crate::schedule;
 use comfy_table::{Cell, CellAlignment, Table};

@@ -9,13 +9,13 @@
 //! Times are short, through the services' own settings, so that a fault that outlasts every
 //! time-out takes a second or two.
 
-use crate::clients::Acknowledged;
-use crate::damage::{Damage, Noticed, People};
+use crate::damaged::{Damage, Noticed};
 use crate::deployment::{Deployment, SERVICES};
-use parking_lot::Mutex;
+use crate::people::People;
+use crate::shared::Shared;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testkit::{RedisServer, SmallDisk, TcpProxy};
 
@@ -45,21 +45,6 @@ const SETTINGS: [(&str, &str); 10] = [
     ("METASTORE_FILESTORE_STALL_THRESHOLD_SECONDS", "1"),
     ("TIMESTORE_FILESTORE_STALL_THRESHOLD_SECONDS", "1"),
 ];
-
-/// What the threads of a schedule tell each other.
-#[derive(Debug, Default)]
-pub struct Shared {
-    /// The clients are to stop.
-    pub is_over: AtomicBool,
-    /// The watch on health is to stop.
-    pub is_watched_enough: AtomicBool,
-    /// The highest journal id that any command was answered with.
-    pub head: AtomicU64,
-    /// How often each service was started.
-    pub starts: [AtomicU64; 3],
-    /// Every command that was answered with success.
-    pub acknowledged: Mutex<Acknowledged>,
-}
 
 /// The three services as processes, Redis, the proxies between them, and disks that fill up.
 #[derive(Debug)]

@@ -4,14 +4,15 @@
 mod finish;
 
 use crate::Random;
+use crate::attempt;
 use crate::clients::Client;
-use crate::damage::Noticed;
+use crate::damaged::Noticed;
 use crate::deployment::LONG;
 use crate::health::{self, Seen};
 use crate::model::Counts;
-use crate::rig::{Rig, Shared};
+use crate::rig::Rig;
 use crate::shape::Shape;
-use crate::work::attempt;
+use crate::shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

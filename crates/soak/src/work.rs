@@ -1,30 +1,14 @@
 //! Many schedules, side by side, for as long as it is told.
 
+use crate::attempt;
 use crate::model;
 use crate::report::Totals;
 use crate::schedule::{self, Plan};
 use parking_lot::Mutex;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 /// Seeds of the model that are taken at a time: about a tenth of a second.
 const CHUNK: u64 = 50;
-
-/// What it returns, or what it said when it panicked.
-///
-/// # Errors
-/// The panic's message.
-pub fn attempt<T>(act: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(act)).map_err(|payload| {
-        let text = payload.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| {
-            payload
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-        });
-        text.unwrap_or_else(|| "(it said nothing)".to_owned())
-    })
-}
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug)]
@@ -158,12 +142,5 @@ mod tests {
         }
         assert_eq!(seeds, (7..127).collect::<Vec<_>>());
         assert_eq!(schedules, (7..12).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_panic_is_what_it_said() {
-        assert_eq!(attempt(|| 3), Ok(3));
-        let said: Result<(), _> = attempt(|| panic!("seed {}", 7));
-        assert_eq!(said, Err("seed 7".to_owned()));
     }
 }

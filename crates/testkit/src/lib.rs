@@ -14,6 +14,7 @@
     reason = "a test that cannot be set up must fail where it stands"
 )]
 
+mod certificates;
 mod deep;
 pub mod file_fault;
 mod port;
@@ -25,6 +26,7 @@ mod small_disk;
 mod tree;
 mod wait;
 
+pub use certificates::Certificates;
 pub use deep::Deep;
 pub use port::free_port;
 pub use process::Process;

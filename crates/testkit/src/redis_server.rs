@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Process, free_port, wait_for};
+use crate::{Certificates, Process, free_port, wait_for};
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ pub struct RedisServer {
     /// Before the directory, since fields are dropped in order and it writes there.
     process: Option<Process>,
     port: u16,
+    tls_port: Option<u16>,
     directory: TempDir,
     options: Vec<String>,
 }
@@ -60,6 +61,7 @@ impl RedisServer {
         let options = options.iter().map(|&option| option.to_owned()).collect();
         let mut server = Self {
             port: 0,
+            tls_port: None,
             directory,
             options,
             process: None,
@@ -73,6 +75,39 @@ impl RedisServer {
             }
         }
         panic!("redis-server found no free port in {ATTEMPTS} attempts")
+    }
+
+    /// Starts one that speaks TLS too, on [`RedisServer::tls_url`]; with `wants_client` only with
+    /// clients that have a certificate of the same authority.
+    ///
+    /// # Panics
+    /// As [`RedisServer::start`].
+    #[must_use]
+    #[track_caller]
+    pub fn start_with_tls(certificates: &Certificates, wants_client: bool) -> Self {
+        let ((cert, key), ca) = (certificates.server(), certificates.ca());
+        let port = free_port();
+        let [cert, key, ca] = [cert, key, ca].map(|path| path.display().to_string());
+        let wants_client = if wants_client { "yes" } else { "no" };
+        let port_text = port.to_string();
+        let tls = ["--tls-port", &port_text, "--tls-auth-clients", wants_client];
+        let files = ["--tls-cert-file", &cert, "--tls-key-file", &key];
+        let options = [&tls[..], &files, &["--tls-ca-cert-file", &ca]].concat();
+        Self {
+            tls_port: Some(port),
+            ..Self::start_with(&options)
+        }
+    }
+
+    /// `rediss://127.0.0.1:<port>/`.
+    ///
+    /// # Panics
+    /// It speaks no TLS.
+    #[must_use]
+    #[track_caller]
+    pub fn tls_url(&self) -> String {
+        let port = self.tls_port.expect("redis-server was started with TLS");
+        format!("rediss://{}:{port}/", Ipv4Addr::LOCALHOST)
     }
 
     /// `redis://127.0.0.1:<port>/`.

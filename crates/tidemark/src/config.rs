@@ -20,10 +20,11 @@ mod values;
 pub use components::{
     Client, Common, Config, Feed, Filestore, Global, LogFormat, Metastore, Timestore,
 };
+pub use feed::bus::BusUrl;
 pub use file::File;
 pub use reference::reference;
+pub use values::Secret;
 pub(crate) use values::duration as parse_duration;
-pub use values::{BusUrl, Secret};
 
 use clap::Args;
 use std::net::IpAddr;

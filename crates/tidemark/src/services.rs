@@ -15,6 +15,7 @@ mod running;
 mod signals;
 
 pub use dev::dev;
+pub(crate) use follow::bus_server;
 pub use running::Running;
 
 use crate::config::Config;

@@ -7,6 +7,7 @@
 use crate::client::{Error, Service, Services};
 use anyhow::{Context as _, bail};
 use node::name::spelled;
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -157,7 +158,21 @@ pub(crate) fn node(services: &Services, target: &Target) -> Result<Value, Error>
             ("path", path),
         ]),
     };
-    filestore.data(request)
+    let node = filestore.data(request)?;
+    match target {
+        // Whoever means a path means what is there now.
+        Target::Path { path, .. } if node.get("state") == Some(&Value::from("deleted")) => {
+            let id = node.get("id").and_then(Value::as_i64).unwrap_or_default();
+            Err(Error::Refused {
+                service: filestore.name,
+                status: StatusCode::NOT_FOUND,
+                detail: format!(
+                    "there is no node at {path:?}; node {id}, the last there, is deleted"
+                ),
+            })
+        }
+        _ => Ok(node),
+    }
 }
 
 /// The id of the node that `text` means.

@@ -121,7 +121,7 @@ fn apply(sink: &mut ActivitySink, chunk: &[Entry], epoch: Epoch) -> Fallible<(Du
     let items: Vec<_> = chunk
         .iter()
         .zip(&events)
-        .map(|(entry, event)| Item { entry, event })
+        .map(|(entry, event)| Item::of(entry, event))
         .collect();
     let last = chunk.last().ok_or("no entries")?;
     let checkpoint = Checkpoint {

@@ -17,7 +17,7 @@ mod builder;
 mod row;
 
 pub(crate) use builder::Builder;
-pub(crate) use row::{Rest, Row, is_there};
+pub(crate) use row::{Rest, Row};
 
 use crate::schema::{Field, FieldType};
 

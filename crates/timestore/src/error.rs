@@ -18,7 +18,7 @@ pub enum Error {
         /// The data directory.
         dir: PathBuf,
         /// Who has it.
-        holder: lockfile::Holder,
+        holder: process::Holder,
     },
     /// The database file cannot be opened.
     #[error("the database {} cannot be opened", .path.display())]

@@ -9,13 +9,11 @@ use crate::catalogue::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::metric;
 use crate::store::{self, Store};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use duckdb::{Connection, OptionalExt, params};
 use journal::{Clock, Time};
-use parking_lot::Mutex;
+use process::{Stop, Task};
 use serde::Serialize;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -173,49 +171,20 @@ fn sweep(connection: &Connection, now: Time) -> Result<()> {
     Ok(())
 }
 
-/// The thread that drops what has grown too old.
-#[derive(Debug)]
-pub(crate) struct Sweeper {
-    stop: Mutex<Option<Sender<()>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+/// Starts the thread that drops what has grown too old. The store must outlive it.
+pub(crate) fn keep_sweeping(
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+) -> Result<Task> {
+    Task::spawn("timestore-retention", move |stop| {
+        run(&store, &*clock, interval, stop);
+    })
+    .map_err(|error| Error::Internal(Box::new(error)))
 }
 
-impl Sweeper {
-    pub(crate) fn start(
-        store: Arc<Store>,
-        clock: Arc<dyn Clock>,
-        interval: Duration,
-    ) -> Result<Self> {
-        let (stop, stopped) = crossbeam_channel::bounded(0);
-        let thread = std::thread::Builder::new()
-            .name("timestore-retention".to_owned())
-            .spawn(move || run(&store, &*clock, interval, &stopped))
-            .map_err(|error| Error::Internal(Box::new(error)))?;
-        Ok(Self {
-            stop: Mutex::new(Some(stop)),
-            thread: Mutex::new(Some(thread)),
-        })
-    }
-
-    /// Waits for a sweep that is under way. The store must be open still.
-    pub(crate) fn stop(&self) {
-        drop(self.stop.lock().take());
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("retention thread panicked");
-        }
-    }
-}
-
-impl Drop for Sweeper {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn run(store: &Store, clock: &dyn Clock, interval: Duration, stopped: &Receiver<()>) {
-    while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+fn run(store: &Store, clock: &dyn Clock, interval: Duration, stop: &Stop) {
+    while !stop.wait(interval) {
         let now = clock.now();
         match store.write_blocking(move |connection| sweep(connection, now)) {
             Ok(()) => {}

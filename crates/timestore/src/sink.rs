@@ -29,7 +29,7 @@ use crate::store::{self, Store};
 use crossbeam_channel::Sender;
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, OptionalExt, params};
-use feed::rebuild::{Base, NewBook};
+use feed::rebuild::{Base, NewBook, Rebuild};
 use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
 use fold::Unfolded;
 use journal::{Clock, Event, JournalId, Snapshot, Time};
@@ -45,8 +45,6 @@ pub struct ActivitySink {
     clock: Arc<dyn Clock>,
     /// As stored; `None` until it is read, and after every failure.
     position: Option<Option<Position>>,
-    /// What the book that is being made beside this one began with.
-    new_book: Option<NewBook>,
     /// The last entry in the sums by hour; `None` as above.
     summed: Option<JournalId>,
     /// So many entries are summed at a time.
@@ -74,7 +72,6 @@ impl ActivitySink {
             dataset,
             clock,
             position: None,
-            new_book: None,
             summed: None,
             sum_entries,
             unfolded: Unfolded::default(),
@@ -129,7 +126,7 @@ impl ActivitySink {
         let late: Vec<i64> = batch
             .items
             .iter()
-            .filter(|item| item.entry.id <= summed)
+            .filter(|item| item.id <= summed)
             .map(row_of)
             .filter(|row| row.1.is_some() && !present.contains(row))
             .map(|(id, _)| id)
@@ -162,7 +159,7 @@ impl ActivitySink {
     fn present(&self, items: &[Item<'_>], after: JournalId) -> Result<HashSet<RowId>> {
         let retried: Vec<i64> = items
             .iter()
-            .map(|item| item.entry.id)
+            .map(|item| item.id)
             .filter(|id| *id <= after)
             .map(JournalId::as_i64)
             .collect();
@@ -177,11 +174,6 @@ impl ActivitySink {
                 .collect::<duckdb::Result<HashSet<RowId>>>()?;
             Ok(present)
         })
-    }
-
-    fn begun(&self) -> Result<NewBook> {
-        self.new_book
-            .ok_or_else(|| Error::internal("no rebuild was begun"))
     }
 
     /// Keeps what is known of the position in step with whether the store took the change.
@@ -265,41 +257,42 @@ impl Sink for ActivitySink {
         Ok(position.map_or(JournalId::ZERO, |position| position.snapshot_id))
     }
 
-    fn begin_rebuild(&mut self, new: &NewBook) -> std::result::Result<(), SinkError> {
+    fn begin_rebuild(&mut self, new: NewBook) -> std::result::Result<Rebuild, SinkError> {
         rebuild::begin(&self.store).map_err(sink_error)?;
-        self.new_book = Some(*new);
-        Ok(())
+        Ok(new.begun())
     }
 
-    fn fill_rebuild(&mut self, batch: &Batch<'_>) -> std::result::Result<(), SinkError> {
-        self.gather(batch)
-            .map_err(|error| sink_error(rebuild::lost(error)))
+    fn fill_rebuild(
+        &mut self,
+        _rebuild: &Rebuild,
+        batch: &Batch<'_>,
+    ) -> std::result::Result<(), SinkError> {
+        self.gather(batch).map_err(sink_error)
     }
 
     fn fill_rebuild_from_snapshot(
         &mut self,
+        rebuild: &Rebuild,
         snapshot: Snapshot<'_>,
     ) -> std::result::Result<(), SinkError> {
-        let result = self
-            .begun()
-            .and_then(|new| self.begin_with_snapshot(&new, snapshot));
+        let result = self.begin_with_snapshot(rebuild, snapshot);
         self.settle(result, |next| Some(*next)).map(drop)
     }
 
-    fn finish_rebuild(&mut self, checkpoint: Checkpoint) -> std::result::Result<(), SinkError> {
-        let new = self.begun().map_err(sink_error)?;
-        if new.base == Base::Snapshot {
-            self.abandon_rebuild();
+    fn finish_rebuild(
+        &mut self,
+        rebuild: &Rebuild,
+        checkpoint: Checkpoint,
+    ) -> std::result::Result<(), SinkError> {
+        if rebuild.base == Base::Snapshot {
+            rebuild::abandon(&self.store);
             return Ok(());
         }
-        let result = self.swap(new, checkpoint).map_err(rebuild::lost);
-        self.settle(result, |next| Some(*next))?;
-        self.new_book = None;
-        Ok(())
+        let result = self.swap(rebuild, checkpoint);
+        self.settle(result, |next| Some(*next)).map(drop)
     }
 
-    fn abandon_rebuild(&mut self) {
-        self.new_book = None;
+    fn abandon_rebuild(&mut self, _rebuild: Rebuild) {
         rebuild::abandon(&self.store);
     }
 }
@@ -310,10 +303,10 @@ type RowId = (i64, Option<i64>);
 
 const fn row_of(item: &Item<'_>) -> RowId {
     let node = match item.event {
-        Event::Node(_) | Event::Reconciled(_) => item.entry.node_id,
+        Event::Node(_) | Event::Reconciled(_) => item.node_id,
         _ => None,
     };
-    (item.entry.id.as_i64(), node)
+    (item.id.as_i64(), node)
 }
 
 /// Sends the rows of the items that are not present, and the end mark.
@@ -347,7 +340,7 @@ fn build(
             continue;
         }
         let mut row = Row::of(item, now);
-        if item.entry.id <= snapshot_id {
+        if item.id <= snapshot_id {
             row.size_delta = row.size_delta.map(|_| 0);
             row.file_delta = row.file_delta.map(|_| 0);
         }

@@ -2,13 +2,15 @@
 
 use crate::catalogue::{self, Dataset};
 use crate::error::{Error, Result};
-use crate::retention::Sweeper;
+use crate::retention;
 use crate::schema::{check_slug, missing_fields, quote};
 use crate::sink::ActivitySink;
 use crate::store::{self, Pool, Settings, Store};
 use crate::{activity, metric, pipeline, rest};
 use duckdb::{Connection, OptionalExt, params};
 use journal::Clock;
+use parking_lot::Mutex;
+use process::Task;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,7 +97,7 @@ pub(crate) struct Inner {
     /// People's statements, so that they never keep the API's reads waiting.
     pub(crate) statements: Pool,
     pub(crate) store: Arc<Store>,
-    sweeper: Sweeper,
+    sweeper: Mutex<Option<Task>>,
 }
 
 impl Timestore {
@@ -123,7 +125,7 @@ impl Timestore {
         let instance = store.instance();
         let reads = Pool::start("timestore-read", READERS, READ_QUEUE, &instance)?;
         let statements = Pool::start("timestore-sql", READERS, READ_QUEUE, &instance)?;
-        let sweeper = Sweeper::start(
+        let sweeper = retention::keep_sweeping(
             Arc::clone(&store),
             Arc::clone(&options.clock),
             options.retention_interval,
@@ -134,7 +136,7 @@ impl Timestore {
             reads,
             statements,
             store,
-            sweeper,
+            sweeper: Mutex::new(Some(sweeper)),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -173,7 +175,7 @@ impl Timestore {
     /// Stops the readers, folds the log into the database file and closes it. Blocks; calling it
     /// again does nothing.
     pub fn close(&self) {
-        self.inner.sweeper.stop();
+        drop(self.inner.sweeper.lock().take());
         self.inner.reads.close();
         self.inner.statements.close();
         self.inner.store.close();

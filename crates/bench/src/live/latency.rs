@@ -4,8 +4,8 @@
 //! down is three rising series; the latency of an entry is the time from the first head at or past
 //! it to the later of the two books' first checkpoints at or past it.
 
+use crate::outcome::Outcome;
 use crate::report::say;
-use crate::task::Outcome;
 use anyhow::Context as _;
 use feed::consumer::ConsumerHandle;
 use filestore::Filestore;

@@ -3,7 +3,7 @@
 
 use super::BATCH;
 use crate::books;
-use crate::task::Outcome;
+use crate::outcome::Outcome;
 use crate::watch::{Stopwatch, Watched};
 use anyhow::Context as _;
 use duckdb::arrow::compute::concat_batches;

@@ -2,7 +2,7 @@
 
 use crate::books;
 use crate::growth::{QUESTIONS, WARM_UPS, check, outcome};
-use crate::task::Outcome;
+use crate::outcome::Outcome;
 use duckdb::{Config, Connection};
 use std::path::Path;
 use std::time::Instant;

@@ -1,8 +1,8 @@
 //! Bare inserts of the rows that a scan left in the catalogue, into the same tables.
 
 use super::sqlite;
+use crate::outcome::Outcome;
 use crate::scan;
-use crate::task::Outcome;
 use crate::watch::{Stopwatch, Watched};
 use filestore::{Filestore, Options};
 use rusqlite::types::Value;

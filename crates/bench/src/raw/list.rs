@@ -2,8 +2,8 @@
 
 use crate::growth::outcome;
 use crate::listing::{PAGES, WARM_UPS, prefix};
+use crate::outcome::Outcome;
 use crate::scan;
-use crate::task::Outcome;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params};
 use std::path::Path;

@@ -3,8 +3,8 @@
 
 use super::{BATCH, sqlite};
 use crate::books;
+use crate::outcome::Outcome;
 use crate::source::Source;
-use crate::task::Outcome;
 use crate::watch::{Stopwatch, Watched};
 use journal::{Event, EventType, JournalId, JournalReader, NodeEvent, NodeState};
 use metastore::Metastore;

@@ -1,6 +1,6 @@
 //! A bare parallel walk: each thread takes a directory, lists it, and asks about each name.
 
-use crate::task::Outcome;
+use crate::outcome::Outcome;
 use crate::watch::Stopwatch;
 use std::fs;
 use std::io;

@@ -191,28 +191,37 @@ proptest! {
         let is_children = depth == Some(1);
         let expected = expected(&asked, &nodes, is_children);
 
-        let (mut by_offset, mut by_node) = (asked.clone(), asked);
+        let (mut by_offset, mut by_node, mut by_place) = (asked.clone(), asked.clone(), asked);
         for asked in [&mut by_offset, &mut by_node] {
-            let first = list(&ReadTx::new(&connection), asked).unwrap();
+            let first = list(&ReadTx::new(&connection), asked).unwrap().unwrap();
             let total = first.total.unwrap();
             prop_assert_eq!(total, Total { count: expected.len() as i64, is_exact: true });
         }
         let mut seen = Vec::new();
         loop {
-            let page = list(&ReadTx::new(&connection), &by_offset).unwrap();
+            let page = list(&ReadTx::new(&connection), &by_offset).unwrap().unwrap();
             seen.extend(page.nodes.iter().map(|node| node.id));
             prop_assert!(seen.len() <= expected.len(), "a page comes again");
-            if !page.is_more { break; }
+            if page.next.is_none() { break; }
             by_offset.offset += limit;
         }
         prop_assert_eq!(&seen, &expected);
         seen.clear();
         loop {
-            let page = list(&ReadTx::new(&connection), &by_node).unwrap();
+            let page = list(&ReadTx::new(&connection), &by_node).unwrap().unwrap();
             seen.extend(page.nodes.iter().map(|node| node.id));
             prop_assert!(seen.len() <= expected.len(), "a page comes again");
-            if !page.is_more { break; }
-            by_node.after = page.nodes.last().map(|node| node.id);
+            if page.next.is_none() { break; }
+            by_node.after = page.nodes.last().map(|node| GoOn::Node(node.id));
+        }
+        prop_assert_eq!(&seen, &expected);
+        seen.clear();
+        loop {
+            let page = list(&ReadTx::new(&connection), &by_place).unwrap().unwrap();
+            seen.extend(page.nodes.iter().map(|node| node.id));
+            prop_assert!(seen.len() <= expected.len(), "a page comes again");
+            let Some(next) = page.next else { break };
+            by_place.after = Some(GoOn::Place(next));
         }
         prop_assert_eq!(&seen, &expected);
     }
@@ -230,10 +239,10 @@ fn all_that_had_one_path_are_turned_over_one_by_one() {
     };
     let mut seen = Vec::new();
     for is_last in [false, false, true] {
-        let page = list(&ReadTx::new(&connection), &asked).unwrap();
-        assert_eq!(page.is_more, !is_last);
+        let page = list(&ReadTx::new(&connection), &asked).unwrap().unwrap();
+        assert_eq!(page.next.is_some(), !is_last);
         seen.extend(page.nodes.iter().map(|node| node.id));
-        asked.after = seen.last().copied();
+        asked.after = page.next.map(GoOn::Place);
     }
     assert_eq!(seen, [2, 3, 4]);
 }

@@ -9,14 +9,23 @@
 //! The connection manager of the `redis` crate is deliberately not used: it subscribes again by
 //! itself and so hides the gap in which messages were lost.
 
+mod server;
+
+pub(crate) use server::Asked;
+pub use server::{OpenError, Server, SessionError, TlsFiles};
+
 use crate::BusState;
 use crate::consumer::{Backoff, ConsumerHandle};
 use futures::StreamExt;
+use process::Chain;
 use redis::AsyncCommands;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// What stands between the events' channel and the end of a heartbeat's channel.
+const HEARTBEAT: &str = ":heartbeat:";
 
 /// The session's times.
 #[derive(Clone, Copy, Debug)]
@@ -45,49 +54,60 @@ impl Default for Timing {
     }
 }
 
-/// Why a session ended.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// Redis refused, or the connection broke.
-    #[error("the connection to Redis failed")]
-    Redis(#[from] redis::RedisError),
-    /// Connecting or sending took too long.
-    #[error("Redis did not answer within {0:?}")]
-    Timeout(Duration),
-    /// The subscription ended.
-    #[error("Redis closed the subscription")]
-    Closed,
-    /// No heartbeat came back.
-    #[error("no heartbeat has come back for {0:?}")]
-    Silent(Duration),
-}
-
-/// Whether Redis answers a `PING` within `timeout`: for the check at start.
+/// Checks at start what a session will need: with `listens`, that a heartbeat comes back through a
+/// subscription; otherwise that the server answers.
 ///
 /// # Errors
-/// It does not.
-pub async fn ping(url: &str, timeout: Duration) -> Result<(), SessionError> {
-    let client = redis::Client::open(url)?;
-    let mut connection = within(timeout, client.get_multiplexed_async_connection()).await?;
-    within(timeout, connection.ping::<()>()).await
+/// What keeps a session from working.
+pub async fn check(
+    server: &Server,
+    channel: &str,
+    listens: bool,
+    timeout: Duration,
+) -> Result<(), SessionError> {
+    if !listens {
+        let mut connection = server.connection(timeout).await?;
+        let pinged = connection.ping::<()>();
+        return match server.within(timeout, Asked::Connect, pinged).await {
+            // It answers, and a publisher sends no PING.
+            Err(SessionError::NotAllowed { .. }) => Ok(()),
+            other => other,
+        };
+    }
+    let heartbeats = heartbeat_channel(channel);
+    let (subscriber, mut prober) = subscribe(server, channel, &heartbeats, timeout).await?;
+    let mut messages = subscriber.into_on_message();
+    probe(server, &mut prober, &heartbeats, timeout).await?;
+    let came_back = async {
+        while let Some(message) = messages.next().await {
+            if message.get_channel_name() == heartbeats {
+                return Ok(());
+            }
+        }
+        Err(SessionError::Closed)
+    };
+    tokio::time::timeout(timeout, came_back)
+        .await
+        .unwrap_or(Err(SessionError::Silent(timeout)))
 }
 
 /// Signals the consumers for every message on `channel`, until `stop`. Returns only then.
 pub async fn run(
-    url: String,
+    server: Server,
     channel: String,
     consumers: Vec<ConsumerHandle>,
     timing: Timing,
     stop: CancellationToken,
 ) {
     let mut session = Session {
-        heartbeat_channel: format!("{channel}:heartbeat:{}", Uuid::new_v4()),
-        url,
+        heartbeat_channel: heartbeat_channel(&channel),
+        server,
         channel,
         consumers,
         timing,
         backoff: Backoff::new(timing.retry_first, timing.retry_longest),
         is_live: false,
+        told: None,
     };
     session.set_state(BusState::Lost);
     loop {
@@ -96,18 +116,9 @@ pub async fn run(
             ended = session.follow() => ended,
         };
         let Err(error) = ended;
-        let was_live = std::mem::replace(&mut session.is_live, false);
-        let state = match error {
-            SessionError::Silent(_) => BusState::Silent,
-            _ => BusState::Lost,
-        };
-        session.set_state(state);
+        session.is_live = false;
         let delay = session.backoff.next_delay();
-        report(&error, was_live, state, delay);
-        session
-            .consumers
-            .iter()
-            .for_each(ConsumerHandle::count_connect_retry);
+        session.ended(&error, delay);
         // What was published while nobody listened is in the journal.
         session.signal();
         tokio::select! {
@@ -117,29 +128,16 @@ pub async fn run(
     }
 }
 
-/// Says once that the bus is not live, whatever the number of tries that follow.
-fn report(error: &SessionError, was_live: bool, state: BusState, delay: Duration) {
-    let error: &dyn std::error::Error = error;
-    if was_live {
-        tracing::warn!(
-            error,
-            ?state,
-            "bus is not live, consumers poll the journal meanwhile"
-        );
-    } else {
-        let delay_ms = delay.as_millis();
-        tracing::debug!(error, delay_ms, "bus is still not live");
-    }
-}
-
 struct Session {
-    url: String,
+    server: Server,
     channel: String,
     heartbeat_channel: String,
     consumers: Vec<ConsumerHandle>,
     timing: Timing,
     backoff: Backoff,
     is_live: bool,
+    /// Why it is not live, as it was logged last.
+    told: Option<String>,
 }
 
 impl Session {
@@ -153,16 +151,40 @@ impl Session {
         self.consumers.iter().for_each(ConsumerHandle::signal);
     }
 
+    /// Says why the bus is not live: once, and again if the reason is another one, whatever the
+    /// number of tries.
+    fn ended(&mut self, error: &SessionError, delay: Duration) {
+        let state = match error {
+            SessionError::Silent(_) => BusState::Silent,
+            _ => BusState::Lost,
+        };
+        self.set_state(state);
+        let reason = Chain(error).to_string();
+        let delay_ms = delay.as_millis();
+        if self.told.as_ref() == Some(&reason) {
+            tracing::debug!(error = reason, delay_ms, "bus is still not live");
+        } else {
+            tracing::warn!(
+                error = reason,
+                ?state,
+                "bus is not live, consumers poll the journal meanwhile"
+            );
+        }
+        for consumer in &self.consumers {
+            consumer.set_bus_error(Some(reason.clone()));
+            consumer.count_connect_retry();
+        }
+        self.told = Some(reason);
+    }
+
     async fn follow(&mut self) -> Result<std::convert::Infallible, SessionError> {
         let timeout = self.timing.connect_timeout;
-        let client = redis::Client::open(self.url.as_str())?;
-        let mut pubsub = within(timeout, client.get_async_pubsub()).await?;
-        within(timeout, pubsub.subscribe(&self.channel)).await?;
-        within(timeout, pubsub.subscribe(&self.heartbeat_channel)).await?;
-        let mut prober = within(timeout, client.get_multiplexed_async_connection()).await?;
+        let (channel, heartbeats) = (&self.channel, &self.heartbeat_channel);
+        let (subscriber, mut prober) =
+            subscribe(&self.server, channel, heartbeats, timeout).await?;
         // Whatever was published before the subscription stood is in the journal.
         self.signal();
-        let mut messages = pubsub.into_on_message();
+        let mut messages = subscriber.into_on_message();
         let mut ticks = tokio::time::interval(self.timing.heartbeat_interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard_at = Instant::now();
@@ -181,37 +203,55 @@ impl Session {
                     if heard_at.elapsed() >= self.timing.silent_after {
                         return Err(SessionError::Silent(heard_at.elapsed()));
                     }
-                    self.probe(&mut prober).await?;
+                    probe(&self.server, &mut prober, &self.heartbeat_channel, timeout).await?;
                 }
             }
         }
-    }
-
-    async fn probe(&self, connection: &mut MultiplexedConnection) -> Result<(), SessionError> {
-        within(
-            self.timing.connect_timeout,
-            connection.publish(&self.heartbeat_channel, "beat"),
-        )
-        .await
     }
 
     fn heard(&mut self) {
         self.backoff.reset();
         self.consumers.iter().for_each(ConsumerHandle::heartbeat);
         if !std::mem::replace(&mut self.is_live, true) {
+            self.told = None;
             self.set_state(BusState::Live);
+            self.consumers
+                .iter()
+                .for_each(|consumer| consumer.set_bus_error(None));
             tracing::info!(channel = self.channel, "bus is live");
             self.signal();
         }
     }
 }
 
-async fn within<T>(
+fn heartbeat_channel(channel: &str) -> String {
+    format!("{channel}{HEARTBEAT}{}", Uuid::new_v4())
+}
+
+/// A subscription to both channels, and the connection that heartbeats are sent through.
+async fn subscribe(
+    server: &Server,
+    channel: &str,
+    heartbeats: &str,
     timeout: Duration,
-    future: impl Future<Output = redis::RedisResult<T>>,
-) -> Result<T, SessionError> {
-    match tokio::time::timeout(timeout, future).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(SessionError::Timeout(timeout)),
+) -> Result<(PubSub, MultiplexedConnection), SessionError> {
+    let mut subscriber = server.subscriber(timeout).await?;
+    for channel in [channel, heartbeats] {
+        let subscribed = subscriber.subscribe(channel);
+        let asked = Asked::Subscribe(channel);
+        server.within(timeout, asked, subscribed).await?;
     }
+    let prober = server.connection(timeout).await?;
+    Ok((subscriber, prober))
+}
+
+async fn probe(
+    server: &Server,
+    prober: &mut MultiplexedConnection,
+    heartbeats: &str,
+    timeout: Duration,
+) -> Result<(), SessionError> {
+    let published = prober.publish::<_, _, ()>(heartbeats, "beat");
+    let asked = Asked::Publish(heartbeats);
+    server.within(timeout, asked, published).await
 }

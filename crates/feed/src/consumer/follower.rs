@@ -1,16 +1,19 @@
 //! One step along the journal, and every check it makes.
 
 mod rebuild;
+mod sifted;
 
 pub use rebuild::RebuildStep;
 
 use super::pages::{Checked, Pages};
 use crate::{Batch, Checkpoint, DeadLetter, Item, SharedReader, Sink, SinkError};
 use journal::{
-    ChainError, Clock, DecodeError, Digest, Entry, Epoch, Event, JournalId, Position, ReadError,
-    Time,
+    ChainError, Clock, DecodeError, Digest, Entry, Epoch, Event, EventType, JournalId, Position,
+    ReadError, Time,
 };
+use process::Chain;
 use rebuild::Rebuilds;
+use sifted::Sifted;
 use std::sync::Arc;
 
 /// How much a follower takes at once, and what it bears.
@@ -139,8 +142,8 @@ enum Stop {
 impl From<SinkError> for Stop {
     fn from(error: SinkError) -> Self {
         match error {
-            SinkError::Damaged(..) => Self::Halt(Halt::StoreDamaged(with_sources(&error))),
-            other => Self::Retry(with_sources(&other)),
+            SinkError::Damaged(..) => Self::Halt(Halt::StoreDamaged(Chain(&error).to_string())),
+            other => Self::Retry(Chain(&other).to_string()),
         }
     }
 }
@@ -148,8 +151,8 @@ impl From<SinkError> for Stop {
 impl From<ReadError> for Stop {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Damaged(_) => Self::Halt(Halt::JournalDamaged(with_sources(&error))),
-            other => Self::Retry(with_sources(&other)),
+            ReadError::Damaged(_) => Self::Halt(Halt::JournalDamaged(Chain(&error).to_string())),
+            other => Self::Retry(Chain(&other).to_string()),
         }
     }
 }
@@ -318,44 +321,28 @@ impl<S: Sink> Follower<S> {
             journal_id: last.id,
             digest,
         };
-        let mut parked = Vec::new();
-        let mut items: Vec<Item<'_>> = Vec::with_capacity(entries.len());
-        for (entry, event) in entries.iter().zip(events) {
-            match event {
-                Ok(event) => items.push(Item { entry, event }),
-                Err(error) => parked.push(self.letter(entry, with_sources(error))),
-            }
-        }
+        let mut sifted = Sifted::new(entries, events, &*self.clock);
         loop {
-            if let Some(fitting) = self.fitting(entries, &parked)? {
+            if let Some(fitting) = self.fitting(entries, &sifted.parked)? {
                 let digest = fitting.last().map_or(from.digest, |entry| entry.digest);
                 let (events, _) = events.split_at(fitting.len());
                 return self.apply(from, fitting, events, digest);
             }
-            let batch = Batch {
-                items: &items,
-                parked: &parked,
-                resolved: &[],
-                checkpoint,
-            };
-            match self.sink.apply(&batch) {
-                Ok(()) => break,
-                Err(SinkError::Poison { journal_id, reason }) => {
-                    let Some(at) = items.iter().position(|it| it.entry.id == journal_id) else {
-                        let reason = format!(
-                            "the sink refused entry {journal_id}, which the batch does not hold: {reason}"
-                        );
-                        return Err(Stop::Retry(reason));
-                    };
-                    let item = items.remove(at);
-                    parked.push(self.letter(item.entry, reason));
-                }
-                Err(error) => return Err(error.into()),
+            let is_applied = sifted.apply(|items, parked| {
+                self.sink.apply(&Batch {
+                    items,
+                    parked,
+                    resolved: &[],
+                    checkpoint,
+                })
+            })?;
+            if is_applied {
+                break;
             }
         }
-        if !parked.is_empty() {
+        if !sifted.parked.is_empty() {
             self.dead_letters = None;
-            for letter in &parked {
+            for letter in &sifted.parked {
                 tracing::warn!(
                     sink = self.sink.name(),
                     journal_id = letter.journal_id.get(),
@@ -366,7 +353,8 @@ impl<S: Sink> Follower<S> {
             }
         }
         self.checkpoint = Some(checkpoint);
-        let observed_at = items.last().and_then(|item| item.event.observed_at());
+        let observed_at = sifted.items.last();
+        let observed_at = observed_at.and_then(|item| item.event.observed_at());
         Ok(Step::Applied {
             entries: checkpoint.journal_id.entries_since(from.journal_id),
             last: Some((last.event_type.as_str().to_owned(), observed_at)),
@@ -401,17 +389,6 @@ impl<S: Sink> Follower<S> {
         Ok(Some(fitting))
     }
 
-    fn letter(&self, entry: &Entry, reason: String) -> DeadLetter {
-        DeadLetter {
-            journal_id: entry.id,
-            event_type: entry.event_type.as_str().to_owned(),
-            data: entry.data.get().to_owned(),
-            reason,
-            parked_at: self.clock.now(),
-            attempts: 1,
-        }
-    }
-
     /// Applies a dead letter again and removes it, in one transaction. Newer states of its node
     /// stay as they are.
     ///
@@ -421,31 +398,17 @@ impl<S: Sink> Follower<S> {
         let checkpoint = self.current_checkpoint()?;
         let data = serde_json::value::RawValue::from_string(letter.data.clone())
             .map_err(|error| format!("its data is not JSON: {error}"))?;
-        let mut entry = Entry {
+        let event_type = EventType::from(letter.event_type.as_str());
+        let event = Event::decode(&event_type, &data).map_err(|error| Chain(&error).to_string())?;
+        let item = Item {
             id: letter.journal_id,
-            node_id: None,
-            event_type: letter.event_type.as_str().into(),
-            size_delta: 0,
-            data,
-            digest: checkpoint.digest,
-        };
-        let (node_id, size_delta) = match entry.event().map_err(|error| with_sources(&error))? {
-            Event::Node(event) => (Some(event.node_id), event.size_delta),
-            Event::Reconciled(event) => (Some(event.node_id), event.size_delta),
-            Event::Downloaded(event) => (Some(event.node_id), 0),
-            Event::Drift(event) => (event.node_id, 0),
-            Event::Command(event) => (event.node_id, 0),
-            Event::Job(event) => (event.node_id, 0),
-            Event::Other => (None, 0),
-        };
-        (entry.node_id, entry.size_delta) = (node_id, size_delta);
-        let event = entry.event().map_err(|error| with_sources(&error))?;
-        let items = [Item {
-            entry: &entry,
+            node_id: event.node_id(),
+            event_type: &event_type,
+            size_delta: event.size_delta(),
             event: &event,
-        }];
+        };
         self.settle(&Batch {
-            items: &items,
+            items: &[item],
             parked: &[],
             resolved: &[letter.journal_id],
             checkpoint,
@@ -468,14 +431,16 @@ impl<S: Sink> Follower<S> {
 
     fn settle(&mut self, batch: &Batch<'_>) -> Result<(), String> {
         self.dead_letters = None;
-        self.sink.apply(batch).map_err(|error| with_sources(&error))
+        self.sink
+            .apply(batch)
+            .map_err(|error| Chain(&error).to_string())
     }
 
     fn current_checkpoint(&mut self) -> Result<Checkpoint, String> {
         match self.sink.checkpoint() {
             Ok(Some(checkpoint)) => Ok(checkpoint),
             Ok(None) => Err("the book follows no journal yet".to_owned()),
-            Err(error) => Err(with_sources(&error)),
+            Err(error) => Err(Chain(&error).to_string()),
         }
     }
 }
@@ -513,19 +478,4 @@ fn check_history(checkpoint: Checkpoint, page: &Checked) -> Result<(), Stop> {
             head,
         }
     }))
-}
-
-/// An error and what caused it, in one line.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

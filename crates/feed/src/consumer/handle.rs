@@ -1,7 +1,6 @@
 //! What the rest of the process holds of a consumer: its status, waiting for an entry, dead
 //! letters, waking and stopping.
 
-use super::run::Rest;
 use crate::rebuild::{RebuildError, RebuildRequest, RebuildState, RebuildStatus};
 use crate::{BusState, ConsumerState, ConsumerStatus, DeadLetter, SharedReader};
 use journal::{Clock, JournalId, Position, Time};
@@ -59,6 +58,15 @@ pub(super) enum Request {
     CancelRebuild {
         reply: oneshot::Sender<bool>,
     },
+}
+
+/// What a consumer waits for after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The next turn comes after this time at the latest.
+    pub at_most: Duration,
+    /// A signal makes it come at once. Not while the consumer backs off.
+    pub heeds_signals: bool,
 }
 
 #[derive(Default)]
@@ -128,6 +136,7 @@ impl ConsumerHandle {
             last_error: None,
             bus_mode: "inline",
             bus: BusState::Lost,
+            bus_error: None,
             last_heartbeat_at: None,
             rebuild: None,
         };
@@ -363,6 +372,11 @@ impl ConsumerHandle {
         let mut progress = self.shared.status.lock();
         progress.status.bus_mode = mode;
         progress.status.bus = state;
+    }
+
+    /// Why the bus is not live; `None` when it is.
+    pub fn set_bus_error(&self, reason: Option<String>) {
+        self.shared.status.lock().status.bus_error = reason;
     }
 
     /// A heartbeat came back through the bus.

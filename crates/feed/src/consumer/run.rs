@@ -1,10 +1,10 @@
 //! The thread that steps, waits and backs off.
 
-use super::follower::with_sources;
-use super::handle::{ConsumerHandle, DeadLetterError, Progress, Request};
+use super::handle::{ConsumerHandle, DeadLetterError, Progress, Request, Rest};
 use super::{Backoff, Follower, FollowerOptions, RebuildStep, Step};
 use crate::{BusState, ConsumerState, DeadLetter, SharedReader, Sink};
 use journal::{Clock, JournalId};
+use process::Chain;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -83,15 +83,6 @@ pub struct Consumer<S> {
     follower: Follower<S>,
     backoff: Backoff,
     options: ConsumerOptions,
-}
-
-/// What a consumer waits for after a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rest {
-    /// The next turn comes after this time at the latest.
-    pub at_most: Duration,
-    /// A signal makes it come at once. Not while the consumer backs off.
-    pub heeds_signals: bool,
 }
 
 impl<S: Sink> Consumer<S> {
@@ -379,5 +370,5 @@ impl<S: Sink> Consumer<S> {
 }
 
 fn unavailable(error: &dyn std::error::Error) -> DeadLetterError {
-    DeadLetterError::Unavailable(with_sources(error))
+    DeadLetterError::Unavailable(Chain(error).to_string())
 }

@@ -1,9 +1,9 @@
 //! Reading ahead of the sink: what it gains, and that it changes nothing else.
 
-use crate::memory::{Fault, MemoryReader, MemorySink};
 use feed::consumer::{
     self, ConsumerHandle, ConsumerOptions, Follower, FollowerOptions, Halt, Step,
 };
+use feed::memory::{Fault, MemoryReader, MemorySink};
 use feed::{Batch, Checkpoint, DeadLetter, Sink, SinkError};
 use journal::{
     ChainError, JournalId, JournalReader, Page, Position, ReadError, Snapshot, SystemClock,
@@ -124,7 +124,7 @@ async fn one_page_and_no_more_is_read_while_the_sink_commits_the_one_before() {
     let (reader, store) = (Noting::over(&journal(20)), MemorySink::default());
     let seen = reader.clone();
     let sink = Before(store.clone(), move |batch: &Batch<'_>| {
-        let after = batch.items[0].entry.id.get() - 1;
+        let after = batch.items[0].id.get() - 1;
         let next = batch.checkpoint.journal_id;
         if next < id(20) {
             // It can only come while this batch is not committed yet.

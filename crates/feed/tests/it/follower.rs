@@ -1,7 +1,7 @@
 //! What one step does, and what it refuses.
 
-use crate::memory::{Fault, MemoryJournal, MemoryReader, MemorySink};
 use feed::consumer::{Follower, FollowerOptions, Halt, Step};
+use feed::memory::{Fault, MemoryJournal, MemoryReader, MemorySink};
 use feed::{Batch, Checkpoint, Sink};
 use journal::{ChainError, Digest, Epoch, JournalId, SystemClock};
 use std::sync::Arc;

@@ -2,10 +2,9 @@
 
 #![cfg(test)]
 
-use soak::memory;
-
 mod ahead;
 mod consumer;
 mod follower;
-mod model;
+mod health;
+mod redis_access;
 mod redis_bus;

@@ -1,18 +1,19 @@
 //! The Redis bus on a real server, and every shape in which it fails. In each shape the consumer
 //! must end where the journal says; the bus only decides how soon.
 
-use crate::memory::{MemoryReader, MemorySink};
-use feed::bus::redis::{self, Timing};
+use feed::bus::redis::{self, Server, Timing, TlsFiles};
 use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
+use feed::memory::{MemoryReader, MemorySink};
 use feed::{BusState, SharedReader, publisher};
 use journal::{JournalId, JournalReader, Page, Position, ReadError, Snapshot, SystemClock};
+use process::Task;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use testkit::{RedisServer, TcpProxy, wait_for, wait_for_async};
 use tokio_util::sync::CancellationToken;
 
-const LONG: Duration = Duration::from_secs(30);
-const CHANNEL: &str = "apphub:filestore";
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+pub(crate) const CHANNEL: &str = "apphub:filestore";
 
 fn quick() -> Timing {
     Timing {
@@ -24,34 +25,40 @@ fn quick() -> Timing {
     }
 }
 
-/// Publisher, session and consumer on one journal, through `url`.
-struct Deployment {
+/// The server of a URL, without TLS files.
+pub(crate) fn server(url: &str) -> Server {
+    Server::open(&url.parse().unwrap(), &TlsFiles::default()).unwrap()
+}
+
+/// Publisher, session and consumer on one journal.
+pub(crate) struct Deployment {
     reader: MemoryReader,
     sink: MemorySink,
-    consumer: ConsumerHandle,
+    pub(crate) consumer: ConsumerHandle,
     stop: CancellationToken,
+    _publisher: Task,
 }
 
 impl Deployment {
     /// `poll_interval` is how soon the consumer looks without the bus.
     fn start(subscriber_url: &str, publisher_url: &str, poll_interval: Duration) -> Self {
+        let servers = [server(subscriber_url), server(publisher_url)];
+        Self::on(CHANNEL, servers, poll_interval)
+    }
+
+    /// On a channel; where it subscribes, and where it publishes.
+    pub(crate) fn on(channel: &str, servers: [Server; 2], poll_interval: Duration) -> Self {
         let reader = MemoryReader::new();
         let published = Arc::new(reader.clone());
-        Self::publishing(
-            reader,
-            published,
-            subscriber_url,
-            publisher_url,
-            poll_interval,
-        )
+        Self::publishing(channel, reader, published, servers, poll_interval)
     }
 
     /// The same, where the publisher reads the journal by a reader of its own.
     fn publishing(
+        channel: &str,
         reader: MemoryReader,
         published: SharedReader,
-        subscriber_url: &str,
-        publisher_url: &str,
+        [subscriber, publisher]: [Server; 2],
         poll_interval: Duration,
     ) -> Self {
         let sink = MemorySink::default();
@@ -64,11 +71,11 @@ impl Deployment {
         let shared = Arc::new(reader.clone());
         let clock = Arc::new(SystemClock);
         let consumer = consumer::spawn(sink.clone(), shared, clock, options).unwrap();
-        let channel = CHANNEL.to_owned();
-        publisher::spawn(published, publisher_url, channel, quick(), stop.clone()).unwrap();
+        let channel = channel.to_owned();
+        let publisher = publisher::spawn(published, publisher, channel.clone(), quick()).unwrap();
         tokio::spawn(redis::run(
-            subscriber_url.to_owned(),
-            CHANNEL.to_owned(),
+            subscriber,
+            channel,
             vec![consumer.clone()],
             quick(),
             stop.clone(),
@@ -78,10 +85,11 @@ impl Deployment {
             sink,
             consumer,
             stop,
+            _publisher: publisher,
         }
     }
 
-    async fn is(&self, state: BusState) {
+    pub(crate) async fn is(&self, state: BusState) {
         wait_for_async(&format!("the bus to be {state:?}"), LONG, async || {
             let status = self.consumer.status();
             if status.bus == state {
@@ -93,7 +101,7 @@ impl Deployment {
         .await;
     }
 
-    fn commit(&self, entries: i64) -> JournalId {
+    pub(crate) fn commit(&self, entries: i64) -> JournalId {
         self.reader.with(|journal| {
             for node in 0..entries {
                 journal.put(node, "a", node);
@@ -103,7 +111,7 @@ impl Deployment {
     }
 
     /// Everything committed so far is applied, once.
-    async fn is_complete(&self) {
+    pub(crate) async fn is_complete(&self) {
         let head = self.reader.with(|journal| journal.head());
         assert_eq!(
             self.consumer.wait_for(head, LONG).await,
@@ -161,17 +169,21 @@ async fn entries_go_on_from_the_journal_while_redis_is_stopped() {
 async fn a_redis_that_is_down_at_start_is_found_when_it_comes() {
     let mut server = RedisServer::start();
     server.stop();
-    let error = redis::ping(&server.url(), Duration::from_secs(2)).await;
-    assert!(error.is_err(), "the check at start says so");
+    let redis = self::server(&server.url());
+    let error = redis::check(&redis, CHANNEL, true, LONG).await.unwrap_err();
+    assert!(
+        error.to_string().contains("cannot be reached"),
+        "the check at start says so: {error}"
+    );
     let bus = Deployment::start(&server.url(), &server.url(), Duration::from_millis(20));
     bus.commit(10);
     bus.is_complete().await;
     assert_ne!(bus.consumer.status().bus, BusState::Live);
     server.start_again();
     bus.is(BusState::Live).await;
-    redis::ping(&server.url(), Duration::from_secs(2))
-        .await
-        .unwrap();
+    for listens in [true, false] {
+        redis::check(&redis, CHANNEL, listens, LONG).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,7 +338,8 @@ async fn what_is_committed_before_the_publishers_thread_runs_is_published() {
         journal: journal.clone(),
         let_go: Arc::clone(&let_go),
     });
-    let bus = Deployment::publishing(journal, slow, &server.url(), &server.url(), LONG * 10);
+    let servers = [self::server(&server.url()), self::server(&server.url())];
+    let bus = Deployment::publishing(CHANNEL, journal, slow, servers, LONG * 10);
     bus.is(BusState::Live).await;
     bus.commit(10);
     let_go.set(()).unwrap();

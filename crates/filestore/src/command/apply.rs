@@ -112,11 +112,11 @@ fn apply(
                 NodeState::Deleted => (before, 0),
                 _ => tx.remove_tree(cause, Verb::Deleted, &before)?,
             };
-            let result = json!({ "path": node.path, "deleted": changed });
+            let result = told("deleteNode", &node, json!({ "deleted": changed }));
             Ok(Applied {
                 node,
                 changed,
-                result: object(result),
+                result,
             })
         }
         Action::Move {
@@ -177,15 +177,27 @@ fn upload(
     }
     seen(&mut after, tx);
     tx.change(cause, Verb::Uploaded, before.as_ref(), &mut after)?;
-    let is_overwritten = before.is_some_and(|before| before.is_on_disk());
-    let result = json!({
-        "path": put.path, "sizeBytes": facts.size_bytes, "checksum": put.checksum,
-        "contentHash": put.content_hash, "overwritten": is_overwritten,
+    let overwritten = before.filter(Node::is_on_disk);
+    let mut more = json!({
+        "checksum": put.checksum, "contentHash": put.content_hash,
+        "overwritten": overwritten.is_some(),
     });
+    let command_type = if overwritten.is_some() {
+        "writeFile"
+    } else {
+        "uploadFile"
+    };
+    if let (Some(before), Some(more)) = (overwritten, more.as_object_mut()) {
+        more.insert("previousVersion".to_owned(), json!(before.version));
+        more.insert(
+            "previousSizeBytes".to_owned(),
+            json!(before.facts.size_bytes),
+        );
+    }
     Ok(Applied {
+        result: told(command_type, &after, more),
         node: after,
         changed: created + 1,
-        result: object(result),
     })
 }
 
@@ -210,11 +222,11 @@ fn create_directory(
     }
     seen(&mut after, tx);
     tx.change(cause, Verb::Created, before.as_ref(), &mut after)?;
-    let result = json!({ "path": path, "created": created + 1 });
+    let more = json!({ "created": created + 1 });
     Ok(Applied {
+        result: told("createDirectory", &after, more),
         node: after,
         changed: created + 1,
-        result: object(result),
     })
 }
 
@@ -244,11 +256,13 @@ fn move_node(
         changed += moved;
         node
     };
-    let result = json!({ "path": previous_path, "targetPath": path, "nodesChanged": changed });
+    let more = json!({
+        "movedFrom": previous_path, "targetPath": path, "nodesChanged": changed,
+    });
     Ok(Applied {
+        result: told("moveNode", &node, more),
         node,
         changed,
-        result: object(result),
     })
 }
 
@@ -297,11 +311,13 @@ fn copy_node(
         top.get_or_insert(after);
     }
     let node = top.ok_or_else(|| StoreError::Damaged("a copy has no path".to_owned()))?;
-    let result = json!({ "path": source_path, "targetPath": path, "nodesChanged": changed });
+    let more = json!({
+        "copiedFrom": source_path, "targetPath": path, "nodesChanged": changed,
+    });
     Ok(Applied {
+        result: told("copyNode", &node, more),
         node,
         changed,
-        result: object(result),
     })
 }
 
@@ -325,11 +341,11 @@ fn patch_metadata(
         after.metadata = Metadata::from_object(&metadata)?;
         tx.change(cause, Verb::Updated, Some(&before), &mut after)?;
     }
-    let result = json!({ "path": after.path, "metadata": metadata });
+    let more = json!({ "metadata": metadata });
     Ok(Applied {
+        result: told("updateNodeMetadata", &after, more),
         node: after,
         changed,
-        result: object(result),
     })
 }
 
@@ -394,9 +410,19 @@ fn by_id(tx: &WriteTx<'_>, id: i64) -> Result<Node, CommandError> {
     nodes::by_id(tx, id)?.ok_or(CommandError::NoNode(id))
 }
 
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
+/// What a client is told of a command, in AppHub's words: the node as it is now, and what only this
+/// command has to say.
+fn told(command_type: &str, node: &Node, more: Value) -> Map<String, Value> {
+    let about = json!({
+        "commandType": command_type, "nodeId": node.id, "backendMountId": node.mount_id,
+        "path": node.path, "kind": node.facts.kind, "state": node.state,
+        "sizeBytes": node.facts.size_bytes, "version": node.version,
+    });
+    [about, more]
+        .into_iter()
+        .flat_map(|part| match part {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        })
+        .collect()
 }

@@ -5,12 +5,11 @@ use super::pace::Pace;
 use super::status::{HashingState, LeftOut, Progress};
 use super::{COMMAND, Hasher, POLL};
 use crate::mount::Policy;
-use crate::sources::with_sources;
 use backend::hash::content::{HashConditions, Hashed};
 use backend::{Backend, Reason};
 use catalogue::{Catalogue, Cause, StoreError, Verb, nodes};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use std::convert::Infallible;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use process::{Chain, Stop};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +39,7 @@ pub(super) struct Work {
     policy: Policy,
     pace: Pace,
     progress: Arc<Progress>,
-    stopped: Receiver<Infallible>,
+    stop: Stop,
 }
 
 /// What a reader came to.
@@ -65,7 +64,7 @@ impl Work {
         mount_id: i64,
         policy: Policy,
         progress: Arc<Progress>,
-        stopped: Receiver<Infallible>,
+        stop: Stop,
     ) -> Self {
         let now = hasher.catalogue.clock().now();
         Self {
@@ -74,7 +73,7 @@ impl Work {
             mount_id,
             policy,
             progress,
-            stopped,
+            stop,
         }
     }
 
@@ -104,7 +103,7 @@ impl Work {
                 Ok(Round::Unreachable(reason)) => self.wait(&reason),
                 Err(StoreError::Closed) => return,
                 Err(error) => {
-                    self.wait(&with_sources(&error));
+                    self.wait(&Chain(&error).to_string());
                     // What was under way is lost, and the nodes still tell it.
                     (due, is_counted) = (all(), false);
                 }
@@ -114,14 +113,7 @@ impl Work {
     }
 
     fn is_over(&self) -> bool {
-        self.hasher.closing.is_cancelled() || self.is_over_within(Duration::ZERO)
-    }
-
-    fn is_over_within(&self, wait: Duration) -> bool {
-        !matches!(
-            self.stopped.recv_timeout(wait),
-            Err(RecvTimeoutError::Timeout)
-        )
+        self.hasher.closing.is_cancelled() || self.stop.is_set()
     }
 
     /// The mount, or the catalogue, cannot be reached.
@@ -132,7 +124,7 @@ impl Work {
         }
         let until = Instant::now() + RETRY;
         while !self.hasher.closing.is_cancelled() && Instant::now() < until {
-            if self.is_over_within(POLL) {
+            if self.stop.wait(POLL) {
                 return;
             }
         }
@@ -232,7 +224,7 @@ impl Work {
     fn read(&self, candidate: &Candidate) -> Outcome {
         let place = match self.hasher.opener.by_id(self.mount_id) {
             Ok(place) => place,
-            Err(error) => return Outcome::Unreachable(with_sources(&error)),
+            Err(error) => return Outcome::Unreachable(Chain(&error).to_string()),
         };
         let now = self.hasher.catalogue.clock().now().as_millis();
         let conditions = HashConditions {
@@ -271,7 +263,7 @@ impl Work {
                 return !self.is_over();
             }
             // Not all of it at once: the clock may be turned.
-            if self.is_over_within(wait.min(POLL)) {
+            if self.stop.wait(wait.min(POLL)) {
                 return false;
             }
         }
@@ -280,12 +272,12 @@ impl Work {
 
 /// Whether it is the file or the mount.
 fn refused(backend: &dyn Backend, error: &backend::Error) -> Outcome {
-    let reason = with_sources(error);
+    let reason = Chain(error).to_string();
     match error.reason {
         Reason::Unavailable | Reason::NoBucket => Outcome::Unreachable(reason),
         Reason::Forbidden => match backend.probe() {
             Ok(()) => Outcome::LeftOut(LeftOut::Unreadable, Some(reason)),
-            Err(error) => Outcome::Unreachable(with_sources(&error)),
+            Err(error) => Outcome::Unreachable(Chain(&error).to_string()),
         },
         Reason::Local => Outcome::Later(LeftOut::Unreadable, Some(reason)),
         _ => Outcome::LeftOut(LeftOut::Unreadable, Some(reason)),

@@ -4,7 +4,6 @@ use super::{COMMAND, Reconciler};
 use crate::open_mount::OpenError;
 use crate::scan::{Part, Scope, Task};
 use crate::scan::{ScanError, ScanOptions, ScanReport};
-use crate::sources::with_sources;
 use ::node::Facts;
 use backend::hash::content::{self, Hashed};
 use catalogue::DirectoryRef;
@@ -12,6 +11,7 @@ use catalogue::ReadTx;
 use catalogue::jobs::{self, Job};
 use catalogue::{Cause, Node, StoreError, Verb, WriteTx, nodes};
 use journal::{ConsistencyState, JobStatus, JournalId, NodeKind, NodeState, ReconcileReason};
+use process::Chain;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
@@ -81,7 +81,7 @@ impl Reconciler {
                 }
                 Err(failure) => {
                     job.status = JobStatus::Failed;
-                    job.error = Some(error(&with_sources(failure), code(failure))?);
+                    job.error = Some(error(&Chain(failure).to_string(), code(failure))?);
                 }
             }
             jobs::put(tx, &mut job).map(|_| ())

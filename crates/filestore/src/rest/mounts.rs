@@ -9,7 +9,7 @@ use crate::mount_health::MountHealth;
 use crate::watch::WatchStatus;
 use axum::http::StatusCode;
 use catalogue::mounts::{self, AccessMode, BackendKind, Mount, MountState};
-use httpkit::{Json, Path, Problem, Query};
+use httpkit::{Cursor, Json, Path, Problem, Query};
 use journal::compare::fold;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -34,6 +34,9 @@ pub(super) struct ListParams {
     limit: Option<u32>,
     /// After so many, default 0.
     offset: Option<u32>,
+    /// ＋ The `nextCursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// A mount, and how its changes are seen.
@@ -76,6 +79,8 @@ pub(super) struct MountPagination {
     limit: u32,
     offset: u32,
     next_offset: Option<u32>,
+    /// ＋ The `cursor` of the next page.
+    next_cursor: Option<Cursor>,
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -119,6 +124,17 @@ pub(super) struct CreateBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = PatchMountBody)]
 pub(super) struct PatchBody {
+    /// May be sent back as it is; it cannot be changed.
+    mount_key: Option<String>,
+    /// As the key.
+    #[schema(value_type = Option<String>)]
+    backend_kind: Option<Value>,
+    /// As the key.
+    root_path: Option<String>,
+    /// As the key.
+    bucket: Option<String>,
+    /// As the key.
+    prefix: Option<String>,
     access_mode: Option<AccessMode>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -153,7 +169,8 @@ pub(super) async fn list(
 ) -> Result<Json<Data<MountList>>, Problem> {
     let most = limit(params.limit, 100, 1_000)?;
     let kinds = words("/kinds", &params.kinds, BackendKind::from_word)?;
-    let states = words("/states", &params.states, MountState::from_word)?;
+    // A client may ask for a state that only another system has: no mount is in it.
+    let states = words("/states", &params.states, |word| Some(word.to_owned()))?;
     let modes = words("/accessModes", &params.access_modes, AccessMode::from_word)?;
     let search = params.search.as_deref().map(fold);
     let mut mounts = state.query(mounts::all).await?;
@@ -167,21 +184,31 @@ pub(super) async fn list(
         ];
         let mut named = named.into_iter().flatten();
         (kinds.is_empty() || kinds.contains(&mount.backend_kind))
-            && (states.is_empty() || states.contains(&mount.state))
+            && (states.is_empty() || states.iter().any(|state| *state == mount.state.as_str()))
             && (modes.is_empty() || modes.contains(&mount.access_mode))
             && search
                 .as_ref()
                 .is_none_or(|search| named.any(|name| fold(name).contains(&**search)))
     });
+    let after: Option<i64> = super::params::cursor(params.cursor.as_ref(), params.offset)?;
     let (total, offset) = (mounts.len(), params.offset.unwrap_or(0));
-    let mounts: Vec<_> = mounts
+    // They are in the order of their ids.
+    mounts.retain(|mount| after.is_none_or(|after| mount.id > after));
+    let mut rest = mounts
         .into_iter()
-        .skip(usize::try_from(offset).unwrap_or(usize::MAX))
+        .skip(usize::try_from(offset).unwrap_or(usize::MAX));
+    let mounts: Vec<_> = rest
+        .by_ref()
         .take(usize::try_from(most).unwrap_or(usize::MAX))
+        .collect();
+    let last = mounts.last().filter(|_| rest.next().is_some());
+    let next_cursor = last.map(|last| Cursor::of(&last.id)).transpose()?;
+    let next = offset.saturating_add(u32::try_from(mounts.len()).unwrap_or(u32::MAX));
+    let next_offset = (last.is_some() && after.is_none()).then_some(next);
+    let mounts = mounts
+        .into_iter()
         .map(|mount| WatchedMount::of(&state, mount))
         .collect();
-    let next = offset.saturating_add(u32::try_from(mounts.len()).unwrap_or(u32::MAX));
-    let is_more = usize::try_from(next).is_ok_and(|next| next < total);
     let filters = [
         ("kinds", json!(kinds)),
         ("states", json!(states)),
@@ -193,7 +220,8 @@ pub(super) async fn list(
         total,
         limit: most,
         offset,
-        next_offset: is_more.then_some(next),
+        next_offset,
+        next_cursor,
     };
     Ok(data(MountList {
         mounts,
@@ -274,7 +302,69 @@ pub(super) async fn get(
         .await?;
     mount
         .map(|mount| data(WatchedMount::of(&state, mount)))
-        .ok_or_else(|| Problem::not_found(format!("there is no mount {id}")))
+        .ok_or_else(|| no_mount(id))
+}
+
+fn no_mount(id: i64) -> Problem {
+    Problem::not_found(format!("there is no mount {id}"))
+}
+
+impl PatchBody {
+    /// What stays may be sent back as it is, and something must be there that can change.
+    fn check(&self, mount: &Mount) -> Result<(), Problem> {
+        let kind = self.backend_kind.as_ref().map(|kind| match kind {
+            Value::String(word) => word.clone(),
+            other => other.to_string(),
+        });
+        let stays = [
+            (
+                "mountKey",
+                self.mount_key.as_ref(),
+                Some(mount.mount_key.as_str()),
+            ),
+            (
+                "backendKind",
+                kind.as_ref(),
+                Some(mount.backend_kind.as_str()),
+            ),
+            (
+                "rootPath",
+                self.root_path.as_ref(),
+                mount.root_path.as_deref(),
+            ),
+            ("bucket", self.bucket.as_ref(), mount.bucket.as_deref()),
+            ("prefix", self.prefix.as_ref(), mount.prefix.as_deref()),
+        ];
+        for (name, asked, is) in stays {
+            if let Some(asked) = asked
+                && Some(asked.as_str()) != is
+            {
+                let detail = format!(
+                    "a mount keeps its {name} ({}): make another mount for {asked:?}",
+                    is.unwrap_or("none")
+                );
+                return Err(Problem::invalid(&format!("/{name}"), detail));
+            }
+        }
+        let changes = [
+            self.access_mode.is_some(),
+            self.display_name.is_some(),
+            self.description.is_some(),
+            self.contact.is_some(),
+            self.labels.is_some(),
+            self.state.is_some(),
+            self.state_reason.is_some(),
+            self.config.is_some(),
+        ];
+        if changes.contains(&true) {
+            return Ok(());
+        }
+        Err(Problem::invalid(
+            "/",
+            "nothing to change: give accessMode, displayName, description, contact, labels, state, \
+             stateReason or config",
+        ))
+    }
 }
 
 /// Changes a mount. Its key, backend and root stay what they are.
@@ -293,6 +383,9 @@ pub(super) async fn update(
     Path(id): Path<i64>,
     Json(body): Json<PatchBody>,
 ) -> Result<Json<Data<WatchedMount>>, Problem> {
+    let mount = state.query(move |connection| mounts::by_id(connection, id));
+    let mount = mount.await?.ok_or_else(|| no_mount(id))?;
+    body.check(&mount)?;
     let patch = MountPatch {
         access_mode: body.access_mode,
         display_name: body.display_name,

@@ -5,9 +5,9 @@ use super::{Data, Rest, State, data, params, problem};
 use crate::view::NodeView;
 use ::journal::{NodeKind, NodeState};
 use catalogue::ReadTx;
-use catalogue::list::{self, Bounds, Listed, Listing};
+use catalogue::list::{self, Bounds, GoOn, Listed, Listing};
 use catalogue::{Node, StoreError, mounts, nodes, rollups};
-use httpkit::{Json, Path, Problem, Query};
+use httpkit::{Cursor, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -44,7 +44,10 @@ pub(super) struct ListParams {
     limit: Option<u32>,
     /// After so many.
     offset: Option<u32>,
-    /// ＋ After this node: quick however far it is.
+    /// ＋ The `nextCursor` of the page before: quick however far it is, and right while others write.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+    /// ＋ After this node, wherever it is by now.
     after: Option<i64>,
 }
 
@@ -78,6 +81,8 @@ pub(super) struct Pagination {
     limit: u32,
     offset: u32,
     next_offset: Option<u32>,
+    /// ＋ The `cursor` of the next page.
+    next_cursor: Option<Cursor>,
     /// ＋ The `after` of the next page.
     next_after: Option<i64>,
 }
@@ -170,7 +175,7 @@ async fn by_id(rest: &Rest, id: i64) -> Result<NodeView, Problem> {
         .ok_or_else(|| problem::no_node(format!("there is no node {id}")))
 }
 
-/// The node that holds a path, or the last that went missing there.
+/// The node that holds a path, or else the last that went missing or was deleted there.
 #[utoipa::path(
     get,
     path = "/v1/nodes/by-path",
@@ -187,10 +192,13 @@ pub(super) async fn by_path(
     let (mount_id, at) = (asked.backend_mount_id, path.to_string());
     let found = state.query(move |connection| {
         let missing = |kind| nodes::missing_at(connection, mount_id, &at, kind);
-        let node = match nodes::at(connection, mount_id, &at)? {
-            Some(node) => Some(node),
-            None => missing(NodeKind::File)?.or(missing(NodeKind::Directory)?),
-        };
+        let mut node = nodes::at(connection, mount_id, &at)?;
+        if node.is_none() {
+            node = missing(NodeKind::File)?.or(missing(NodeKind::Directory)?);
+        }
+        if node.is_none() {
+            node = nodes::deleted_at(connection, mount_id, &at)?;
+        }
         let mount = mounts::by_id(connection, mount_id)?;
         Ok((mount, node.map(|node| view(connection, &node)).transpose()?))
     });
@@ -205,6 +213,24 @@ pub(super) async fn by_path(
 }
 
 impl ListParams {
+    /// Where the page begins, if not by an offset.
+    fn go_on(&self) -> Result<Option<GoOn>, Problem> {
+        let begins = [
+            self.cursor.is_some(),
+            self.after.is_some(),
+            self.offset.is_some_and(|offset| offset > 0),
+        ];
+        if begins.into_iter().filter(|is_given| *is_given).count() > 1 {
+            let detail =
+                "a page begins at a cursor, after a node or at an offset: give one of them";
+            return Err(Problem::invalid("/cursor", detail));
+        }
+        match &self.cursor {
+            Some(cursor) => cursor.place().map(GoOn::Place).map(Some),
+            None => Ok(self.after.map(GoOn::Node)),
+        }
+    }
+
     fn listing(&self, mount_id: i64, path: String) -> Result<Listing, Problem> {
         let mut listing = Listing {
             mount_id,
@@ -221,7 +247,7 @@ impl ListParams {
             metadata: Vec::new(),
             limit: params::limit(self.limit, DEFAULT, MOST)?,
             offset: self.offset.unwrap_or(0),
-            after: self.after,
+            after: self.go_on()?,
         };
         if let Some(text) = self.filters.as_deref().filter(|text| !text.is_empty()) {
             Filters::parse(text)?.narrow(&mut listing);
@@ -238,26 +264,25 @@ async fn answer(rest: &Rest, listing: Listing, asked: ListParams) -> Result<Node
         if mounts::by_id(connection, listing.mount_id)?.is_none() {
             return Ok(Err(no_mount(mount_id)));
         }
-        if let Some(after) = listing.after
+        if let Some(GoOn::Node(after)) = listing.after
             && nodes::by_id(connection, after)?.is_none()
         {
             let detail = format!("there is no node {after}");
             return Ok(Err(Problem::invalid("/after", detail)));
         }
-        let Listed {
-            nodes,
-            total,
-            is_more,
-        } = list::list(connection, &listing)?;
-        let next_after = nodes.last().filter(|_| is_more).map(|node| node.id);
+        let Some(Listed { nodes, total, next }) = list::list(connection, &listing)? else {
+            let detail = "this cursor is of a listing in another order: begin this one anew";
+            return Ok(Err(Problem::invalid("/cursor", detail)));
+        };
         let views = nodes.iter().map(|node| view(connection, node));
         let views = views.collect::<Result<Vec<_>, _>>()?;
-        Ok(Ok((views, total, next_after)))
+        Ok(Ok((views, total, next)))
     });
-    let (nodes, total, next_after) = listed.await??;
+    let (nodes, total, next) = listed.await??;
+    let next_after = nodes.last().filter(|_| next.is_some()).map(|node| node.id);
     let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     let next_offset = next_after
-        .filter(|_| asked.after.is_none())
+        .filter(|_| asked.after.is_none() && asked.cursor.is_none())
         .map(|_| offset.saturating_add(count));
     let pagination = Pagination {
         total: total.map(|total| total.count),
@@ -265,6 +290,7 @@ async fn answer(rest: &Rest, listing: Listing, asked: ListParams) -> Result<Node
         limit,
         offset,
         next_offset,
+        next_cursor: next.as_ref().map(Cursor::of).transpose()?,
         next_after,
     };
     Ok(NodeList {

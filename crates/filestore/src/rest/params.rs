@@ -2,8 +2,9 @@
 
 use super::problem;
 use ::node::NodePath;
-use httpkit::Problem;
+use httpkit::{Cursor, Problem};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// A field that may be left out, be `null`, or have a value.
@@ -69,4 +70,16 @@ pub(super) fn limit(limit: Option<u32>, default: u32, most: u32) -> Result<u32, 
             format!("use a number from 1 to {most}"),
         )),
     }
+}
+
+/// The place of a cursor that stands instead of an offset.
+pub(super) fn cursor<T: DeserializeOwned>(
+    cursor: Option<&Cursor>,
+    offset: Option<u32>,
+) -> Result<Option<T>, Problem> {
+    if cursor.is_some() && offset.is_some_and(|offset| offset > 0) {
+        let detail = "a page begins at a cursor or at an offset: give one of them";
+        return Err(Problem::invalid("/cursor", detail));
+    }
+    cursor.map(Cursor::place).transpose()
 }

@@ -6,7 +6,7 @@ use ::journal::{JobStatus, ReconcileReason};
 use axum::http::StatusCode;
 use catalogue::jobs::{self, Job, Listing};
 use catalogue::{mounts, nodes};
-use httpkit::{Json, Path, Problem, Query};
+use httpkit::{Cursor, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -56,6 +56,9 @@ pub(super) struct JobParams {
     limit: Option<u32>,
     /// After so many.
     offset: Option<u32>,
+    /// ＋ The `nextCursor` of the page before: right while jobs come and go.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -75,6 +78,8 @@ pub(super) struct JobPagination {
     limit: u32,
     offset: u32,
     next_offset: Option<u32>,
+    /// ＋ The `cursor` of the next page.
+    next_cursor: Option<Cursor>,
 }
 
 /// Compares a node with the disk, and sets the catalogue right.
@@ -163,20 +168,24 @@ pub(super) async fn list(
         status,
         limit: params::limit(asked.limit, DEFAULT, MOST)?,
         offset: asked.offset.unwrap_or(0),
+        before: params::cursor(asked.cursor.as_ref(), asked.offset)?,
     };
     let filters = json!({
         "backendMountId": listing.mount_id, "path": listing.path, "status": listing.status,
     });
-    let (limit, offset) = (listing.limit, listing.offset);
+    let (limit, offset, is_first) = (listing.limit, listing.offset, listing.before.is_none());
     let (jobs, total) = state
         .query(move |connection| jobs::list(connection, &listing))
         .await?;
-    let next = offset.saturating_add(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+    let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+    let next = offset.saturating_add(count);
+    let is_full = jobs.last().filter(|_| count == limit);
     let pagination = JobPagination {
         total,
         limit,
         offset,
-        next_offset: (i64::from(next) < total && !jobs.is_empty()).then_some(next),
+        next_offset: (is_first && i64::from(next) < total && !jobs.is_empty()).then_some(next),
+        next_cursor: is_full.map(|last| Cursor::of(&last.id)).transpose()?,
     };
     Ok(data(JobList {
         jobs,

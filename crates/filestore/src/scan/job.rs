@@ -5,8 +5,8 @@
 //! off by the end of the process is simply run again, so there is nothing worth keeping.
 
 use super::{ScanCounts, ScanError, ScanOptions, ScanProgress, ScanReport};
-use crate::sources::with_sources;
 use parking_lot::{Condvar, Mutex};
+use process::Chain;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -223,7 +223,7 @@ impl Turn {
             Err(error) => Outcome {
                 status: ScanJobStatus::Failed,
                 report: None,
-                error: Some(with_sources(error)),
+                error: Some(Chain(error).to_string()),
             },
         };
         *self.job.outcome.lock() = Some(outcome);

@@ -64,7 +64,7 @@ impl Bench {
     }
 
     fn close(self) {
-        self.hashing.stop();
+        drop(self.hashing);
         self.filestore.close();
     }
 }

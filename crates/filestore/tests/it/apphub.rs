@@ -156,6 +156,24 @@ fn fits_command(answer: &Answered, status: u16) -> &Value {
     data
 }
 
+/// What every result says of the node, as its clients read it.
+#[track_caller]
+fn fits_result(data: &Value, command_type: &str) {
+    let (result, node) = (&data["result"], &data["node"]);
+    assert_eq!(result["commandType"], command_type);
+    assert_eq!(result["nodeId"], node["id"]);
+    for name in [
+        "backendMountId",
+        "path",
+        "kind",
+        "state",
+        "sizeBytes",
+        "version",
+    ] {
+        assert_eq!(result[name], node[name], "{name}");
+    }
+}
+
 /// The status and the code that the SDK's error has.
 #[track_caller]
 fn sdk_error(answer: &Answered) -> (u16, &str) {
@@ -178,8 +196,10 @@ async fn directories_are_created_as_the_sdk_creates_them() {
     assert_eq!(data["idempotent"], false);
     assert_eq!(data["node"]["metadata"], json!({ "team": "sales" }));
     assert_eq!(data["node"]["kind"], "directory");
-    assert_eq!(data["result"]["path"], "reports/daily");
     let id = data["node"]["id"].clone();
+    fits_result(data, "createDirectory");
+    assert_eq!(data["result"]["path"], "reports/daily");
+    assert_eq!(data["node"]["rollup"]["childCount"], 0);
 
     // The SDK retries with its key: the same answer, and no second effect.
     let again = create().await;
@@ -207,7 +227,9 @@ async fn files_are_uploaded_overwritten_and_downloaded() {
     let data = fits_command(&answer, 201);
     assert_eq!(data["node"]["metadata"], json!({ "rows": 3 }));
     assert_eq!(data["node"]["sizeBytes"], 6);
+    fits_result(data, "uploadFile");
     assert_eq!(data["result"]["sizeBytes"], 6);
+    assert_eq!(data["result"].get("previousSizeBytes"), None);
     assert_eq!(data["node"]["download"]["supportsRange"], true);
     let url = data["node"]["download"]["streamUrl"]
         .as_str()
@@ -219,7 +241,11 @@ async fn files_are_uploaded_overwritten_and_downloaded() {
     let replaced = server
         .sdk_upload("in/a.csv", "4,5\n", &[("overwrite", "true")])
         .await;
-    assert_eq!(fits_command(&replaced, 200)["node"]["version"], 2);
+    let data = fits_command(&replaced, 200);
+    assert_eq!(data["node"]["version"], 2);
+    fits_result(data, "writeFile");
+    assert_eq!(data["result"]["previousSizeBytes"], 6);
+    assert_eq!(data["result"]["previousVersion"], 1);
     server.mkdir("in/d").await.data();
     let over = server
         .sdk_upload("in/d", "x", &[("overwrite", "true")])
@@ -299,7 +325,10 @@ async fn nodes_are_moved_copied_patched_and_deleted() {
             body("in/a.csv", "out/b.csv", "c"),
         )
         .await;
-    assert_eq!(fits_command(&copy, 201)["node"]["path"], "out/b.csv");
+    let data = fits_command(&copy, 201);
+    assert_eq!(data["node"]["path"], "out/b.csv");
+    fits_result(data, "copyNode");
+    assert_eq!(data["result"]["copiedFrom"], "in/a.csv");
     let onto = body("in/a.csv", "out/b.csv", "m");
     let onto = server
         .sdk_command(Method::POST, "/v1/nodes/move", "m", onto)
@@ -315,6 +344,8 @@ async fn nodes_are_moved_copied_patched_and_deleted() {
         .await;
     let data = fits_command(&moved, 200);
     assert_eq!(data["node"]["path"], "out/c.csv");
+    fits_result(data, "moveNode");
+    assert_eq!(data["result"]["movedFrom"], "in/a.csv");
     let gone = body("in/a.csv", "out/d.csv", "g");
     let gone = server
         .sdk_command(Method::POST, "/v1/nodes/move", "g", gone)
@@ -349,6 +380,14 @@ async fn nodes_are_moved_copied_patched_and_deleted() {
     let deleted = delete("out", true, "d2").await;
     let data = fits_command(&deleted, 200);
     assert_eq!(data["node"]["state"], "deleted");
+    fits_result(data, "deleteNode");
+    // It is still found by its path, as what it is.
+    let found = server.by_path("out").await;
+    fits_node(found.data());
+    assert_eq!(
+        (&found.data()["id"], &found.data()["state"]),
+        (&data["node"]["id"], &json!("deleted"))
+    );
     assert!(data["node"]["deletedAt"].is_string());
     assert_eq!(
         sdk_error(&delete("out", true, "d3").await),

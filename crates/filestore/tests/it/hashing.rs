@@ -61,7 +61,7 @@ async fn start_in(
 
 /// Ends both as the process would.
 async fn close(server: Server, hashing: Hashing) -> Arc<tempfile::TempDir> {
-    tokio::task::spawn_blocking(move || hashing.stop())
+    tokio::task::spawn_blocking(move || drop(hashing))
         .await
         .unwrap();
     server.close().await
@@ -461,5 +461,5 @@ fn the_threads_end_with_the_filestore() {
     let filestore = Filestore::open(Options::new(dirs.path().join("data"))).unwrap();
     let hashing = Hashing::start(Arc::clone(&filestore)).unwrap();
     filestore.close();
-    hashing.stop();
+    drop(hashing);
 }

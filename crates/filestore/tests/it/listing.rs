@@ -59,7 +59,7 @@ async fn nodes_below_a_path_come_in_order_and_to_a_depth() {
     assert_eq!(
         all.data()["pagination"],
         json!({ "total": 12, "isTotalExact": true, "limit": 100, "offset": 0, "nextOffset": null,
-            "nextAfter": null })
+            "nextCursor": null, "nextAfter": null })
     );
     let below = server.get_in_mount("/v1/nodes", &[("path", "/a")]).await;
     assert_eq!(
@@ -90,7 +90,7 @@ async fn nodes_below_a_path_come_in_order_and_to_a_depth() {
 }
 
 #[tokio::test]
-async fn pages_by_offset_and_by_node_cover_everything_once() {
+async fn pages_by_offset_cursor_and_node_cover_everything_once() {
     let server = populated().await;
     for query in [
         vec![],
@@ -99,12 +99,11 @@ async fn pages_by_offset_and_by_node_cover_everything_once() {
         vec![("kinds", "file")],
     ] {
         let all = paths(&server.get_in_mount("/v1/nodes", &query).await);
-        for key in ["nextOffset", "nextAfter"] {
-            let parameter = if key == "nextAfter" {
-                "after"
-            } else {
-                "offset"
-            };
+        for (key, parameter) in [
+            ("nextOffset", "offset"),
+            ("nextCursor", "cursor"),
+            ("nextAfter", "after"),
+        ] {
             let mut seen = Vec::new();
             let mut next: Option<String> = None;
             loop {
@@ -117,6 +116,7 @@ async fn pages_by_offset_and_by_node_cover_everything_once() {
                 seen.extend(paths(&page));
                 match &page.data()["pagination"][key] {
                     Value::Null => break,
+                    Value::String(at) => next = Some(at.clone()),
                     at => next = Some(at.to_string()),
                 }
             }
@@ -298,4 +298,99 @@ async fn a_node_shows_every_field_of_the_contract() {
     let file = server.by_path("a/one").await;
     let stream = format!("/v1/files/{}/content", file.node_id());
     assert_eq!(file.data()["download"]["streamUrl"], stream);
+}
+
+/// Turns the pages of `path` by cursor, two at a time; `meanwhile` is done after the first.
+async fn by_cursor(
+    server: &Server,
+    query: &[(&str, &str)],
+    meanwhile: impl AsyncFn(),
+) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut query = query.to_vec();
+        query.push(("limit", "2"));
+        query.extend(cursor.as_ref().map(|cursor| ("cursor", cursor.as_str())));
+        let page = server.get_in_mount("/v1/nodes", &query).await;
+        seen.extend(paths(&page));
+        if cursor.is_none() {
+            meanwhile().await;
+        }
+        match page.data()["pagination"]["nextCursor"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => return seen,
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_by_cursor_neither_repeat_nor_skip_while_others_write() {
+    for query in [
+        vec![],
+        vec![("depth", "1")],
+        vec![("path", ""), ("depth", "2")],
+    ] {
+        let server = Server::start().await;
+        for name in ["b", "c", "d", "e", "f"] {
+            server.upload(name, "1").await.data();
+        }
+        let seen = by_cursor(&server, &query, async || {
+            // The page that was seen ended with c. What is before it is not seen again, what is
+            // behind it is seen once, and the last of the page may go anywhere.
+            server.upload("a", "new, before").await.data();
+            server.upload("cc", "new, behind").await.data();
+            assert_eq!(server.delete("b", false).await.status, 200);
+            assert_eq!(server.rename("c", "z").await.status, 200);
+        });
+        assert_eq!(
+            seen.await,
+            ["b", "c", "cc", "d", "e", "f", "z"],
+            "{query:?}"
+        );
+        let seen = by_cursor(&server, &query, async || {
+            // Now a and cc were seen.
+            assert_eq!(server.delete("a", false).await.status, 200);
+            assert_eq!(server.rename("cc", "0").await.status, 200);
+        });
+        assert_eq!(seen.await, ["a", "cc", "d", "e", "f", "z"], "{query:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_begins_at_one_place_and_a_cursor_is_of_its_listing() {
+    let server = populated().await;
+    let first = server.get_in_mount("/v1/nodes", &[("limit", "2")]).await;
+    let by_path = first.data()["pagination"]["nextCursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let first = server.get_in_mount("/v1/nodes", &[("limit", "2"), ("depth", "1")]);
+    let by_name = first.await.data()["pagination"]["nextCursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (query, pointer) in [
+        (
+            vec![("cursor", by_path.as_str()), ("offset", "2")],
+            "/cursor",
+        ),
+        (
+            vec![("cursor", by_path.as_str()), ("after", "2")],
+            "/cursor",
+        ),
+        (vec![("after", "2"), ("offset", "2")], "/cursor"),
+        (vec![("cursor", "nonsense")], "/cursor"),
+        (vec![("cursor", "")], "/cursor"),
+        (vec![("cursor", by_name.as_str())], "/cursor"),
+        (
+            vec![("cursor", by_path.as_str()), ("depth", "1")],
+            "/cursor",
+        ),
+        (vec![("after", "999")], "/after"),
+    ] {
+        let answer = server.get_in_mount("/v1/nodes", &query).await;
+        assert_eq!(answer.problem().0, 400, "{query:?}: {answer:?}");
+        assert_eq!(answer.body["errors"][0]["pointer"], pointer, "{query:?}");
+    }
 }

@@ -65,6 +65,81 @@ async fn a_mount_is_made_shown_and_changed() {
         ),
         (vec!["tree".to_owned()], &json!(1))
     );
+    let cursor = paged.data()["pagination"]["nextCursor"].as_str().unwrap();
+    let rest = server
+        .get(&format!("/v1/backend-mounts?limit=1&cursor={cursor}"))
+        .await;
+    assert_eq!(keys(rest.data()), ["data_2"]);
+    for key in ["nextOffset", "nextCursor"] {
+        assert_eq!(rest.data()["pagination"][key], Value::Null, "{key}");
+    }
+    // States that only another system has are in no mount.
+    for (states, found) in [("offline", 0), ("offline,active", 2), ("unknown,what", 0)] {
+        let listed = server
+            .get(&format!("/v1/backend-mounts?states={states}"))
+            .await;
+        assert_eq!(keys(listed.data()).len(), found, "{states}");
+        let asked: Vec<_> = states.split(',').collect();
+        assert_eq!(listed.data()["filters"]["states"], json!(asked));
+    }
+}
+
+#[tokio::test]
+async fn a_patch_of_a_mount_changes_what_may_change_or_is_refused() {
+    let server = Server::start().await;
+    let path = format!("/v1/backend-mounts/{}", server.mount);
+    let before = server.get(&path).await.data().clone();
+    for (patch, pointer, words) in [
+        (json!({}), "/", "nothing to change: give accessMode"),
+        (json!({ "unknown": 1 }), "/", "nothing to change"),
+        (json!({ "mountKey": "tree" }), "/", "nothing to change"),
+        (
+            json!({ "mountKey": "x" }),
+            "/mountKey",
+            "keeps its mountKey (tree)",
+        ),
+        (
+            json!({ "backendKind": "s3" }),
+            "/backendKind",
+            "keeps its backendKind (local)",
+        ),
+        (
+            json!({ "rootPath": "/x", "displayName": "d" }),
+            "/rootPath",
+            "make another mount",
+        ),
+        (
+            json!({ "bucket": "b" }),
+            "/bucket",
+            "keeps its bucket (none)",
+        ),
+        (
+            json!({ "prefix": "p" }),
+            "/prefix",
+            "keeps its prefix (none)",
+        ),
+        (json!({ "state": "offline" }), "/state", "unknown variant"),
+    ] {
+        let answer = server
+            .send(server.request(Method::PATCH, &path).json(&patch))
+            .await;
+        assert_eq!(answer.problem().0, 400, "{patch}: {answer:?}");
+        assert_eq!(answer.body["errors"][0]["pointer"], pointer, "{patch}");
+        assert!(answer.text.contains(words), "{patch}: {answer:?}");
+    }
+    assert_eq!(
+        server.get(&path).await.data(),
+        &before,
+        "nothing was changed"
+    );
+    // A client may send a mount back as it was shown, with what it changes.
+    let mut whole = before.clone();
+    whole["displayName"] = json!("Shown");
+    let changed = server
+        .send(server.request(Method::PATCH, &path).json(&whole))
+        .await;
+    assert_eq!(changed.data()["displayName"], "Shown");
+    assert_eq!(changed.data()["rootPath"], before["rootPath"]);
 }
 
 #[tokio::test]
@@ -143,7 +218,11 @@ async fn bad_mounts_are_refused_by_field() {
         (404, "not_found")
     );
     let patch = server
-        .json(Method::PATCH, "/v1/backend-mounts/99", json!({}))
+        .json(
+            Method::PATCH,
+            "/v1/backend-mounts/99",
+            json!({ "labels": [] }),
+        )
         .await;
     assert_eq!(patch.problem(), (404, "not_found"));
 }

@@ -184,10 +184,31 @@ async fn jobs_are_listed_and_can_be_cancelled() {
     let listed = server.get("/v1/reconciliation/jobs?limit=2").await;
     let data = listed.data();
     assert_eq!(data["jobs"][0]["path"], "none");
+    let mut pagination = data["pagination"].clone();
+    let cursor = pagination["nextCursor"].take();
     assert_eq!(
-        data["pagination"],
-        json!({ "total": 3, "limit": 2, "offset": 0, "nextOffset": 2 })
+        pagination,
+        json!({ "total": 3, "limit": 2, "offset": 0, "nextOffset": 2, "nextCursor": null })
     );
+    // A job that comes meanwhile makes the next page repeat none.
+    reconcile(&server, json!({ "path": "later" })).await;
+    let page = |rest: String| {
+        let server = &server;
+        async move {
+            server
+                .get(&format!("/v1/reconciliation/jobs?limit=2{rest}"))
+                .await
+        }
+    };
+    let cursor = cursor.as_str().unwrap();
+    let next = page(format!("&cursor={cursor}")).await;
+    let jobs = next.data()["jobs"].as_array().unwrap();
+    let paths: Vec<_> = jobs.iter().map(|job| &job["path"]).collect();
+    assert_eq!(paths, ["d/file"]);
+    assert_eq!(next.data()["pagination"]["nextCursor"], json!(null));
+    for rest in ["&cursor=x".to_owned(), format!("&cursor={cursor}&offset=1")] {
+        assert_eq!(page(rest.clone()).await.problem().0, 400, "{rest}");
+    }
     let below = server
         .get("/v1/reconciliation/jobs?path=d&status=succeeded")
         .await;

@@ -204,7 +204,7 @@ fn rescanning_sees_what_changed_and_stops_when_told() {
     write(&other.path().join("third"), "3");
     filestore.ensure_local_mount(other.path()).unwrap();
     wait("third");
-    rescan.stop();
+    drop(rescan);
     write(&tree.path().join("fourth"), "4");
     let head = filestore.reader().position().unwrap().head;
     let after = filestore

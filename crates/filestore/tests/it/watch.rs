@@ -304,7 +304,7 @@ fn more_directories_than_may_be_watched_are_rescanned_by_period_and_said() {
             Err(status)
         }
     });
-    rescan.stop();
+    drop(rescan);
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn an_overflow_of_the_kernels_queue_is_made_good_by_a_whole_scan() {
 fn nothing_is_looked_at_once_it_has_stopped() {
     let watched = Watched::start(&["d/file"]);
     let Watched { watch, .. } = watched;
-    watch.stop();
+    drop(watch);
     let head = watched.filestore.reader().position().unwrap().head;
     write(&watched.tree.path().join("d/file"), "changed");
     let after = watched

@@ -8,7 +8,7 @@
 //! A crash between the steps leaves a claim, which costs nothing but a few notes.
 
 use super::{Reach, Segment, grams, name, parent, reach, segments};
-use crate::lane::Turn;
+use crate::db_threads::Turn;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use journal::compare::fold;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};

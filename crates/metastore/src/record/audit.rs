@@ -1,6 +1,6 @@
 //! The history of what was said: every write with the whole before and after it.
 
-use super::{Metadata, Said, store};
+use super::{Metadata, PersonsPart, store};
 use journal::Time;
 use rusqlite::types::{Value as Column, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -18,17 +18,17 @@ pub(crate) struct Change<'a> {
     /// The namespace before, where the record moved.
     pub(crate) previous_namespace: Option<&'a str>,
     pub(crate) version: i64,
-    pub(crate) said: &'a Said,
+    pub(crate) part: &'a PersonsPart,
     /// The version and content before.
-    pub(crate) previous: Option<(i64, &'a Said)>,
+    pub(crate) previous: Option<(i64, &'a PersonsPart)>,
 }
 
 impl Change<'_> {
     pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let said = self.said();
-        let sum = Column::from(sum(said.iter().map(ValueRef::from)).to_vec());
+        let columns = self.columns();
+        let sum = Column::from(sum(columns.iter().map(ValueRef::from)).to_vec());
         let values = std::iter::once(Column::from(self.record_id))
-            .chain(said)
+            .chain(columns)
             .chain([sum]);
         connection
             .prepare_cached(include_str!("../sql/audit_insert.sql"))?
@@ -37,7 +37,7 @@ impl Change<'_> {
     }
 
     /// The columns, from `action` on.
-    fn said(&self) -> [Column; 15] {
+    fn columns(&self) -> [Column; 15] {
         let (previous_version, previous) = self.previous.unzip();
         let text = |text: Option<&str>| Column::from(text.map(str::to_owned));
         [
@@ -48,14 +48,14 @@ impl Change<'_> {
             text(self.previous_namespace),
             Column::from(self.version),
             Column::from(previous_version),
-            Column::from(store::text(&self.said.metadata)),
-            Column::from(previous.map(|said| store::text(&said.metadata))),
-            Column::from(tags_text(self.said)),
+            Column::from(store::text(&self.part.metadata)),
+            Column::from(previous.map(|part| store::text(&part.metadata))),
+            Column::from(tags_text(self.part)),
             Column::from(previous.map(tags_text)),
-            text(self.said.owner.as_deref()),
-            text(previous.and_then(|said| said.owner.as_deref())),
-            text(self.said.schema_hash.as_deref()),
-            text(previous.and_then(|said| said.schema_hash.as_deref())),
+            text(self.part.owner.as_deref()),
+            text(previous.and_then(|part| part.owner.as_deref())),
+            text(self.part.schema_hash.as_deref()),
+            text(previous.and_then(|part| part.schema_hash.as_deref())),
         ]
     }
 }
@@ -98,9 +98,9 @@ pub(crate) fn unlike_their_sums(
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let said = (FIRST..columns).map(|column| row.get_ref(column));
-        let said = said.collect::<rusqlite::Result<Vec<_>>>()?;
-        if row.get_ref(2)?.as_blob()? != sum(said.into_iter()) {
+        let values = (FIRST..columns).map(|column| row.get_ref(column));
+        let values = values.collect::<rusqlite::Result<Vec<_>>>()?;
+        if row.get_ref(2)?.as_blob()? != sum(values.into_iter()) {
             let (id, record): (i64, i64) = (row.get(0)?, row.get(1)?);
             found.push(format!(
                 "write {id} in the audit of record {record} does not say what was written"
@@ -113,8 +113,8 @@ pub(crate) fn unlike_their_sums(
     Ok(found)
 }
 
-fn tags_text(said: &Said) -> String {
-    serde_json::to_string(&said.tags).unwrap_or_else(|_| "[]".to_owned())
+fn tags_text(part: &PersonsPart) -> String {
+    serde_json::to_string(&part.tags).unwrap_or_else(|_| "[]".to_owned())
 }
 
 /// A write as it is shown.
@@ -171,8 +171,8 @@ impl AuditEntry {
     }
 
     /// What the record said after this write.
-    pub(crate) fn said(&self) -> Said {
-        Said {
+    pub(crate) fn part(&self) -> PersonsPart {
+        PersonsPart {
             metadata: self.metadata.clone(),
             tags: self.tags.clone(),
             owner: self.owner.clone(),

@@ -1,6 +1,6 @@
 //! Records in the database.
 
-use super::{Metadata, Record, Said};
+use super::{Metadata, PersonsPart, Record};
 use crate::node::Node;
 use journal::Time;
 use rusqlite::types::Type;
@@ -16,7 +16,7 @@ pub(crate) struct Stored {
     pub(crate) id: i64,
     pub(crate) namespace: String,
     pub(crate) key: String,
-    pub(crate) said: Said,
+    pub(crate) part: PersonsPart,
     pub(crate) version: i64,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
@@ -33,7 +33,7 @@ impl Stored {
             id: row.get("id")?,
             namespace: row.get("namespace")?,
             key: row.get("key")?,
-            said: Said {
+            part: PersonsPart {
                 metadata: json(row, "metadata")?,
                 tags: json(row, "tags")?,
                 owner: row.get("owner")?,
@@ -59,7 +59,7 @@ impl Stored {
     /// The record as it is shown.
     pub(crate) fn shown(self) -> Record {
         let deleted_at = self.shown_deleted_at();
-        let mut metadata = self.said.metadata;
+        let mut metadata = self.part.metadata;
         if let Some(node) = &self.node {
             metadata.insert("filestore".to_owned(), as_value(node));
         }
@@ -67,9 +67,9 @@ impl Stored {
             namespace: self.namespace,
             key: self.key,
             metadata,
-            tags: self.said.tags,
-            owner: self.said.owner,
-            schema_hash: self.said.schema_hash,
+            tags: self.part.tags,
+            owner: self.part.owner,
+            schema_hash: self.part.schema_hash,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -138,16 +138,20 @@ fn one<P: rusqlite::Params>(
 }
 
 /// Writes what was said, but for the tags.
-pub(crate) fn write_said(connection: &Connection, id: i64, said: &Said) -> rusqlite::Result<()> {
+pub(crate) fn write_part(
+    connection: &Connection,
+    id: i64,
+    part: &PersonsPart,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE records SET metadata = ?2, owner = ?3, schema_hash = ?4 WHERE id = ?1",
         )?
         .execute(params![
             id,
-            text(&said.metadata),
-            said.owner,
-            said.schema_hash
+            text(&part.metadata),
+            part.owner,
+            part.schema_hash
         ])?;
     Ok(())
 }

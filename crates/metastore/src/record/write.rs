@@ -6,7 +6,7 @@
 
 use super::condition::Conditions;
 use super::store::{self, Stored};
-use super::{Metadata, RecordError, Said, TagsPatch, audit, said, valid};
+use super::{Metadata, PersonsPart, RecordError, TagsPatch, audit, persons_part, valid};
 use crate::node::Node;
 use journal::Time;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -83,7 +83,7 @@ pub(crate) fn create(
     connection: &Connection,
     author: &Author,
     target: &Target,
-    said: Said,
+    part: PersonsPart,
     idempotency: Option<&Idempotency>,
 ) -> Result<Written, RecordError> {
     if let Some(repeated) = idempotency
@@ -101,7 +101,7 @@ pub(crate) fn create(
         }
         return Ok((Outcome::Unchanged, there));
     }
-    let record = insert(connection, author, target, said)?;
+    let record = insert(connection, author, target, part)?;
     if let Some(Idempotency { key, request }) = idempotency {
         let now = author.now.as_millis();
         connection.execute(
@@ -137,7 +137,7 @@ pub(crate) fn put(
     connection: &Connection,
     author: &Author,
     target: &Target,
-    mut said: Said,
+    mut part: PersonsPart,
 ) -> Result<Written, RecordError> {
     let Some(before) = store::by_key(connection, &target.namespace, &target.key)? else {
         target.conditions.check(None)?;
@@ -147,12 +147,12 @@ pub(crate) fn put(
                 current: 0,
             });
         }
-        return Ok((Outcome::Created, insert(connection, author, target, said)?));
+        return Ok((Outcome::Created, insert(connection, author, target, part)?));
     };
     check_version(target, &before)?;
     check_node(&before)?;
-    drop_echo(&mut said.metadata, before.node.as_ref())?;
-    change(connection, author, before, said, "update", None)
+    drop_echo(&mut part.metadata, before.node.as_ref())?;
+    change(connection, author, before, part, "update", None)
 }
 
 /// Changes parts of what a person says.
@@ -168,7 +168,7 @@ pub(crate) fn patch(
     if before.deleted_at.is_some() {
         return Err(RecordError::Deleted(GONE));
     }
-    let mut after = before.said.clone();
+    let mut after = before.part.clone();
     if let Some(metadata) = patch.metadata {
         merge(&mut after.metadata, metadata, before.node.as_ref())?;
     }
@@ -180,7 +180,7 @@ pub(crate) fn patch(
                 "metadata.filestore is written by the sync",
             ));
         }
-        said::unset(&mut after.metadata, path);
+        persons_part::unset(&mut after.metadata, path);
     }
     if let Some(tags) = &patch.tags {
         after.patch_tags(tags);
@@ -202,11 +202,11 @@ fn merge(
     match patch {
         MetadataPatch::Merge(mut metadata) => {
             drop_echo(&mut metadata, node)?;
-            said::merge(base, metadata);
+            persons_part::merge(base, metadata);
         }
         MetadataPatch::MergePatch(mut metadata) => {
             drop_echo(&mut metadata, node)?;
-            said::merge_patch(base, metadata);
+            persons_part::merge_patch(base, metadata);
         }
         MetadataPatch::Clear => base.clear(),
     }
@@ -224,8 +224,8 @@ pub(crate) fn delete(
         return Ok((Outcome::Unchanged, before));
     }
     check_version(target, &before)?;
-    let said = before.said.clone();
-    change(connection, author, before, said, "delete", Some(author.now))
+    let part = before.part.clone();
+    change(connection, author, before, part, "delete", Some(author.now))
 }
 
 /// Lifts a person's deletion and, if `to` names one, goes back to what an audit entry says.
@@ -239,7 +239,7 @@ pub(crate) fn restore(
     check_version(target, &before)?;
     check_node(&before)?;
     let mut restored_from = None;
-    let mut said = before.said.clone();
+    let mut part = before.part.clone();
     if let Some(pick) = to {
         let Some(entry) = audit::one(connection, &before, pick)? else {
             let pointer = match pick {
@@ -252,9 +252,9 @@ pub(crate) fn restore(
             ));
         };
         restored_from = Some((entry.id, entry.version));
-        said = entry.said();
+        part = entry.part();
     }
-    let written = change(connection, author, before, said, "restore", None)?;
+    let written = change(connection, author, before, part, "restore", None)?;
     Ok((written, restored_from))
 }
 
@@ -281,7 +281,7 @@ pub(crate) fn purge(
             subject: Some(crate::SYNC_ACTOR.to_owned()),
             now: author.now,
         };
-        let id = insert_row(connection, &author, target, &Said::default())?;
+        let id = insert_row(connection, &author, target, &PersonsPart::default())?;
         connection.execute(
             "UPDATE filestore_nodes SET record_id = ?2 WHERE node_id = ?1",
             [node_id, id],
@@ -305,7 +305,7 @@ fn record_purge(
         namespace: &record.namespace,
         previous_namespace: None,
         version: record.version,
-        said: &record.said,
+        part: &record.part,
         previous: None,
     }
     .write(connection)?;
@@ -384,11 +384,11 @@ fn insert(
     connection: &Connection,
     author: &Author,
     target: &Target,
-    mut said: Said,
+    mut part: PersonsPart,
 ) -> Result<Stored, RecordError> {
-    drop_echo(&mut said.metadata, None)?;
-    check_size(&said)?;
-    let id = insert_row(connection, author, target, &said)?;
+    drop_echo(&mut part.metadata, None)?;
+    check_size(&part)?;
+    let id = insert_row(connection, author, target, &part)?;
     audit::Change {
         record_id: id,
         action: "create",
@@ -397,7 +397,7 @@ fn insert(
         namespace: &target.namespace,
         previous_namespace: None,
         version: 1,
-        said: &said,
+        part: &part,
         previous: None,
     }
     .write(connection)?;
@@ -408,7 +408,7 @@ fn insert_row(
     connection: &Connection,
     author: &Author,
     target: &Target,
-    said: &Said,
+    part: &PersonsPart,
 ) -> Result<i64, RecordError> {
     let id = connection
         .prepare_cached(include_str!("../sql/record_insert.sql"))?
@@ -416,15 +416,15 @@ fn insert_row(
             params![
                 target.namespace,
                 target.key,
-                store::text(&said.metadata),
-                said.owner,
-                said.schema_hash,
+                store::text(&part.metadata),
+                part.owner,
+                part.schema_hash,
                 author.now.as_millis(),
                 author.subject,
             ],
             |row| row.get(0),
         )?;
-    store::replace_tags(connection, id, &[], &said.tags)?;
+    store::replace_tags(connection, id, &[], &part.tags)?;
     Ok(id)
 }
 
@@ -433,17 +433,17 @@ fn change(
     connection: &Connection,
     author: &Author,
     before: Stored,
-    said: Said,
+    part: PersonsPart,
     action: &'static str,
     deleted_at: Option<Time>,
 ) -> Result<Written, RecordError> {
-    if before.said == said && before.deleted_at == deleted_at {
+    if before.part == part && before.deleted_at == deleted_at {
         return Ok((Outcome::Unchanged, before));
     }
-    check_size(&said)?;
+    check_size(&part)?;
     let version = before.version.saturating_add(1);
-    store::write_said(connection, before.id, &said)?;
-    store::replace_tags(connection, before.id, &before.said.tags, &said.tags)?;
+    store::write_part(connection, before.id, &part)?;
+    store::replace_tags(connection, before.id, &before.part.tags, &part.tags)?;
     connection
         .prepare_cached(include_str!("../sql/record_stamp.sql"))?
         .execute(params![
@@ -461,8 +461,8 @@ fn change(
         namespace: &before.namespace,
         previous_namespace: None,
         version,
-        said: &said,
-        previous: Some((before.version, &before.said)),
+        part: &part,
+        previous: Some((before.version, &before.part)),
     }
     .write(connection)?;
     let after = store::by_id(connection, before.id)?.ok_or(RecordError::NotFound {
@@ -472,13 +472,13 @@ fn change(
     Ok((Outcome::Changed, after))
 }
 
-fn check_size(said: &Said) -> Result<(), RecordError> {
-    let bytes = store::text(&said.metadata).len();
+fn check_size(part: &PersonsPart) -> Result<(), RecordError> {
+    let bytes = store::text(&part.metadata).len();
     if bytes > METADATA_BYTES {
         return Err(RecordError::TooLarge {
             bytes,
             most: METADATA_BYTES,
         });
     }
-    valid::tags(&said.tags).map_err(|detail| RecordError::invalid("/tags", detail))
+    valid::tags(&part.tags).map_err(|detail| RecordError::invalid("/tags", detail))
 }

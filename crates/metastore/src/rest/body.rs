@@ -2,7 +2,7 @@
 
 use crate::record::condition::{Conditions, States};
 use crate::record::write::{Idempotency, MetadataPatch, Patch, Target};
-use crate::record::{Metadata, Said, TagsPatch, valid};
+use crate::record::{Metadata, PersonsPart, TagsPatch, valid};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
@@ -119,30 +119,30 @@ pub(super) fn check_version(prefix: &str, expected: Option<i64>) -> Result<(), P
 }
 
 /// All that a person says of a record, checked.
-pub(super) fn said(
+pub(super) fn persons_part(
     prefix: &str,
     metadata: Metadata,
     tags: Option<Vec<String>>,
     owner: Option<String>,
     schema_hash: Option<String>,
-) -> Result<Said, Problem> {
+) -> Result<PersonsPart, Problem> {
     check_parts(
         prefix,
         tags.as_deref(),
         owner.as_deref(),
         schema_hash.as_deref(),
     )?;
-    let mut said = Said {
+    let mut part = PersonsPart {
         metadata,
         tags: Vec::new(),
         owner,
         schema_hash,
     };
-    said.patch_tags(&TagsPatch {
+    part.patch_tags(&TagsPatch {
         set: tags,
         ..TagsPatch::default()
     });
-    Ok(said)
+    Ok(part)
 }
 
 fn check_parts(
@@ -193,7 +193,7 @@ impl CreateBody {
     pub(super) fn idempotency(
         key: Option<String>,
         target: &Target,
-        said: &Said,
+        part: &PersonsPart,
     ) -> Result<Option<Idempotency>, Problem> {
         let Some(key) = key else {
             return Ok(None);
@@ -202,10 +202,10 @@ impl CreateBody {
         let request = serde_json::json!([
             target.namespace,
             target.key,
-            said.metadata,
-            said.tags,
-            said.owner,
-            said.schema_hash
+            part.metadata,
+            part.tags,
+            part.owner,
+            part.schema_hash
         ]);
         let request = blake3::hash(request.to_string().as_bytes());
         Ok(Some(Idempotency {

@@ -1,10 +1,10 @@
 //! Many writes at once.
 
-use super::body::{Name, check_name, check_version, said};
+use super::body::{Name, check_name, check_version, persons_part};
 use super::records::author;
 use crate::Metastore;
 use crate::record::write::{self, Author, Outcome, Target, Written};
-use crate::record::{Metadata, Record, RecordError, Said};
+use crate::record::{Metadata, PersonsPart, Record, RecordError};
 use axum::extract::State;
 use httpkit::{Caller, Json, Problem};
 use rusqlite::{Connection, Transaction};
@@ -97,7 +97,7 @@ struct Failure {
 struct Checked {
     verb: Verb,
     target: Target,
-    said: Said,
+    part: PersonsPart,
 }
 
 /// Writes many records, all of them or, with `continueOnError`, those that can be.
@@ -195,9 +195,9 @@ fn check(index: usize, operation: Operation, caller: &Caller) -> Result<Checked,
     if operation.verb == Verb::Delete {
         caller.require("metastore:delete")?;
     }
-    let said = match (operation.verb, operation.metadata) {
-        (Verb::Delete, _) => Said::default(),
-        (Verb::Upsert | Verb::Create, Some(metadata)) => said(
+    let part = match (operation.verb, operation.metadata) {
+        (Verb::Delete, _) => PersonsPart::default(),
+        (Verb::Upsert | Verb::Create, Some(metadata)) => persons_part(
             &prefix,
             metadata,
             operation.tags,
@@ -219,15 +219,15 @@ fn check(index: usize, operation: Operation, caller: &Caller) -> Result<Checked,
     Ok(Checked {
         verb: operation.verb,
         target,
-        said,
+        part,
     })
 }
 
 fn apply(db: &Connection, author: &Author, operation: Checked) -> Result<Written, RecordError> {
-    let Checked { verb, target, said } = operation;
+    let Checked { verb, target, part } = operation;
     match verb {
-        Verb::Upsert => write::put(db, author, &target, said),
-        Verb::Create => write::create(db, author, &target, said, None),
+        Verb::Upsert => write::put(db, author, &target, part),
+        Verb::Create => write::create(db, author, &target, part, None),
         Verb::Delete => write::delete(db, author, &target),
     }
 }

@@ -1,7 +1,7 @@
 //! One record.
 
 use super::body::{
-    CreateBody, MergePatchBody, Name, OptionalJson, PatchBody, Patching, PutBody, said,
+    CreateBody, MergePatchBody, Name, OptionalJson, PatchBody, Patching, PutBody, persons_part,
 };
 use super::{Pagination, limit};
 use crate::Metastore;
@@ -115,10 +115,10 @@ pub(super) async fn create(
         key: body.key,
     }
     .target(&caller, None)?;
-    let said = said("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
-    let idempotency = CreateBody::idempotency(body.idempotency_key, &target, &said)?;
+    let part = persons_part("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
+    let idempotency = CreateBody::idempotency(body.idempotency_key, &target, &part)?;
     let work = move |author: &Author, db: &rusqlite::Connection| {
-        write::create(db, author, &target, said, idempotency.as_ref())
+        write::create(db, author, &target, part, idempotency.as_ref())
     };
     upserted(write_record(&metastore, &caller, work).await?)
 }
@@ -165,9 +165,9 @@ pub(super) async fn put(
     let target = name
         .target(&caller, body.expected_version)?
         .under(&headers)?;
-    let said = said("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
+    let part = persons_part("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
     let work =
-        move |author: &Author, db: &rusqlite::Connection| write::put(db, author, &target, said);
+        move |author: &Author, db: &rusqlite::Connection| write::put(db, author, &target, part);
     upserted(write_record(&metastore, &caller, work).await?)
 }
 

@@ -1,6 +1,6 @@
 //! What the compiled statements call that SQLite does not have.
 
-use super::same::{contains, is_same};
+use super::json_eq::{contains, is_same};
 use crate::names::name;
 use crate::rules::compile_glob;
 use globset::GlobMatcher;

@@ -7,7 +7,7 @@
 //! the sync changes what people wrote, so the version moves past both and whoever holds either
 //! version is told of the conflict.
 
-use crate::record::{Said, audit, store};
+use crate::record::{PersonsPart, audit, store};
 use crate::rules::{Decision, NamespaceRules, NodeFacts, Placement, SYNC_ACTOR};
 use journal::{NodeKind, NodeState, Time};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
@@ -43,7 +43,7 @@ impl<'c> Placer<'c> {
     ) -> rusqlite::Result<i64> {
         let key = node_id.to_string();
         match record_id {
-            Some(id) => self.bring(id, &key, place.namespace, at),
+            Some(id) => self.move_to_namespace(id, &key, place.namespace, at),
             None => self.make(&key, place, at),
         }
     }
@@ -64,10 +64,10 @@ impl<'c> Placer<'c> {
         let id = self.transaction.last_insert_rowid();
         if !place.default_tags.is_empty() || place.default_owner.is_some() {
             store::replace_tags(self.transaction, id, &[], place.default_tags)?;
-            let said = Said {
+            let part = PersonsPart {
                 tags: place.default_tags.to_vec(),
                 owner: place.default_owner.map(str::to_owned),
-                ..Said::default()
+                ..PersonsPart::default()
             };
             audit::Change {
                 record_id: id,
@@ -77,7 +77,7 @@ impl<'c> Placer<'c> {
                 namespace: place.namespace,
                 previous_namespace: None,
                 version: 1,
-                said: &said,
+                part: &part,
                 previous: None,
             }
             .write(self.transaction)?;
@@ -86,7 +86,13 @@ impl<'c> Placer<'c> {
     }
 
     /// Brings a record into another namespace.
-    fn bring(&mut self, id: i64, key: &str, namespace: &str, at: Time) -> rusqlite::Result<i64> {
+    fn move_to_namespace(
+        &mut self,
+        id: i64,
+        key: &str,
+        namespace: &str,
+        at: Time,
+    ) -> rusqlite::Result<i64> {
         let Some(record) = store::by_id(self.transaction, id)? else {
             return Err(rusqlite::Error::QueryReturnedNoRows);
         };
@@ -99,25 +105,25 @@ impl<'c> Placer<'c> {
             None => None,
         };
         let mut version = record.version;
-        let mut said = record.said.clone();
+        let mut part = record.part.clone();
         if let Some(other) = other {
-            said.fill_from(&other.said);
+            part.fill_from(&other.part);
             version = version.max(other.version).saturating_add(1);
             // The other's history goes on under the record that stays.
             self.transaction.execute(
                 "UPDATE record_audit SET record_id = ?2 WHERE record_id = ?1",
                 [other.id, id],
             )?;
-            self.audit(&other, id, "merge", namespace, version, &said, at)?;
+            self.audit(&other, id, "merge", namespace, version, &part, at)?;
             self.transaction
                 .execute("DELETE FROM records WHERE id = ?1", [other.id])?;
-            store::replace_tags(self.transaction, id, &record.said.tags, &said.tags)?;
-            store::write_said(self.transaction, id, &said)?;
+            store::replace_tags(self.transaction, id, &record.part.tags, &part.tags)?;
+            store::write_part(self.transaction, id, &part)?;
         }
         self.transaction
             .prepare_cached("UPDATE records SET namespace = ?2, version = ?3 WHERE id = ?1")?
             .execute(params![id, namespace, version])?;
-        self.audit(&record, id, "move", namespace, version, &said, at)?;
+        self.audit(&record, id, "move", namespace, version, &part, at)?;
         Ok(id)
     }
 
@@ -129,7 +135,7 @@ impl<'c> Placer<'c> {
         action: &'static str,
         namespace: &str,
         version: i64,
-        said: &Said,
+        part: &PersonsPart,
         at: Time,
     ) -> rusqlite::Result<()> {
         audit::Change {
@@ -140,8 +146,8 @@ impl<'c> Placer<'c> {
             namespace,
             previous_namespace: Some(&before.namespace),
             version,
-            said,
-            previous: Some((before.version, &before.said)),
+            part,
+            previous: Some((before.version, &before.part)),
         }
         .write(self.transaction)
     }

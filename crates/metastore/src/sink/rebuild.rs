@@ -15,16 +15,18 @@
 //! keeps everything that people wrote under the key `EPOCH-CHECKPOINT:KEY`, without a node; those
 //! in which nobody wrote anything go.
 
-use super::nodes::{Told, consistency_of};
+use super::nodes::Author;
 use super::place::Placer;
 use super::{Sink, entry_fault, load_checkpoint, store_checkpoint, store_fault};
 use crate::names;
 use crate::node::{raw, word};
 use crate::record::{audit, store};
 use crate::rules::{Decision, NamespaceRules, NodeFacts, SYNC_ACTOR};
-use feed::rebuild::{Base, NewBook};
+use feed::rebuild::{Base, NewBook, Rebuild};
 use feed::{Batch, Checkpoint, Item, SinkError};
-use journal::{ConsistencyState, Event, NodeKind, NodeState, Snapshot, SnapshotNode, Time};
+use journal::{
+    ConsistencyState, Event, JournalId, NodeKind, NodeState, NodeView, Snapshot, SnapshotNode, Time,
+};
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params,
 };
@@ -34,16 +36,14 @@ use std::sync::Arc;
 /// How many nodes are compared between two looks at the tables.
 const PAGE: i64 = 1_000;
 
-pub(super) fn begin(sink: &mut Sink, new: &NewBook) -> rusqlite::Result<()> {
+pub(super) fn begin(sink: &mut Sink, new: NewBook) -> rusqlite::Result<Rebuild> {
     sink.connection
         .execute_batch(include_str!("../sql/new_book.sql"))?;
     clear(&sink.connection)?;
-    sink.new_book = Some(*new);
-    Ok(())
+    Ok(new.begun())
 }
 
 pub(super) fn abandon(sink: &mut Sink) {
-    sink.new_book = None;
     // What stays is removed when the next rebuild begins, or with the connection.
     if let Err(error) = clear(&sink.connection) {
         tracing::warn!(%error, "an abandoned rebuild was not cleared");
@@ -54,20 +54,14 @@ fn clear(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(include_str!("../sql/new_book_clear.sql"))
 }
 
-fn begun(sink: &Sink) -> Result<NewBook, SinkError> {
-    let none = || SinkError::Damaged("no rebuild was begun".to_owned(), None);
-    sink.new_book.ok_or_else(none)
-}
-
-pub(super) fn fill(sink: &mut Sink, batch: &Batch<'_>) -> Result<(), SinkError> {
-    let new = begun(sink)?;
+pub(super) fn fill(sink: &mut Sink, rebuild: &Rebuild, batch: &Batch<'_>) -> Result<(), SinkError> {
     let transaction = sink.connection.transaction().map_err(store_fault)?;
     {
-        let mut writer = NewNodes::prepare(&transaction, new.base).map_err(store_fault)?;
+        let mut writer = NewNodes::prepare(&transaction, rebuild.base).map_err(store_fault)?;
         for item in batch.items {
             writer
                 .apply(item)
-                .map_err(|error| entry_fault(item.entry.id, error))?;
+                .map_err(|error| entry_fault(item.id, error))?;
         }
     }
     park(&transaction, batch).map_err(store_fault)?;
@@ -92,8 +86,12 @@ fn park(transaction: &Transaction<'_>, batch: &Batch<'_>) -> rusqlite::Result<()
 
 /// A snapshot of the same history is made the book as for a consumer that has fallen behind; one
 /// of another history becomes the new book.
-pub(super) fn fill_from_snapshot(sink: &mut Sink, snapshot: Snapshot<'_>) -> Result<(), SinkError> {
-    if begun(sink)?.is_same_history {
+pub(super) fn fill_from_snapshot(
+    sink: &mut Sink,
+    rebuild: &Rebuild,
+    snapshot: Snapshot<'_>,
+) -> Result<(), SinkError> {
+    if rebuild.is_same_history {
         return super::snapshot::load(sink, snapshot);
     }
     let now = sink.clock.now();
@@ -112,10 +110,12 @@ pub(super) fn fill_from_snapshot(sink: &mut Sink, snapshot: Snapshot<'_>) -> Res
 }
 
 /// Makes the new book the book.
-pub(super) fn finish(sink: &mut Sink, checkpoint: Checkpoint) -> Result<(), SinkError> {
-    let new = begun(sink)?;
-    if new.base == Base::Snapshot && new.is_same_history {
-        sink.new_book = None;
+pub(super) fn finish(
+    sink: &mut Sink,
+    rebuild: &Rebuild,
+    checkpoint: Checkpoint,
+) -> Result<(), SinkError> {
+    if rebuild.base == Base::Snapshot && rebuild.is_same_history {
         return Ok(());
     }
     let rules = Arc::clone(&sink.rules.read());
@@ -124,7 +124,7 @@ pub(super) fn finish(sink: &mut Sink, checkpoint: Checkpoint) -> Result<(), Sink
         .connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(store_fault)?;
-    swap(&transaction, &new, &*rules, checkpoint).map_err(store_fault)?;
+    swap(&transaction, rebuild, &*rules, checkpoint).map_err(store_fault)?;
     transaction.commit().map_err(store_fault)?;
     drop(turn);
     abandon(sink);
@@ -143,7 +143,7 @@ fn swap(
     };
     transaction.execute("DELETE FROM temp.new_nodes WHERE journal_id = 0", [])?;
     if !new.is_same_history {
-        let_go(transaction, checkpoint)?;
+        detach_records(transaction, checkpoint)?;
         names::forget(transaction)?;
     }
     transaction.execute(include_str!("../sql/links_wrong_cut.sql"), [])?;
@@ -172,7 +172,7 @@ fn swap(
 
 /// Takes the records off the nodes of another history: those that go on with a node are
 /// remembered, the others get a name of their own or, if nobody wrote in them, go.
-fn let_go(transaction: &Transaction<'_>, next: Checkpoint) -> rusqlite::Result<()> {
+fn detach_records(transaction: &Transaction<'_>, next: Checkpoint) -> rusqlite::Result<()> {
     let Some(old) = load_checkpoint(transaction)? else {
         return Ok(());
     };
@@ -256,7 +256,7 @@ impl Merger<'_> {
         };
         let record_id = match node.record_id {
             Some(id) => Some(id),
-            None => self.carry(node)?,
+            None => self.attach_record(node)?,
         };
         let namespace = match record_id {
             Some(id) if node.record_id != record_id => self.transaction.query_row(
@@ -299,7 +299,7 @@ impl Merger<'_> {
     }
 
     /// The record that goes on with a node of another history, under the node's key.
-    fn carry(&mut self, node: &New) -> rusqlite::Result<Option<i64>> {
+    fn attach_record(&mut self, node: &New) -> rusqlite::Result<Option<i64>> {
         let carried: Option<i64> = self
             .carried
             .query_row([node.node_id], |row| row.get(0))
@@ -326,8 +326,8 @@ impl Merger<'_> {
             namespace: &record.namespace,
             previous_namespace: Some(&record.namespace),
             version: record.version,
-            said: &record.said,
-            previous: Some((record.version, &record.said)),
+            part: &record.part,
+            previous: Some((record.version, &record.part)),
         }
         .write(self.transaction)?;
         Ok(Some(id))
@@ -400,9 +400,9 @@ impl<'c> NewNodes<'c> {
     }
 
     fn apply(&mut self, item: &Item<'_>) -> rusqlite::Result<()> {
-        if let Some(told) = Told::of(item) {
-            self.seed(told.node_id)?;
-            return self.tell(&told);
+        if let Some(node) = item.event.node() {
+            self.seed(node.node_id)?;
+            return self.write(&node, item.id);
         }
         if let Event::Drift(event) = item.event
             && let Some(node_id) = event.node_id
@@ -410,7 +410,7 @@ impl<'c> NewNodes<'c> {
             self.seed(node_id)?;
             let state = ConsistencyState::Inconsistent.as_str();
             self.drift
-                .execute(params![node_id, state, item.entry.id.as_i64()])?;
+                .execute(params![node_id, state, item.id.as_i64()])?;
         }
         Ok(())
     }
@@ -430,57 +430,36 @@ impl<'c> NewNodes<'c> {
         );
         let metadata =
             metadata.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        self.tell(&Told {
-            node_id: node.node_id,
-            backend_mount_id: node.backend_mount_id,
-            path: &node.path,
-            kind: node.kind,
-            state: node.state,
-            parent_id: node.parent_id,
-            version: node.version,
-            size_bytes: node.size_bytes,
-            checksum: node.checksum.as_deref(),
-            content_hash: node.content_hash.as_deref(),
-            metadata: &metadata,
-            observed_at: node.observed_at.unwrap_or(now),
-            last_modified_at: node.last_modified_at,
-            journal_id: node.journal_id,
-            previous_path: None,
-            command: None,
-            consistency_state: node.consistency_state.unwrap_or(consistency_of(node.state)),
-            checked: None,
-        })
+        self.write(&node.view(&metadata, now), node.journal_id)
     }
 
-    fn tell(&mut self, told: &Told<'_>) -> rusqlite::Result<()> {
-        let checked = told.checked.as_ref();
-        let is_deleted = told.state == NodeState::Deleted;
+    fn write(&mut self, node: &NodeView<'_>, journal_id: JournalId) -> rusqlite::Result<()> {
+        let author = Author::of(node);
+        let is_deleted = node.state == NodeState::Deleted;
         self.upsert.execute(params![
-            told.node_id,
-            told.backend_mount_id,
-            told.path,
-            told.kind.as_str(),
-            told.state.as_str(),
-            told.parent_id,
-            told.version,
-            told.size_bytes,
-            told.checksum,
-            told.content_hash,
-            told.metadata.get(),
-            told.observed_at.as_millis(),
-            told.last_modified_at.map(Time::as_millis),
-            told.journal_id.as_i64(),
-            told.command.map(|(command, _)| command),
-            told.command.and_then(|(_, principal)| principal),
-            told.consistency_state.as_str(),
-            checked.map(|it| it.at.as_millis()),
-            checked
-                .and_then(|it| it.last_reconciled_at)
-                .map(Time::as_millis),
-            checked.map(|it| it.reason),
-            checked.and_then(|it| it.previous_state),
-            told.previous_path,
-            is_deleted.then_some(told.observed_at.as_millis()),
+            node.node_id,
+            node.backend_mount_id,
+            node.path,
+            node.kind.as_str(),
+            node.state.as_str(),
+            node.parent_id,
+            node.version,
+            node.size_bytes,
+            node.checksum,
+            node.content_hash,
+            node.metadata.get(),
+            node.observed_at.as_millis(),
+            node.last_modified_at.map(Time::as_millis),
+            journal_id.as_i64(),
+            author.command,
+            author.principal,
+            node.consistency_state.as_str(),
+            author.checked_at,
+            author.last_reconciled_at,
+            author.reason,
+            author.previous_state,
+            node.previous_path,
+            is_deleted.then_some(node.observed_at.as_millis()),
         ])?;
         Ok(())
     }

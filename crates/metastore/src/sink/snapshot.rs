@@ -7,11 +7,14 @@
 //! readers see the book before or the book after, and so that a book that is nearly right is held up
 //! for what differs and not for all there is.
 
-use super::nodes::{NodeWriter, Told, consistency_of};
+use super::nodes::NodeWriter;
 use super::{Sink, store_checkpoint, store_fault};
 use crate::node::word;
 use feed::{Checkpoint, SinkError};
-use journal::{ConsistencyState, JournalId, NodeKind, NodeState, Snapshot, SnapshotNode, Time};
+use journal::{
+    ConsistencyState, JournalId, NodeKind, NodeState, NodeView, Snapshot, SnapshotNode, Time,
+    ToldBy,
+};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use serde_json::value::RawValue;
@@ -74,7 +77,7 @@ fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Resu
             let SnapshotNode { state, .. } = node;
             let metadata = node.metadata.as_ref().map(serde_json::to_string);
             let metadata = metadata.transpose().map_err(unusable)?;
-            let consistency = node.consistency_state.unwrap_or(consistency_of(state));
+            let consistency = node.consistency_state.unwrap_or(state.consistency());
             insert
                 .execute(params![
                     node.node_id,
@@ -105,19 +108,21 @@ fn merge(transaction: &Transaction<'_>, writer: &mut NodeWriter<'_>) -> rusqlite
     let mut rows = staged.query([])?;
     let mut written = 0;
     while let Some(row) = rows.next()? {
-        writer.tell(&told(row)?, true)?;
+        let (node, journal_id) = staged_node(row)?;
+        writer.write(&node, journal_id, true)?;
         written += 1;
     }
     Ok(written)
 }
 
-fn told<'a>(row: &'a Row<'_>) -> rusqlite::Result<Told<'a>> {
+/// The node of a staged row, and the last entry that changed it.
+fn staged_node<'a>(row: &'a Row<'_>) -> rusqlite::Result<(NodeView<'a>, JournalId)> {
     let text = |index: usize| Ok::<_, rusqlite::Error>(row.get_ref(index)?.as_str_or_null()?);
     let metadata = serde_json::from_str::<&RawValue>(text(11)?.unwrap_or("{}"));
     let metadata = metadata.map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(11, Type::Text, Box::new(error))
     })?;
-    Ok(Told {
+    let node = NodeView {
         node_id: row.get(0)?,
         backend_mount_id: row.get(1)?,
         path: row.get_ref(2)?.as_str()?,
@@ -131,12 +136,12 @@ fn told<'a>(row: &'a Row<'_>) -> rusqlite::Result<Told<'a>> {
         metadata,
         observed_at: Time::from_millis(row.get(14)?),
         last_modified_at: row.get::<_, Option<i64>>(13)?.map(Time::from_millis),
-        journal_id: JournalId::from_i64(row.get(8)?),
         previous_path: None,
-        command: None,
+        previous_size_bytes: None,
         consistency_state: word(row, 12, ConsistencyState::from_word)?,
-        checked: None,
-    })
+        by: ToldBy::Snapshot,
+    };
+    Ok((node, JournalId::from_i64(row.get(8)?)))
 }
 
 /// What the snapshot does not have is deleted; what is parked up to its id is in it. How many

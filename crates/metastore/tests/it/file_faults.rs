@@ -135,12 +135,12 @@ fn rebuild(journal: &mut Journal, entries: &[journal::Entry]) {
         },
         is_same_history: true,
     };
-    journal.sink.begin_rebuild(&new).unwrap();
+    let rebuild = journal.sink.begin_rebuild(new).unwrap();
     let events: Vec<_> = entries.iter().map(|entry| entry.event().unwrap()).collect();
     let items: Vec<_> = entries
         .iter()
         .zip(&events)
-        .map(|(entry, event)| feed::Item { entry, event })
+        .map(|(entry, event)| feed::Item::of(entry, event))
         .collect();
     let batch = feed::Batch {
         items: &items,
@@ -148,8 +148,8 @@ fn rebuild(journal: &mut Journal, entries: &[journal::Entry]) {
         resolved: &[],
         checkpoint: head,
     };
-    journal.sink.fill_rebuild(&batch).unwrap();
-    journal.sink.finish_rebuild(head).unwrap();
+    journal.sink.fill_rebuild(&rebuild, &batch).unwrap();
+    journal.sink.finish_rebuild(&rebuild, head).unwrap();
 }
 
 #[tokio::test]

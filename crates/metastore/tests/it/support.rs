@@ -294,7 +294,7 @@ impl Journal {
         let items: Vec<_> = entries
             .iter()
             .zip(&events)
-            .map(|(entry, event)| Item { entry, event })
+            .map(|(entry, event)| Item::of(entry, event))
             .collect();
         self.sink.apply(&Batch {
             items: &items,

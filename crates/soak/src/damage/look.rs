@@ -1,6 +1,6 @@
 //! Looking at a service that was started on damaged files.
 
-use super::{Damage, Noticed};
+use crate::damaged::{Damage, Noticed};
 use crate::deployment::SERVICES;
 use crate::rig::Rig;
 use serde_json::Value;
@@ -41,7 +41,7 @@ pub(super) fn heal_filestore(rig: &mut Rig, damage: &Damage) -> Noticed {
     };
     rig.deployment.ports[0] = port;
     if !noticed.starts_with("harmless") {
-        damage.restore(rig);
+        damage.restore();
     }
     rig.start_again(damage.service);
     noticed
@@ -78,9 +78,9 @@ pub(super) fn heal_book(rig: &mut Rig, damage: &Damage) -> Noticed {
 fn restore_or_set_aside(rig: &mut Rig, damage: &Damage) -> bool {
     let by_backup = damage.dice.is_multiple_of(2);
     if by_backup {
-        damage.restore(rig);
+        damage.restore();
     } else {
-        damage.set_aside(rig);
+        damage.set_aside();
         if damage.service == METASTORE {
             rig.people.forget();
         }

@@ -1,7 +1,7 @@
 //! What must hold after every step, and in the end.
 
 use super::{BATCH_MAX, Model, options};
-use crate::memory::Committed;
+use feed::memory::Committed;
 use journal::{Event, JournalId};
 use std::collections::BTreeSet;
 

@@ -32,7 +32,7 @@ pub(super) fn is_complete(rig: &Rig) {
         assert_eq!(deployment.health(service)["deadLetters"], 0, "{name}");
     }
     deployment.verify();
-    rig.people_kept_what_they_wrote();
+    rig.people.kept_what_they_wrote(&rig.deployment);
     let (catalogue, disk) = (catalogue(rig), on_disk(&deployment.files()));
     let only = |a: &Tree, b: &Tree| {
         let differs = |(path, fact): &(&String, &(String, u64))| b.get(*path) != Some(*fact);

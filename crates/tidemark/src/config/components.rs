@@ -3,10 +3,9 @@
 //! An argument's id is its TOML key; flag and environment spell the same words, and a test holds
 //! them to it.
 
-use super::values::{
-    self, BusUrl, Secret, base_url, bus_url, duckdb_url, duration, slug, sqlite_url,
-};
+use super::values::{self, Secret, base_url, bus_url, duckdb_url, duration, slug, sqlite_url};
 use clap::Args;
+use feed::bus::BusUrl;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,9 +97,25 @@ pub struct Filestore {
         long = "filestore-redis-url",
         env = "FILESTORE_REDIS_URL"
     )]
-    #[arg(value_name = "inline|redis://HOST:PORT", value_parser = bus_url)]
+    #[arg(value_name = "inline|redis[s]://HOST:PORT", value_parser = bus_url)]
     #[arg(default_value = "inline")]
     pub redis_url: BusUrl,
+
+    /// Certificate authority of a Redis server with TLS (`rediss://`), in PEM, where the system does
+    /// not know it
+    #[arg(id = "filestore.redis_ca_file", long = "filestore-redis-ca-file")]
+    #[arg(env = "FILESTORE_REDIS_CA_FILE", value_name = "FILE")]
+    pub redis_ca_file: Option<PathBuf>,
+
+    /// Certificate that a Redis server with TLS wants of its clients, in PEM
+    #[arg(id = "filestore.redis_cert_file", long = "filestore-redis-cert-file")]
+    #[arg(env = "FILESTORE_REDIS_CERT_FILE", value_name = "FILE")]
+    pub redis_cert_file: Option<PathBuf>,
+
+    /// Key of that certificate, in PEM
+    #[arg(id = "filestore.redis_key_file", long = "filestore-redis-key-file")]
+    #[arg(env = "FILESTORE_REDIS_KEY_FILE", value_name = "FILE")]
+    pub redis_key_file: Option<PathBuf>,
 
     /// Redis channel of the events
     #[arg(id = "filestore.events_channel", long = "filestore-events-channel")]

@@ -1,29 +1,11 @@
 //! How the values of options are read. Every message says what was wrong and what would be right;
 //! clap (or [`super::File`]) names the option before it.
 
+use feed::bus::BusUrl;
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Where signals travel.
-#[derive(Clone, PartialEq, Eq)]
-pub enum BusUrl {
-    /// Within this process.
-    Inline,
-    /// Through this Redis server.
-    Redis(String),
-}
-
-// The URL may hold a password.
-impl fmt::Debug for BusUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Inline => "Inline",
-            Self::Redis(_) => "Redis(..)",
-        })
-    }
-}
 
 /// Text that no log and no debug output shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,21 +32,8 @@ impl fmt::Debug for Secret {
 }
 
 pub(super) fn bus_url(text: &str) -> Result<BusUrl, String> {
-    if text == "inline" {
-        return Ok(BusUrl::Inline);
-    }
-    match text.split_once("://") {
-        Some(("redis" | "redis+unix" | "unix", rest)) if !rest.is_empty() => {
-            Ok(BusUrl::Redis(text.to_owned()))
-        }
-        Some(("rediss", _)) => {
-            Err("rediss:// (TLS) is not in this version; write redis://HOST:PORT".to_owned())
-        }
-        _ => Err(
-            "write `inline`, or the URL of a Redis server such as redis://127.0.0.1:6379"
-                .to_owned(),
-        ),
-    }
+    text.parse()
+        .map_err(|error: feed::bus::BusUrlError| error.to_string())
 }
 
 pub(super) fn sqlite_url(text: &str) -> Result<PathBuf, String> {

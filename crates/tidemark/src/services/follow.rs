@@ -2,10 +2,12 @@
 
 use crate::config::{BusUrl, Config};
 use anyhow::Context as _;
-use feed::bus::{inline, poll, redis};
+use feed::bus::redis::{self, Server, TlsFiles};
+use feed::bus::{inline, poll};
 use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
 use feed::{HttpJournalReader, SharedReader, Sink, publisher};
 use journal::SystemClock;
+use process::Task;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -14,11 +16,31 @@ use tokio_util::sync::CancellationToken;
 /// How long Redis may take to answer at start.
 const REDIS_START_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Checks at start that the bus answers, so that a typing mistake is found at once.
-pub(super) fn check_bus(config: &Config, runtime: &Runtime) -> anyhow::Result<()> {
-    let BusUrl::Redis(url) = &config.filestore.redis_url else {
-        return Ok(());
+/// The Redis server that is the bus, if one is.
+///
+/// # Errors
+/// A file of its TLS settings cannot be used.
+pub(crate) fn bus_server(config: &Config) -> Result<Option<Server>, redis::OpenError> {
+    let filestore = &config.filestore;
+    let BusUrl::Redis(url) = &filestore.redis_url else {
+        return Ok(None);
     };
+    let files = TlsFiles {
+        ca: filestore.redis_ca_file.clone(),
+        cert: filestore.redis_cert_file.clone(),
+        key: filestore.redis_key_file.clone(),
+    };
+    Server::open(url, &files).map(Some)
+}
+
+/// Checks at start that the bus does what it is for, so that a typing mistake is found at once.
+/// `listens`: a consumer runs here.
+pub(super) fn check_bus(
+    config: &Config,
+    server: &Server,
+    listens: bool,
+    runtime: &Runtime,
+) -> anyhow::Result<()> {
     let (silent_after, interval) = (config.feed.silent_after, config.feed.heartbeat_interval);
     anyhow::ensure!(
         silent_after > interval,
@@ -28,12 +50,11 @@ pub(super) fn check_bus(config: &Config, runtime: &Runtime) -> anyhow::Result<()
     if !config.feed.require_bus_at_start {
         return Ok(());
     }
-    runtime.block_on(redis::ping(url, REDIS_START_TIMEOUT)).with_context(|| {
-        let shown = url
-            .parse::<feed::bus::BusUrl>()
-            .map_or_else(|_| "the URL".to_owned(), |bus| bus.to_string());
+    let channel = &config.filestore.events_channel;
+    let checked = redis::check(server, channel, listens, REDIS_START_TIMEOUT);
+    runtime.block_on(checked).with_context(|| {
         format!(
-            "FILESTORE_REDIS_URL: {shown} does not answer; start Redis, correct the URL, set it to \
+            "FILESTORE_REDIS_URL: {server} cannot be the bus; start or correct it, set it to \
              'inline', or set FEED_REQUIRE_BUS_AT_START=false to start without it"
         )
     })
@@ -49,14 +70,6 @@ pub(super) enum Journal {
 }
 
 impl Journal {
-    /// A reader on nobody's behalf.
-    pub(super) fn reader(&self) -> SharedReader {
-        match self {
-            Self::Here(filestore) => filestore.reader(),
-            Self::Elsewhere(reader) => Arc::new(reader.clone()),
-        }
-    }
-
     /// The reader of a consumer, for which retention keeps what it has not read yet.
     fn reader_of(&self, consumer: &str) -> SharedReader {
         match self {
@@ -118,33 +131,41 @@ fn options(config: &Config, stall_threshold: Duration) -> anyhow::Result<Consume
     })
 }
 
-/// Starts what wakes the consumers, and the publisher where filestore is here.
+/// Starts what wakes the consumers, and the publisher where filestore is here. The tasks stop when
+/// they are dropped.
 pub(super) fn connect(
     config: &Config,
-    reader: &SharedReader,
-    is_filestore_here: bool,
+    server: Option<&Server>,
+    journal: &Journal,
     consumers: &[ConsumerHandle],
     runtime: &Runtime,
     stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    match &config.filestore.redis_url {
-        BusUrl::Inline if is_filestore_here => {
-            inline::spawn(Arc::clone(reader), consumers.to_vec(), stop.clone())?;
+) -> anyhow::Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    match (server, journal) {
+        (None, Journal::Here(filestore)) => {
+            tasks.push(inline::spawn(filestore.reader(), consumers.to_vec())?);
         }
-        BusUrl::Inline => {
+        (None, Journal::Elsewhere(reader)) => {
             for consumer in consumers {
-                poll::spawn(Arc::clone(reader), consumer.clone(), stop.clone())?;
+                let reader = Arc::new(reader.until(stop.clone()));
+                tasks.push(poll::spawn(reader, consumer.clone())?);
             }
         }
-        BusUrl::Redis(url) => {
+        (Some(server), _) => {
             let channel = &config.filestore.events_channel;
-            if is_filestore_here {
-                let (reader, channel) = (Arc::clone(reader), channel.clone());
-                publisher::spawn(reader, url, channel, timing(config), stop.clone())?;
+            if let Journal::Here(filestore) = journal {
+                let (reader, channel) = (filestore.reader(), channel.clone());
+                tasks.push(publisher::spawn(
+                    reader,
+                    server.clone(),
+                    channel,
+                    timing(config),
+                )?);
             }
             if !consumers.is_empty() {
                 runtime.spawn(redis::run(
-                    url.clone(),
+                    server.clone(),
                     channel.clone(),
                     consumers.to_vec(),
                     timing(config),
@@ -153,7 +174,7 @@ pub(super) fn connect(
             }
         }
     }
-    Ok(())
+    Ok(tasks)
 }
 
 fn timing(config: &Config) -> redis::Timing {

@@ -16,6 +16,7 @@ use httpkit::{App, Tokens};
 use journal::SystemClock;
 use metastore::{Metastore, RuleSet, RulesConfig};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use process::Task;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub struct Running {
     metastore: Option<Metastore>,
     timestore: Option<Timestore>,
     pub(super) consumers: Vec<ConsumerHandle>,
+    /// What wakes the consumers.
+    bus: Vec<Task>,
     served: Vec<Served>,
     rescan: Option<RescanOptions>,
     watch: Option<WatchOptions>,
@@ -80,7 +83,11 @@ impl Running {
         for service in services {
             listeners.push((*service, bind(config, *service, tokens.is_some(), runtime)?));
         }
-        follow::check_bus(config, runtime)?;
+        let bus = follow::bus_server(config)?;
+        if let Some(server) = &bus {
+            let listens = listens(config, services);
+            follow::check_bus(config, server, listens, runtime)?;
+        }
         std::fs::create_dir_all(&config.common.data_dir).with_context(|| {
             format!(
                 "TIDEMARK_DATA_DIR: {} cannot be made",
@@ -92,6 +99,7 @@ impl Running {
             metastore: None,
             timestore: None,
             consumers: Vec::new(),
+            bus: Vec::new(),
             served: Vec::new(),
             rescan: rescan_options(config),
             watch: watch_options(config),
@@ -117,11 +125,10 @@ impl Running {
                 router,
             });
         }
-        let is_filestore_here = running.filestore.is_some();
-        follow::connect(
+        running.bus = follow::connect(
             config,
-            &journal.reader(),
-            is_filestore_here,
+            bus.as_ref(),
+            &journal,
             &running.consumers,
             runtime,
             &running.stop,
@@ -313,7 +320,8 @@ impl Running {
         runtime.spawn(retaining);
     }
 
-    fn close(&self) -> anyhow::Result<()> {
+    fn close(&mut self) -> anyhow::Result<()> {
+        self.bus.iter().for_each(|task| task.stopper().set());
         self.consumers.iter().for_each(ConsumerHandle::stop);
         for consumer in &self.consumers {
             anyhow::ensure!(
@@ -323,6 +331,7 @@ impl Running {
                 consumer.name()
             );
         }
+        self.bus.clear();
         if let Some(filestore) = &self.filestore {
             filestore.close();
         }
@@ -335,6 +344,15 @@ impl Running {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Whether a consumer is to run here.
+fn listens(config: &Config, services: &BTreeSet<Service>) -> bool {
+    services.iter().any(|service| match service {
+        Service::Filestore => false,
+        Service::Metastore => config.metastore.filestore_sync_enabled,
+        Service::Timestore => config.timestore.filestore_sync_enabled,
+    })
 }
 
 fn retention(config: &Config) -> Option<RetentionOptions> {

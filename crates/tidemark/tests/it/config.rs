@@ -77,7 +77,7 @@ fn a_file_gives_every_kind_of_value_and_the_rules() {
     assert_eq!(config.filestore.database, PathBuf::from("/x/f.db"));
     assert_eq!(
         config.filestore.redis_url,
-        BusUrl::Redis("redis://r:6379".to_owned())
+        "redis://r:6379".parse::<BusUrl>().unwrap()
     );
     assert_eq!(config.filestore.rescan_interval, Duration::from_secs(120));
     assert_eq!(

@@ -2,8 +2,8 @@
 
 use feed::Item;
 use journal::{
-    CommandCompleted, DriftDetected, Event, EventType, JournalId, NodeDownloaded, NodeEvent,
-    NodeKind, NodeReconciled, NodeState, ReconciliationJob, Time,
+    CommandCompleted, DriftDetected, Event, EventType, JournalId, NodeDownloaded, NodeKind,
+    NodeState, NodeView, ReconciliationJob, Time, ToldBy,
 };
 use serde_json::value::RawValue;
 use std::fmt::Write;
@@ -71,98 +71,102 @@ pub(crate) enum Rest<'a> {
 impl<'a> Row<'a> {
     /// The row of an entry. `now` is when an entry was observed whose data says nothing of it.
     pub(crate) fn of(item: &Item<'a>, now: Time) -> Self {
-        let entry = item.entry;
         let row = match item.event {
-            Event::Node(event) => node(event, &entry.event_type, entry.size_delta),
-            Event::Reconciled(event) => reconciled(event, &entry.event_type, entry.size_delta),
             Event::Command(event) => command(event),
             Event::Drift(event) => drift(event),
             Event::Job(event) => job(event),
             Event::Downloaded(event) => downloaded(event),
-            Event::Other => Self {
-                node_id: entry.node_id,
-                ..Self::default()
+            event => match event.node() {
+                Some(view) => node(&view, item.event_type, item.size_delta),
+                None => Self {
+                    node_id: item.node_id,
+                    ..Self::default()
+                },
             },
         };
         Self {
             observed_at: item.event.observed_at().unwrap_or(now),
-            event_type: entry.event_type.as_str(),
-            journal_id: entry.id,
+            event_type: item.event_type.as_str(),
+            journal_id: item.id,
             ..row
         }
     }
 }
 
-fn node<'a>(event: &'a NodeEvent<'a>, event_type: &EventType, size_delta: i64) -> Row<'a> {
-    // A node that was on disk before has a size before. Entries without a command id are not
-    // filestore's own and do not tell; there the type has to do.
-    let was_there = event.previous_size_bytes.is_some()
-        || (event.command_id.is_none()
-            && matches!(
-                event_type,
-                EventType::NodeUpdated | EventType::NodeMoved | EventType::NodeDeleted
-            ));
-    Row {
-        node_id: Some(event.node_id),
-        backend_mount_id: Some(event.backend_mount_id),
-        path: Some(&event.path),
-        state: Some(event.state.as_str()),
-        size_bytes: event.size_bytes,
+fn node<'a>(node: &NodeView<'a>, event_type: &EventType, size_delta: i64) -> Row<'a> {
+    let row = Row {
+        node_id: Some(node.node_id),
+        backend_mount_id: Some(node.backend_mount_id),
+        path: Some(node.path),
+        state: Some(node.state.as_str()),
+        size_bytes: node.size_bytes,
         size_delta: Some(size_delta),
-        command: Some(&event.command),
-        principal: event.principal.as_deref(),
-        kind: Some(event.kind.as_str()),
-        parent_id: event.parent_id,
-        version: Some(event.version),
-        previous_path: event.previous_path.as_deref(),
-        previous_backend_mount_id: event
-            .previous_backend_mount_id
-            .filter(|mount| *mount != event.backend_mount_id),
-        command_id: event.command_id.as_deref(),
-        file_delta: Some(file_delta(event.kind, was_there, is_there(event.state))),
-        rest: Rest::Node {
-            metadata: event.metadata,
-            checksum: event.checksum.as_deref(),
-            content_hash: event.content_hash.as_deref(),
-            idempotency_key: event.idempotency_key.as_deref(),
-            last_modified_at: event.last_modified_at,
-        },
+        kind: Some(node.kind.as_str()),
+        parent_id: node.parent_id,
+        version: Some(node.version),
+        previous_path: node.previous_path,
+        file_delta: Some(file_delta(
+            node.kind,
+            was_there(node, event_type),
+            node.state.is_there(),
+        )),
         ..Row::default()
+    };
+    let rest = |idempotency_key| Rest::Node {
+        metadata: node.metadata,
+        checksum: node.checksum,
+        content_hash: node.content_hash,
+        idempotency_key,
+        last_modified_at: node.last_modified_at,
+    };
+    match node.by {
+        ToldBy::Command {
+            command,
+            command_id,
+            principal,
+            idempotency_key,
+            previous_backend_mount_id,
+        } => Row {
+            command: Some(command),
+            command_id,
+            principal,
+            previous_backend_mount_id: previous_backend_mount_id
+                .filter(|mount| *mount != node.backend_mount_id),
+            rest: rest(idempotency_key),
+            ..row
+        },
+        ToldBy::Comparison { reason, .. } => Row {
+            consistency_state: Some(node.consistency_state.as_str()),
+            reconciliation_reason: Some(reason),
+            rest: rest(None),
+            ..row
+        },
+        ToldBy::Snapshot => Row {
+            rest: rest(None),
+            ..row
+        },
     }
 }
 
-fn reconciled<'a>(
-    event: &'a NodeReconciled<'a>,
-    event_type: &EventType,
-    size_delta: i64,
-) -> Row<'a> {
-    let was_there = match event.previous_state.as_deref() {
-        Some(word) => NodeState::from_word(word).is_some_and(is_there),
-        // A node without a state before is new, unless it is now missed.
-        None => *event_type == EventType::NodeMissing,
-    };
-    Row {
-        node_id: Some(event.node_id),
-        backend_mount_id: Some(event.backend_mount_id),
-        path: Some(&event.path),
-        state: Some(event.state.as_str()),
-        consistency_state: Some(event.consistency_state.as_str()),
-        size_bytes: event.size_bytes,
-        size_delta: Some(size_delta),
-        reconciliation_reason: Some(event.reason.as_str()),
-        kind: Some(event.kind.as_str()),
-        parent_id: event.parent_id,
-        version: Some(event.version),
-        previous_path: event.previous_path.as_deref(),
-        file_delta: Some(file_delta(event.kind, was_there, is_there(event.state))),
-        rest: Rest::Node {
-            metadata: event.metadata,
-            checksum: event.checksum.as_deref(),
-            content_hash: event.content_hash.as_deref(),
-            idempotency_key: None,
-            last_modified_at: event.last_modified_at,
+/// Whether the node was on disk before.
+fn was_there(node: &NodeView<'_>, event_type: &EventType) -> bool {
+    match node.by {
+        // Then it has a size before. Entries without a command id are not filestore's own and do
+        // not tell; there the type has to do.
+        ToldBy::Command { command_id, .. } => {
+            node.previous_size_bytes.is_some()
+                || (command_id.is_none()
+                    && matches!(
+                        event_type,
+                        EventType::NodeUpdated | EventType::NodeMoved | EventType::NodeDeleted
+                    ))
+        }
+        ToldBy::Comparison { previous_state, .. } => match previous_state {
+            Some(word) => NodeState::from_word(word).is_some_and(NodeState::is_there),
+            // A node without a state before is new, unless it is now missed.
+            None => *event_type == EventType::NodeMissing,
         },
-        ..Row::default()
+        ToldBy::Snapshot => false,
     }
 }
 
@@ -229,11 +233,6 @@ fn downloaded<'a>(event: &'a NodeDownloaded<'a>) -> Row<'a> {
         },
         ..Row::default()
     }
-}
-
-/// Whether a node in this state is on disk: only then it weighs anything.
-pub(crate) const fn is_there(state: NodeState) -> bool {
-    matches!(state, NodeState::Active | NodeState::Inconsistent)
 }
 
 const fn file_delta(kind: NodeKind, was_there: bool, is_there: bool) -> i64 {

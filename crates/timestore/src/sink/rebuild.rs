@@ -57,6 +57,7 @@ impl ActivitySink {
         let parked = batch.parked.to_vec();
         self.store.write_blocking(move |connection| {
             store::transaction(connection, |connection| {
+                must_be_begun(connection)?;
                 append(connection, rows)?;
                 park(connection, &parked)
             })
@@ -81,7 +82,7 @@ impl ActivitySink {
         )
     }
 
-    pub(super) fn swap(&mut self, new: NewBook, checkpoint: Checkpoint) -> Result<Position> {
+    pub(super) fn swap(&mut self, new: &NewBook, checkpoint: Checkpoint) -> Result<Position> {
         let stored = self.position()?;
         let snapshot_id = match (new.base, stored) {
             (Base::Kept(_), Some(stored)) => stored.snapshot_id,
@@ -91,9 +92,10 @@ impl ActivitySink {
             checkpoint,
             snapshot_id,
         };
-        let dataset = self.dataset.clone();
+        let (dataset, new) = (self.dataset.clone(), *new);
         self.store.write_blocking(move |connection| {
             store::transaction(connection, |connection| {
+                must_be_begun(connection)?;
                 make_room(connection, &dataset, &new, stored.as_ref())?;
                 connection.execute_batch(&format!(
                     "INSERT INTO {} FROM tidemark.new_activity;
@@ -142,6 +144,22 @@ fn make_room(
     }
 }
 
+/// A rebuild whose gathered rows are gone cannot go on.
+fn must_be_begun(connection: &Connection) -> Result<()> {
+    let sql = "SELECT count(*) > 0 FROM duckdb_tables() \
+               WHERE schema_name = 'tidemark' AND table_name = 'new_activity'";
+    if connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))?
+    {
+        return Ok(());
+    }
+    Err(Error::Conflict {
+        code: httpkit::Code::Conflict,
+        detail: "the rebuild's rows are gone; begin it again".to_owned(),
+    })
+}
+
 fn append(connection: &Connection, rows: RecordBatch) -> Result<()> {
     if rows.num_rows() == 0 {
         return Ok(());
@@ -165,18 +183,4 @@ fn park(connection: &Connection, parked: &[DeadLetter]) -> Result<()> {
         ])?;
     }
     Ok(())
-}
-
-/// A rebuild whose gathered rows are gone cannot go on.
-pub(super) fn lost(error: Error) -> Error {
-    let is_gone = error.to_string().contains("new_activity")
-        || std::error::Error::source(&error)
-            .is_some_and(|source| source.to_string().contains("new_activity"));
-    match error {
-        Error::Internal(_) if is_gone => Error::Conflict {
-            code: httpkit::Code::Conflict,
-            detail: "the rebuild's rows are gone; begin it again".to_owned(),
-        },
-        error => error,
-    }
 }

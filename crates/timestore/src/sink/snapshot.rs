@@ -17,7 +17,7 @@
 
 use super::pieces::{self, Piece};
 use super::{Position, write_position};
-use crate::activity::{Builder, Rest, Row, SNAPSHOT_EVENT_TYPE, is_there};
+use crate::activity::{Builder, Rest, Row, SNAPSHOT_EVENT_TYPE};
 use crate::catalogue::Dataset;
 use crate::error::{Error, Result};
 use crate::schema::quote;
@@ -99,7 +99,7 @@ fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
         Some(metadata) => serde_json::value::to_raw_value(metadata)?,
         None => RawValue::NULL.to_owned(),
     };
-    let is_there = is_there(node.state);
+    let is_there = node.state.is_there();
     let is_file = is_there && node.kind == NodeKind::File;
     let size = if is_there {
         node.size_bytes.unwrap_or(0)

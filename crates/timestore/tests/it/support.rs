@@ -309,7 +309,7 @@ pub(crate) fn apply(
     let items: Vec<_> = entries
         .iter()
         .zip(&events)
-        .map(|(entry, event)| Item { entry, event })
+        .map(|(entry, event)| Item::of(entry, event))
         .collect();
     sink.apply(&Batch {
         items: &items,

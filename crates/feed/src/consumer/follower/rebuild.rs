@@ -15,13 +15,15 @@
 //!
 //! [`Halt`]: super::Halt
 
-use super::{Follower, with_sources};
+use super::Follower;
+use super::sifted::Sifted;
 use crate::rebuild::{
-    Base, NewBook, RebuildBase, RebuildError, RebuildKind, RebuildRequest, RebuildState,
+    Base, NewBook, Rebuild, RebuildBase, RebuildError, RebuildKind, RebuildRequest, RebuildState,
     RebuildStatus,
 };
-use crate::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
-use journal::{Digest, Entry, Event, JournalId, Page, ReadError, chain};
+use crate::{Batch, Checkpoint, Sink, SinkError};
+use journal::{Digest, Entry, JournalId, Page, ReadError, chain};
+use process::Chain;
 use std::sync::Arc;
 
 /// Entries read into the new book at once, at most: the old book waits for as long as that takes.
@@ -36,7 +38,7 @@ pub(super) struct Rebuilds {
 
 #[derive(Debug)]
 struct Running {
-    new: NewBook,
+    rebuild: Rebuild,
     /// How far the new book is.
     checkpoint: Checkpoint,
     status: RebuildStatus,
@@ -65,7 +67,7 @@ enum Ended {
 
 impl From<SinkError> for Ended {
     fn from(error: SinkError) -> Self {
-        let reason = with_sources(&error);
+        let reason = Chain(&error).to_string();
         match error {
             SinkError::Damaged(..) => Self::Fail(reason),
             _ => Self::Retry(reason),
@@ -75,7 +77,7 @@ impl From<SinkError> for Ended {
 
 impl From<ReadError> for Ended {
     fn from(error: ReadError) -> Self {
-        let reason = with_sources(&error);
+        let reason = Chain(&error).to_string();
         match error {
             ReadError::Unavailable(_) => Self::Retry(reason),
             ReadError::Trimmed { .. } => Self::Fail(format!("{reason}; begin the rebuild again")),
@@ -97,8 +99,9 @@ impl<S: Sink> Follower<S> {
             return Err(RebuildError::Running);
         }
         let (new, head) = self.plan(request)?;
-        self.sink
-            .begin_rebuild(&new)
+        let rebuild = self
+            .sink
+            .begin_rebuild(new)
             .map_err(|error| unavailable(&error))?;
         let status = RebuildStatus {
             state: RebuildState::Running,
@@ -117,7 +120,7 @@ impl<S: Sink> Follower<S> {
             last_error: None,
         };
         self.rebuilds.running = Some(Running {
-            new,
+            rebuild,
             checkpoint: new.checkpoint,
             status: status.clone(),
         });
@@ -143,8 +146,8 @@ impl<S: Sink> Follower<S> {
     pub fn cancel_rebuild(&mut self) -> bool {
         match self.rebuilds.running.take() {
             Some(running) => {
-                self.sink.abandon_rebuild();
-                self.end(running, RebuildState::Cancelled, None);
+                self.sink.abandon_rebuild(running.rebuild);
+                self.end(running.status, RebuildState::Cancelled, None);
                 true
             }
             None => false,
@@ -166,7 +169,7 @@ impl<S: Sink> Follower<S> {
                 // The book is another one now.
                 self.checkpoint = None;
                 self.dead_letters = None;
-                self.end(running, RebuildState::Done, None);
+                self.end(running.status, RebuildState::Done, None);
                 RebuildStep::Done
             }
             Err(Ended::Retry(reason)) => {
@@ -175,15 +178,14 @@ impl<S: Sink> Follower<S> {
                 RebuildStep::Retry(reason)
             }
             Err(Ended::Fail(reason)) => {
-                self.sink.abandon_rebuild();
-                self.end(running, RebuildState::Failed, Some(reason.clone()));
+                self.sink.abandon_rebuild(running.rebuild);
+                self.end(running.status, RebuildState::Failed, Some(reason.clone()));
                 RebuildStep::Failed(reason)
             }
         }
     }
 
-    fn end(&mut self, running: Running, state: RebuildState, error: Option<String>) {
-        let mut status = running.status;
+    fn end(&mut self, mut status: RebuildStatus, state: RebuildState, error: Option<String>) {
         status.state = state;
         status.last_error = error;
         status.finished_at = Some(self.clock.now());
@@ -251,7 +253,7 @@ impl<S: Sink> Follower<S> {
 
     /// Whether the new book became the book.
     fn advance(&mut self, running: &mut Running) -> Result<bool, Ended> {
-        if running.new.base == Base::Snapshot {
+        if running.rebuild.base == Base::Snapshot {
             return self.advance_by_snapshot(running).map(|()| true);
         }
         let limit = self.options.batch_max_entries.min(FILL_MAX_ENTRIES);
@@ -282,14 +284,15 @@ impl<S: Sink> Follower<S> {
         if running.checkpoint.journal_id < page.position.head {
             return Ok(false);
         }
-        self.sink.finish_rebuild(running.checkpoint)?;
+        self.sink
+            .finish_rebuild(&running.rebuild, running.checkpoint)?;
         Ok(true)
     }
 
     fn advance_by_snapshot(&mut self, running: &mut Running) -> Result<(), Ended> {
         let reader = Arc::clone(self.pages.reader());
         let snapshot = reader.snapshot()?;
-        if snapshot.epoch != running.new.checkpoint.epoch {
+        if snapshot.epoch != running.rebuild.checkpoint.epoch {
             return Err(Ended::Fail(
                 "the journal was exchanged for another one meanwhile; begin the rebuild again"
                     .to_owned(),
@@ -300,8 +303,9 @@ impl<S: Sink> Follower<S> {
             journal_id: snapshot.journal_id,
             digest: snapshot.digest,
         };
-        self.sink.fill_rebuild_from_snapshot(snapshot)?;
-        self.sink.finish_rebuild(checkpoint)?;
+        self.sink
+            .fill_rebuild_from_snapshot(&running.rebuild, snapshot)?;
+        self.sink.finish_rebuild(&running.rebuild, checkpoint)?;
         running.status.journal_id = checkpoint.journal_id;
         running.status.head = running.status.head.max(checkpoint.journal_id);
         Ok(())
@@ -313,48 +317,30 @@ impl<S: Sink> Follower<S> {
         entries: &[Entry],
         checkpoint: Checkpoint,
     ) -> Result<(), Ended> {
-        let mut parked: Vec<DeadLetter> = Vec::new();
-        let mut events: Vec<(&Entry, Event<'_>)> = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match entry.event() {
-                Ok(event) => events.push((entry, event)),
-                Err(error) => parked.push(self.letter(entry, with_sources(&error))),
-            }
-        }
+        let events: Vec<_> = entries.iter().map(Entry::event).collect();
+        let mut sifted = Sifted::new(entries, &events, &*self.clock);
         loop {
-            let count = running.status.parked + parked.len() as u64;
+            let count = running.status.parked + sifted.parked.len() as u64;
             if count > self.options.dead_letters_max {
                 return Err(Ended::Fail(format!(
                     "{count} entries cannot be applied, and at most {} may be parked",
                     self.options.dead_letters_max
                 )));
             }
-            let items: Vec<_> = events
-                .iter()
-                .map(|(entry, event)| Item { entry, event })
-                .collect();
-            let batch = Batch {
-                items: &items,
-                parked: &parked,
-                resolved: &[],
-                checkpoint,
-            };
-            match self.sink.fill_rebuild(&batch) {
-                Ok(()) => break,
-                Err(SinkError::Poison { journal_id, reason }) => {
-                    let at = events
-                        .iter()
-                        .position(|(entry, _)| entry.id == journal_id)
-                        .ok_or_else(|| {
-                            Ended::Fail(format!("the sink refused entry {journal_id}: {reason}"))
-                        })?;
-                    let (entry, _) = events.remove(at);
-                    parked.push(self.letter(entry, reason));
-                }
-                Err(error) => return Err(error.into()),
+            let is_applied = sifted.apply(|items, parked| {
+                let batch = Batch {
+                    items,
+                    parked,
+                    resolved: &[],
+                    checkpoint,
+                };
+                self.sink.fill_rebuild(&running.rebuild, &batch)
+            })?;
+            if is_applied {
+                break;
             }
         }
-        running.status.parked += parked.len() as u64;
+        running.status.parked += sifted.parked.len() as u64;
         Ok(())
     }
 }
@@ -417,5 +403,5 @@ fn loss(is_same_history: bool, at: JournalId, trimmed: JournalId) -> String {
 }
 
 fn unavailable(error: &dyn std::error::Error) -> RebuildError {
-    RebuildError::Unavailable(with_sources(error))
+    RebuildError::Unavailable(Chain(error).to_string())
 }

@@ -1,9 +1,12 @@
 //! What can be seen without asking a service: files, disks, Redis, the system's limits.
 
 use super::Finding;
-use crate::config::{BusUrl, Config};
+use crate::config::Config;
 use crate::output::bytes;
+use crate::services::bus_server;
 use anyhow::Context as _;
+use feed::bus::redis::SessionError;
+use process::Chain;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -96,7 +99,7 @@ pub(super) fn databases(config: &Config) -> [(&'static str, &Path); 3] {
 
 /// The process that holds a service's lock file on this machine.
 pub(super) fn holder(config: &Config, service: &str) -> Option<u32> {
-    lockfile::holder(&lock_file(config, service)?)
+    process::holder(&lock_file(config, service)?)
 }
 
 fn lock_file(config: &Config, service: &str) -> Option<PathBuf> {
@@ -152,27 +155,31 @@ fn judge_room(service: &str, subject: String, size: u64, free: u64) -> Finding {
     }
 }
 
-/// Redis answers, where it is the bus.
+/// Redis does what a consumer needs of it, where it is the bus.
 pub(super) fn redis(config: &Config) -> anyhow::Result<Finding> {
-    let BusUrl::Redis(url) = &config.filestore.redis_url else {
-        return Ok(Finding::ok("bus", "inline", "within the process"));
+    const FIX: &str = "correct it, or FILESTORE_REDIS_URL; until then the consumers look at the \
+                       journal every FEED_POLL_INTERVAL, and lose nothing";
+    let shown = config.filestore.redis_url.to_string();
+    let failed =
+        |error: &dyn std::error::Error| Finding::ok("bus", shown.clone(), Chain(error).to_string());
+    let server = match bus_server(config) {
+        Ok(None) => return Ok(Finding::ok("bus", shown, "within the process")),
+        Ok(Some(server)) => server,
+        Err(error) => return Ok(failed(&error).fail(FIX)),
     };
-    let shown = url
-        .parse::<feed::bus::BusUrl>()
-        .map_or_else(|_| "the URL".to_owned(), |bus| bus.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("no runtime to reach Redis with")?;
-    Ok(
-        match runtime.block_on(feed::bus::redis::ping(url, REDIS_TIMEOUT)) {
-            Ok(()) => Finding::ok("bus", shown, "Redis answers"),
-            Err(error) => Finding::ok("bus", shown, error.to_string()).fail(
-                "start Redis or correct FILESTORE_REDIS_URL; until then the consumers look at the \
-             journal every FEED_POLL_INTERVAL, and lose nothing",
-            ),
-        },
-    )
+    let channel = &config.filestore.events_channel;
+    let checked = feed::bus::redis::check(&server, channel, true, REDIS_TIMEOUT);
+    Ok(match runtime.block_on(checked) {
+        Ok(()) => Finding::ok("bus", shown, "a heartbeat came back through Redis"),
+        Err(error @ SessionError::Unreachable { .. }) => {
+            failed(&error).fail(format!("start Redis, or {FIX}"))
+        }
+        Err(error) => failed(&error).fail(FIX),
+    })
 }
 
 /// The system lets this user watch as many directories as there are.

@@ -8,7 +8,7 @@ pub(crate) type Metadata = serde_json::Map<String, Value>;
 
 /// A person's part of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Said {
+pub(crate) struct PersonsPart {
     pub(crate) metadata: Metadata,
     /// Sorted, each once.
     pub(crate) tags: Vec<String>,
@@ -28,7 +28,7 @@ pub(crate) struct TagsPatch {
     pub(crate) remove: Vec<String>,
 }
 
-impl Said {
+impl PersonsPart {
     /// Takes from `other` what is not said here: tags, fields, owner, schema.
     pub(crate) fn fill_from(&mut self, other: &Self) {
         self.tags = tidy(self.tags.iter().chain(&other.tags));
@@ -151,50 +151,50 @@ mod tests {
 
     #[test]
     fn tags_are_set_added_and_removed_in_this_order() {
-        let mut said = Said {
+        let mut part = PersonsPart {
             tags: vec!["a".to_owned(), "b".to_owned()],
-            ..Said::default()
+            ..PersonsPart::default()
         };
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        said.patch_tags(&TagsPatch {
+        part.patch_tags(&TagsPatch {
             set: None,
             add: words("d c c"),
             remove: words("a"),
         });
-        assert_eq!(said.tags, words("b c d"));
-        said.patch_tags(&TagsPatch {
+        assert_eq!(part.tags, words("b c d"));
+        part.patch_tags(&TagsPatch {
             set: Some(words("z y")),
             add: words("x"),
             remove: words("y"),
         });
-        assert_eq!(said.tags, words("x z"));
-        said.patch_tags(&TagsPatch {
+        assert_eq!(part.tags, words("x z"));
+        part.patch_tags(&TagsPatch {
             set: Some(vec![]),
             ..TagsPatch::default()
         });
-        assert!(said.tags.is_empty());
+        assert!(part.tags.is_empty());
     }
 
     #[test]
-    fn filling_keeps_what_is_said_and_takes_what_is_not() {
-        let mut said = Said {
+    fn filling_keeps_what_is_there_and_takes_what_is_missing() {
+        let mut part = PersonsPart {
             metadata: object(json!({"a": {"x": 1}, "b": 1})),
             tags: vec!["t".to_owned()],
             owner: None,
             schema_hash: Some("mine-1".to_owned()),
         };
-        said.fill_from(&Said {
+        part.fill_from(&PersonsPart {
             metadata: object(json!({"a": {"x": 2, "y": 2}, "c": 2})),
             tags: vec!["s".to_owned()],
             owner: Some("other".to_owned()),
             schema_hash: Some("other-1".to_owned()),
         });
         assert_eq!(
-            said.metadata,
+            part.metadata,
             object(json!({"a": {"x": 1, "y": 2}, "b": 1, "c": 2}))
         );
-        assert_eq!(said.tags, ["s", "t"]);
-        assert_eq!(said.owner.as_deref(), Some("other"));
-        assert_eq!(said.schema_hash.as_deref(), Some("mine-1"));
+        assert_eq!(part.tags, ["s", "t"]);
+        assert_eq!(part.owner.as_deref(), Some("other"));
+        assert_eq!(part.schema_hash.as_deref(), Some("mine-1"));
     }
 }

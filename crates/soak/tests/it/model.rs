@@ -1,4 +1,4 @@
-//! The model of `soak`, some thousand seeds of it.
+//! The model of the consumer, some thousand seeds of it.
 
 use soak::model::{self, Counts};
 
@@ -9,7 +9,7 @@ const SEEDS: u64 = 3_000;
 fn every_schedule_of_faults_ends_where_the_journal_says() {
     let mut thousand = Counts::new();
     for seed in model::FIXED_SEEDS.iter().copied().chain(0..SEEDS) {
-        let outcome = soak::work::attempt(|| model::run(seed));
+        let outcome = soak::attempt(|| model::run(seed));
         let outcome = outcome.unwrap_or_else(|said| {
             panic!("seed {seed}, to be added to FIXED_SEEDS: {said}");
         });

@@ -22,7 +22,7 @@ pub(crate) type Turn = Arc<FairMutex<()>>;
 
 /// A closure was not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LaneError {
+pub(crate) enum QueueError {
     #[error("the queue is full")]
     Full,
     #[error("the store is closed")]
@@ -33,12 +33,12 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A queue and its threads.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct DbThreads {
     jobs: RwLock<Option<crossbeam_channel::Sender<Job>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-impl Lane {
+impl DbThreads {
     /// Starts a thread for each connection. With a `turn` every closure runs within it; with a
     /// `deadline` SQLite interrupts a closure that takes longer.
     pub(crate) fn start(
@@ -76,7 +76,7 @@ impl Lane {
     }
 
     /// Runs `work` on one of the threads and gives its result.
-    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, LaneError>
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, QueueError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> T + Send + 'static,
@@ -89,15 +89,15 @@ impl Lane {
             }
         });
         self.send(job)?;
-        answer.await.map_err(|_| LaneError::Closed)
+        answer.await.map_err(|_| QueueError::Closed)
     }
 
-    fn send(&self, job: Job) -> Result<(), LaneError> {
+    fn send(&self, job: Job) -> Result<(), QueueError> {
         match self.jobs.read().as_ref().map(|jobs| jobs.try_send(job)) {
             Some(Ok(())) => Ok(()),
-            Some(Err(crossbeam_channel::TrySendError::Full(_))) => Err(LaneError::Full),
+            Some(Err(crossbeam_channel::TrySendError::Full(_))) => Err(QueueError::Full),
             Some(Err(crossbeam_channel::TrySendError::Disconnected(_))) | None => {
-                Err(LaneError::Closed)
+                Err(QueueError::Closed)
             }
         }
     }
@@ -113,7 +113,7 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for DbThreads {
     fn drop(&mut self) {
         self.close();
     }
@@ -161,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn a_costly_read_is_interrupted_at_its_deadline() {
         let connection = Connection::open_in_memory().unwrap();
-        let lane = Lane::start(
+        let threads = DbThreads::start(
             "t",
             vec![connection],
             1,
@@ -171,7 +171,7 @@ mod tests {
         .unwrap();
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
                        SELECT max(i) FROM n";
-        let error = lane
+        let error = threads
             .run(move |db| {
                 db.query_row(endless, [], |row| row.get::<_, i64>(0))
                     .unwrap_err()
@@ -179,7 +179,7 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(crate::db::fault(&error), crate::db::Fault::Overdue);
-        let two = lane
+        let two = threads
             .run(|db| db.query_row("SELECT 2", [], |row| row.get::<_, i64>(0)))
             .await;
         assert_eq!(
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_full_queue_says_so_and_runs_what_it_took() {
         let connection = Connection::open_in_memory().unwrap();
-        let lane = Lane::start("t", vec![connection], 1, None, None).unwrap();
+        let threads = DbThreads::start("t", vec![connection], 1, None, None).unwrap();
         let (started, has_started) = std::sync::mpsc::channel();
         let (go, may_go) = std::sync::mpsc::channel::<()>();
         let (done, outcome) = std::sync::mpsc::channel();
@@ -200,14 +200,15 @@ mod tests {
             started.send(()).unwrap();
             may_go.recv().unwrap();
         };
-        lane.send(Box::new(in_hand)).unwrap();
+        threads.send(Box::new(in_hand)).unwrap();
         has_started.recv().unwrap();
-        lane.send(Box::new(move |_| done.send("ran").unwrap()))
+        threads
+            .send(Box::new(move |_| done.send("ran").unwrap()))
             .unwrap();
-        assert_eq!(lane.send(Box::new(|_| {})), Err(LaneError::Full));
+        assert_eq!(threads.send(Box::new(|_| {})), Err(QueueError::Full));
         go.send(()).unwrap();
-        lane.close();
+        threads.close();
         assert_eq!(outcome.recv(), Ok("ran"), "closing finishes what was taken");
-        assert_eq!(lane.send(Box::new(|_| {})), Err(LaneError::Closed));
+        assert_eq!(threads.send(Box::new(|_| {})), Err(QueueError::Closed));
     }
 }

@@ -1,10 +1,16 @@
-//! A journal and a sink in memory, with the faults that real ones have.
+//! A journal and a sink in memory, with the faults that real ones have: for tests of the feed and
+//! of whoever builds on it, and for models.
 //!
 //! Every call into either of them is two steps, its beginning and its end, and a [`Death`] can be
 //! set to any of them: the thread unwinds there as if the process had been killed, with what was
 //! committed before it and without its answer.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests only: what differs must fail where it stands"
+)]
 
-use feed::{Batch, Checkpoint, DeadLetter, Sink, SinkError};
+use crate::{Batch, Checkpoint, DeadLetter, Sink, SinkError};
 use journal::{
     Digest, Entry, Epoch, Event, EventType, JournalId, JournalReader, NodeKind, NodeState, Page,
     Position, ReadError, Snapshot, SnapshotNode,
@@ -394,7 +400,7 @@ impl Store {
             if event.path.contains(poison) {
                 let reason = format!("path {} is poison", &*event.path);
                 return Err(SinkError::Poison {
-                    journal_id: item.entry.id,
+                    journal_id: item.id,
                     reason,
                 });
             }
@@ -406,7 +412,7 @@ impl Store {
 impl Committed {
     fn commit(&mut self, batch: &Batch<'_>) {
         for item in batch.items {
-            let id = item.entry.id;
+            let id = item.id;
             if let Event::Node(event) = item.event {
                 let newest = self.book.get(&event.node_id).map(|(_, _, newest)| *newest);
                 if newest.is_none_or(|newest| newest < id) {

@@ -1,0 +1,135 @@
+//! A node's whole state, whoever tells it.
+
+use crate::{ConsistencyState, JournalId, NodeKind, NodeState, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// One view of a node's state for all that tell it: a command's entry, the entry of a comparison
+/// with the disk, a snapshot. Text borrows from there. Sizes are in bytes.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the node's own, named in the contract"
+)]
+pub struct NodeView<'a> {
+    pub node_id: i64,
+    pub backend_mount_id: i64,
+    pub path: &'a str,
+    pub kind: NodeKind,
+    /// An entry that says that the node was deleted has the state `deleted`, whatever its data say.
+    pub state: NodeState,
+    pub parent_id: Option<i64>,
+    pub version: i64,
+    pub size_bytes: Option<i64>,
+    pub checksum: Option<&'a str>,
+    pub content_hash: Option<&'a str>,
+    pub metadata: &'a RawValue,
+    pub observed_at: Time,
+    pub last_modified_at: Option<Time>,
+    pub previous_path: Option<&'a str>,
+    pub previous_size_bytes: Option<i64>,
+    pub consistency_state: ConsistencyState,
+    /// Who tells it.
+    pub by: ToldBy<'a>,
+}
+
+/// Who tells a node's state, and what only they know.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are named in the contract")]
+pub enum ToldBy<'a> {
+    /// A command that changed it.
+    Command {
+        command: &'a str,
+        command_id: Option<&'a str>,
+        principal: Option<&'a str>,
+        idempotency_key: Option<&'a str>,
+        previous_backend_mount_id: Option<i64>,
+    },
+    /// A comparison with the disk.
+    Comparison {
+        checked_at: Time,
+        last_reconciled_at: Option<Time>,
+        reason: &'a str,
+        previous_state: Option<&'a str>,
+    },
+    /// A snapshot of all nodes.
+    Snapshot,
+}
+
+impl NodeState {
+    /// What a state says about the last comparison, where no comparison speaks for itself.
+    #[must_use]
+    pub const fn consistency(self) -> ConsistencyState {
+        match self {
+            Self::Missing => ConsistencyState::Missing,
+            Self::Inconsistent => ConsistencyState::Inconsistent,
+            Self::Active | Self::Deleted => ConsistencyState::Active,
+        }
+    }
+
+    /// Whether a node in this state is on disk: only then it weighs anything.
+    #[must_use]
+    pub const fn is_there(self) -> bool {
+        matches!(self, Self::Active | Self::Inconsistent)
+    }
+}
+
+/// A live node as a snapshot or a book tells it, one JSON object a line, in the order of node
+/// ids. `journal_id` is the last entry that changed the node: whoever compares two books skips
+/// the nodes that changed after the other book's checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the node's own, named in the contract"
+)]
+pub struct SnapshotNode {
+    pub node_id: i64,
+    pub backend_mount_id: i64,
+    pub path: String,
+    pub kind: NodeKind,
+    pub state: NodeState,
+    pub parent_id: Option<i64>,
+    pub version: i64,
+    pub size_bytes: Option<i64>,
+    pub journal_id: JournalId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_hash: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency_state: Option<ConsistencyState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<Time>,
+}
+
+impl SnapshotNode {
+    /// The view of this node. `metadata` is its own as JSON text; `now` is when it was observed,
+    /// if it does not say.
+    #[must_use]
+    pub fn view<'a>(&'a self, metadata: &'a RawValue, now: Time) -> NodeView<'a> {
+        NodeView {
+            node_id: self.node_id,
+            backend_mount_id: self.backend_mount_id,
+            path: &self.path,
+            kind: self.kind,
+            state: self.state,
+            parent_id: self.parent_id,
+            version: self.version,
+            size_bytes: self.size_bytes,
+            checksum: self.checksum.as_deref(),
+            content_hash: self.content_hash.as_deref(),
+            metadata,
+            observed_at: self.observed_at.unwrap_or(now),
+            last_modified_at: self.last_modified_at,
+            previous_path: None,
+            previous_size_bytes: None,
+            consistency_state: self.consistency_state.unwrap_or(self.state.consistency()),
+            by: ToldBy::Snapshot,
+        }
+    }
+}

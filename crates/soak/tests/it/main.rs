@@ -1,0 +1,5 @@
+//! Soak's tests: one binary.
+
+#![cfg(test)]
+
+mod model;
