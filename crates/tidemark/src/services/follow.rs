@@ -1,9 +1,9 @@
 //! The consumers of this process and what wakes them.
 
-use crate::config::{BusUrl, Config};
+use crate::config::Config;
 use anyhow::Context as _;
 use feed::bus::redis::{self, Server, TlsFiles};
-use feed::bus::{inline, poll};
+use feed::bus::{BusUrl, inline, poll};
 use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
 use feed::{HttpJournalReader, SharedReader, Sink, publisher};
 use journal::SystemClock;
@@ -194,6 +194,7 @@ mod tests {
 
     fn config(arguments: &[&str]) -> Config {
         let command = Config::augment_args(Command::new("tidemark").no_binary_name(true));
+        let command = crate::config::spelled(command);
         let matches = command.get_matches_from(arguments);
         Config::from_arg_matches(&matches).unwrap()
     }
