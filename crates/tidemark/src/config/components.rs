@@ -232,14 +232,14 @@ pub struct Metastore {
 
     /// Fields of the metadata to index, such as `project,cost.centre`, so that a search for their
     /// values reads few records. Indexes are made and removed at the start
-    #[arg(id = "metastore.indexed_fields", long = "metastore-indexed-fields")]
+    #[arg(id = "metastore.indexed_fields")]
     #[arg(env = "METASTORE_INDEXED_FIELDS", value_name = "FIELDS")]
     #[arg(value_parser = values::names)]
     pub indexed_fields: Option<values::Names>,
 
     /// Searches that a search may ask for by name (`preset`), as a JSON list of `{name, q}` or
     /// `{name, filter}`
-    #[arg(id = "metastore.search_presets", long = "metastore-search-presets")]
+    #[arg(id = "metastore.search_presets")]
     #[arg(env = "METASTORE_SEARCH_PRESETS", value_name = "JSON")]
     #[arg(value_parser = values::search_presets)]
     pub search_presets: Option<values::SearchPresets>,
