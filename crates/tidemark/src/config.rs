@@ -12,6 +12,7 @@
 //! parsing and checking are the same for all three, `--help` names them all, and the reference
 //! page ([`reference()`]) is generated from the same structs.
 
+mod bus;
 mod components;
 mod defaults;
 mod file;
@@ -19,6 +20,7 @@ mod reference;
 mod service;
 mod values;
 
+pub(crate) use bus::bus_server;
 pub use components::{
     Client, Common, Config, Feed, Filestore, Global, LogFormat, Metastore, Timestore,
 };

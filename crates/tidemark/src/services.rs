@@ -15,7 +15,6 @@ mod running;
 mod signals;
 
 pub use dev::dev;
-pub(crate) use follow::bus_server;
 pub use running::Running;
 
 use crate::config::{Config, Service};

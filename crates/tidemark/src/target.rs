@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 /// Mounts that a message names, at most.
@@ -345,7 +346,6 @@ pub(crate) fn node_id(services: &Services, text: &OsStr) -> anyhow::Result<i64> 
 mod tests {
     use super::*;
     use node::name::os_path;
-    use std::os::unix::ffi::OsStrExt as _;
 
     fn mounts() -> Vec<Mount> {
         let mount = |id, key: &str, root: Option<&str>| Mount {

@@ -224,7 +224,7 @@ fn add(filestore: &Service, args: &MountsAddArgs) -> anyhow::Result<Row> {
         }
         let root = std::path::absolute(&args.dir)
             .with_context(|| format!("{} is no path", shown(&args.dir)))?;
-        ("local", vec![("rootPath", spelled(&root))])
+        ("local", vec![("rootPath", spelled(root))])
     };
     // Without a key, filestore makes one from the folder's or the bucket's name.
     let mut body = Map::from_iter([

@@ -84,7 +84,7 @@ impl Running {
         for service in services {
             listeners.push((*service, bind(config, *service, tokens.is_some(), runtime)?));
         }
-        let bus = follow::bus_server(config)?;
+        let bus = crate::config::bus_server(config)?;
         if let Some(server) = &bus {
             let listens = listens(config, services);
             follow::check_bus(config, server, listens, runtime)?;
