@@ -81,6 +81,7 @@ pub(super) struct MountPagination {
     offset: u32,
     next_offset: Option<u32>,
     /// ＋ The `cursor` of the next page.
+    #[schema(value_type = Option<String>)]
     next_cursor: Option<Cursor>,
 }
 
