@@ -4,9 +4,11 @@
 use crate::commands::files::{change, get, meta, put, reconcile};
 use crate::commands::{
     activity, consumers, dead_letters, doctor, events, mounts, nodes, rebuild, records, scan, sql,
-    status, tree,
+    status,
 };
-use crate::config::{Config, Global, Service};
+use crate::config::{Client, Config, Global};
+use crate::output::Format;
+use crate::services::Service;
 use crate::verify;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -42,8 +44,8 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Compare the three books and print every difference; exit 1 if there is one
     Verify(verify::VerifyArgs),
-    /// Check the configuration, this machine and the services, and say what to do; exit 1 if a check
-    /// fails
+    /// Look for what is wrong with the configuration, this machine and the services, and say what to
+    /// do; exit 1 if something fails
     Doctor(doctor::DoctorArgs),
     /// Catalogue what is in a mount, or in all of them
     Scan(scan::ScanArgs),
@@ -52,8 +54,6 @@ pub enum Command {
     Mounts(mounts::MountsCommand),
     /// List what is in a directory
     Ls(nodes::LsArgs),
-    /// Draw what is below a directory as a tree
-    Tree(tree::TreeArgs),
     /// Show one node
     Stat(nodes::StatArgs),
     /// Put files of this machine into a mount
@@ -71,19 +71,19 @@ pub enum Command {
     /// Show, set and remove a node's metadata
     #[command(subcommand)]
     Meta(meta::MetaCommand),
-    /// Compare a node with the disk, and correct the catalogue
+    /// Compare a node with the disk, and set the catalogue right
     Reconcile(reconcile::ReconcileArgs),
     /// Show how much the tree grew, by hour, day, week or month
     Growth(activity::GrowthArgs),
     /// Show what is rewritten, moved and deleted most
     Churn(activity::ChurnArgs),
-    /// Show the files that are largest, grow fastest or are untouched longest
+    /// Show what is largest, grows fastest or lies untouched longest
     Top(activity::TopArgs),
     /// Show a tree as it was at a time
     AsOf(activity::AsOfArgs),
     /// Ask the timestore in SQL
     Sql(sql::SqlArgs),
-    /// Find files and records
+    /// Find records by what people and the sync say of them
     Search(records::SearchArgs),
     /// Add and remove tags of a node's record
     #[command(subcommand)]
@@ -99,9 +99,9 @@ pub enum Command {
     DeadLetters(dead_letters::DeadLettersCommand),
     /// Show how far each consumer of the journal is; exit 1 if one does not follow it
     Consumers(consumers::ConsumersArgs),
-    /// Build a book again from the journal; the old one stays readable meanwhile
+    /// Make a book anew from the journal, beside the one that is read meanwhile
     Rebuild(rebuild::RebuildArgs),
-    /// Build the part of a book again that comes after a journal entry
+    /// Read the journal again after an entry, and make that part of a book anew
     Replay(rebuild::ReplayArgs),
     /// Print the OpenAPI document of a running service
     Openapi(status::OpenapiArgs),
@@ -118,7 +118,8 @@ pub enum Command {
 /// `tidemark dev`
 #[derive(Args, Debug)]
 pub struct DevArgs {
-    /// Folders to catalogue and follow; each becomes a mount. Without one: all known mounts
+    /// Folders to catalogue and follow; each becomes a mount. Without one, the mounts that are
+    /// known
     #[arg(value_name = "DIR")]
     pub dirs: Vec<PathBuf>,
     /// The services' options.
@@ -135,4 +136,22 @@ pub struct ServeArgs {
     /// The services' options.
     #[command(flatten)]
     pub config: Config,
+}
+
+/// What commands that print data take.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct Reading {
+    /// How data is printed on stdout
+    #[arg(
+        long,
+        short,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "table"
+    )]
+    pub output: Format,
+    /// Where the services are.
+    #[command(flatten)]
+    pub client: Client,
 }

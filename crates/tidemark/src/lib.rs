@@ -17,7 +17,6 @@ pub mod config;
 mod invocation;
 mod lines;
 mod output;
-mod reading;
 mod run;
 pub mod services;
 mod target;

@@ -15,9 +15,11 @@
 
 mod builder;
 mod row;
+mod table;
 
 pub(crate) use builder::Builder;
 pub(crate) use row::{Rest, Row};
+pub(crate) use table::{DROP_GATHERED, GATHER, create, create_view};
 
 use crate::schema::{Field, FieldType};
 

@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::schema::{Field, FieldType, quote};
 use duckdb::{Connection, OptionalExt, params};
 use journal::Time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// The columns that every dataset but the activity has beside its fields: which partition a row
@@ -22,6 +23,33 @@ pub(crate) struct Dataset {
     /// Whether the journal's sink fills it; then nobody else does.
     pub(crate) is_activity: bool,
     pub(crate) fields: Vec<Field>,
+    pub(crate) description: Option<String>,
+    pub(crate) status: Status,
+    /// A person's, kept as it is.
+    pub(crate) metadata: Map<String, Value>,
+    pub(crate) created_at: Time,
+    /// When a person changed it last.
+    pub(crate) updated_at: Time,
+}
+
+/// Whether a dataset takes rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// It does.
+    #[default]
+    Active,
+    /// It is archived: it can be read only.
+    Inactive,
+}
+
+impl Status {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+        }
+    }
 }
 
 /// One partition, as the API tells it.
@@ -40,6 +68,8 @@ pub(crate) struct Partition {
     pub end: Time,
     /// How many rows were ingested under this key.
     pub rows: i64,
+    /// How many bytes they had in memory; 0 for rows of earlier versions.
+    pub bytes: i64,
     /// When rows last came in.
     #[schema(value_type = String, format = DateTime)]
     pub ingested_at: Time,
@@ -59,15 +89,31 @@ impl Dataset {
 /// Makes the catalogue's own tables where they are missing.
 pub(crate) fn prepare(connection: &Connection) -> Result<()> {
     connection.execute_batch(include_str!("sql/catalogue.sql"))?;
+    widen(connection)
+}
+
+/// Sums of bytes had 64 bits, which two large files fill.
+fn widen(connection: &Connection) -> Result<()> {
+    let narrow = "SELECT column_name FROM duckdb_columns()
+                  WHERE schema_name = 'tidemark' AND table_name = 'growth_hours'
+                      AND starts_with(column_name, 'bytes_') AND data_type = 'BIGINT'";
+    let columns = connection
+        .prepare(narrow)?
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<duckdb::Result<Vec<_>>>()?;
+    for column in columns {
+        connection.execute_batch(&format!(
+            "ALTER TABLE tidemark.growth_hours ALTER COLUMN {} TYPE HUGEINT",
+            quote(&column)
+        ))?;
+    }
     Ok(())
 }
 
 /// The dataset of this slug.
 pub(crate) fn find(connection: &Connection, slug: &str) -> Result<Option<Dataset>> {
     let found = connection
-        .prepare_cached(
-            "SELECT id, slug, name, table_name, is_activity FROM tidemark.datasets WHERE slug = ?",
-        )?
+        .prepare_cached(&select("WHERE slug = ?"))?
         .query_row([slug], read_dataset)
         .optional()?;
     found
@@ -75,18 +121,42 @@ pub(crate) fn find(connection: &Connection, slug: &str) -> Result<Option<Dataset
         .transpose()
 }
 
+fn select(tail: &str) -> String {
+    format!("{}{tail}", include_str!("sql/datasets.sql"))
+}
+
 /// The dataset of this slug, or 404.
 pub(crate) fn get(connection: &Connection, slug: &str) -> Result<Dataset> {
     find(connection, slug)?.ok_or_else(|| Error::NotFound(format!("there is no dataset {slug:?}")))
 }
 
+/// The dataset of this slug, or of this number as the API shows it; or 404.
+pub(crate) fn resolve(connection: &Connection, slug_or_id: &str) -> Result<Dataset> {
+    let Ok(id) = slug_or_id.parse::<i64>() else {
+        return get(connection, slug_or_id);
+    };
+    let found = connection
+        .prepare_cached(&select("WHERE id = ?"))?
+        .query_row([id], read_dataset)
+        .optional()?;
+    let found = found.ok_or_else(|| Error::NotFound(format!("there is no dataset {id}")))?;
+    with_fields(connection, found)
+}
+
 /// Every dataset, by slug.
 pub(crate) fn list(connection: &Connection) -> Result<Vec<Dataset>> {
+    query(connection, "ORDER BY slug", [])
+}
+
+/// The datasets that a condition and an order pick.
+pub(crate) fn query(
+    connection: &Connection,
+    tail: &str,
+    params: impl duckdb::Params,
+) -> Result<Vec<Dataset>> {
     let datasets = connection
-        .prepare(
-            "SELECT id, slug, name, table_name, is_activity FROM tidemark.datasets ORDER BY slug",
-        )?
-        .query_map([], read_dataset)?
+        .prepare(&select(tail))?
+        .query_map(params, read_dataset)?
         .collect::<duckdb::Result<Vec<_>>>()?;
     datasets
         .into_iter()
@@ -95,6 +165,7 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<Dataset>> {
 }
 
 fn read_dataset(row: &duckdb::Row<'_>) -> duckdb::Result<Dataset> {
+    let (status, metadata): (String, String) = (row.get(6)?, row.get(7)?);
     Ok(Dataset {
         id: row.get(0)?,
         slug: row.get(1)?,
@@ -102,6 +173,15 @@ fn read_dataset(row: &duckdb::Row<'_>) -> duckdb::Result<Dataset> {
         table: row.get(3)?,
         is_activity: row.get(4)?,
         fields: Vec::new(),
+        description: row.get(5)?,
+        status: match status.as_str() {
+            "inactive" => Status::Inactive,
+            _ => Status::Active,
+        },
+        // This crate wrote it.
+        metadata: serde_json::from_str(&metadata).unwrap_or_default(),
+        created_at: Time::from_millis(row.get(8)?),
+        updated_at: Time::from_millis(row.get(9)?),
     })
 }
 
@@ -178,7 +258,28 @@ pub(crate) fn register(
         table: table.to_owned(),
         is_activity,
         fields: Vec::new(),
+        description: None,
+        status: Status::Active,
+        metadata: Map::new(),
+        created_at: now,
+        updated_at: now,
     })
+}
+
+/// Writes what a person may change of a dataset.
+pub(crate) fn update(connection: &Connection, dataset: &Dataset) -> Result<()> {
+    connection.execute(
+        include_str!("sql/update_dataset.sql"),
+        params![
+            dataset.id,
+            dataset.name,
+            dataset.description,
+            dataset.status.word(),
+            serde_json::to_string(&dataset.metadata)?,
+            dataset.updated_at.as_millis()
+        ],
+    )?;
+    Ok(())
 }
 
 /// Adds fields to the catalogue after those that are there.
@@ -213,6 +314,7 @@ pub(crate) fn partitions(
             end: Time::from_millis(row.get(3)?),
             rows: row.get(4)?,
             ingested_at: Time::from_millis(row.get(5)?),
+            bytes: row.get(6)?,
         });
     }
     Ok(partitions)

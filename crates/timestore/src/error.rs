@@ -1,6 +1,5 @@
 //! What can go wrong, by what the caller can do about it.
 
-use crate::sandbox::Refusal;
 use axum::http::StatusCode;
 use httpkit::{Code, Problem};
 use std::path::{Path, PathBuf};
@@ -57,6 +56,9 @@ pub enum Error {
     /// A person's statement is wrong.
     #[error("{0}")]
     Statement(String),
+    /// A person's statement took more memory than it may.
+    #[error("the statement needs more memory than it may use")]
+    TooMuchMemory,
     /// A person's statement is not a plain read of the store's tables.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -79,6 +81,9 @@ pub enum Error {
         /// What does not go together.
         detail: String,
     },
+    /// It is no longer as the caller last saw it.
+    #[error("{0}")]
+    Precondition(String),
     /// The disk is full or the file cannot be written now; later it may be.
     #[error("the database cannot be written now")]
     Unavailable(#[source] duckdb::Error),
@@ -90,6 +95,65 @@ pub enum Error {
     #[error("the database refused an internal statement")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
+
+/// Why a person's statement is not run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is longer than [`STATEMENT_MAX_BYTES`].
+    #[error("the statement is longer than {} KiB", STATEMENT_MAX_BYTES >> 10)]
+    TooLong,
+    /// Its expressions or queries are nested too deeply.
+    #[error("the statement is nested too deeply")]
+    TooDeep,
+    /// There are several, or none.
+    #[error("send exactly one statement, not {0}")]
+    NotOne(usize),
+    /// It does something else than read.
+    #[error(
+        "only SELECT, FROM, VALUES, WITH, DESCRIBE, SHOW and SUMMARIZE are allowed (a PIVOT needs its values listed with IN)"
+    )]
+    NotARead,
+    /// It calls a function that is not in the list.
+    #[error("the function {0} is not allowed here")]
+    Function(String),
+    /// It reads from something that is spelled like a file.
+    #[error("{0:?} is not a table of this store; files cannot be read")]
+    File(String),
+    /// It could make values that are too long.
+    #[error(
+        "{function} could bring what the statement makes to {bytes} bytes a row, and {most} are          allowed: make less at once, or make rows of it (FROM range(…), unnest)"
+    )]
+    TooLarge {
+        /// What makes the values.
+        function: String,
+        /// What all expressions so far make at most, for one row.
+        bytes: u64,
+        /// What they may make.
+        most: u64,
+    },
+    /// How much a function makes is only known while it runs.
+    #[error("how much {function} makes must be known before it runs: {advice}")]
+    Unbounded {
+        /// The function.
+        function: String,
+        /// How to write it.
+        advice: &'static str,
+    },
+    /// It builds on a value that an aggregate gathered in another query.
+    #[error(
+        "{0} builds on a value that list, string_agg or the like gathered: do it before they gather,          or take the value apart with unnest"
+    )]
+    Gathered(String),
+    /// A recursive query makes its values longer without an end.
+    #[error(
+        "the recursive query {0} makes its values longer each time: cut them, for example with \
+         left(…, 1000)"
+    )]
+    Recursion(String),
+}
+
+/// Longer statements are refused unread.
+pub(crate) const STATEMENT_MAX_BYTES: usize = 64 << 10;
 
 /// What this crate returns.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -239,6 +303,7 @@ impl From<Error> for Problem {
                 error.to_string(),
             ),
             Error::Statement(detail) => Self::bad_request(Code::InvalidSql, detail),
+            Error::TooMuchMemory => Self::bad_request(Code::InvalidSql, error.to_string()),
             Error::Refused(refusal) => Self::new(
                 StatusCode::FORBIDDEN,
                 Code::StatementRefused,
@@ -247,6 +312,11 @@ impl From<Error> for Problem {
             Error::Invalid { pointer, detail } => Self::invalid(&pointer, detail),
             Error::NotFound(detail) => Self::not_found(detail),
             Error::Conflict { code, detail } => Self::conflict(code, detail),
+            Error::Precondition(detail) => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                Code::PreconditionFailed,
+                detail,
+            ),
             Error::Unavailable(_) if error.is_out_of_memory() => Self::unavailable(
                 "the database has too little memory for it: send less at once, or raise \
                  TIMESTORE_MEMORY_LIMIT_MIB",

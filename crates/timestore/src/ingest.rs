@@ -6,7 +6,7 @@ mod rows;
 pub(crate) use bodies::{BodyKind, IngestQuery, JsonBody, decode};
 pub(crate) use rows::time_value;
 
-use crate::catalogue::{self, Dataset};
+use crate::catalogue::{self, Dataset, Status};
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Append, NewPartition};
 use crate::schema::{self, Field};
@@ -32,7 +32,8 @@ pub(crate) struct Ingestion {
     pub(crate) adds_fields: bool,
     pub(crate) partition: NewPartition,
     pub(crate) batches: Vec<RecordBatch>,
-    pub(crate) idempotency_key: Option<String>,
+    /// The writer's, or made of the request: an identical one adds nothing.
+    pub(crate) idempotency_key: String,
     /// Over the request as it came.
     pub(crate) hash: String,
     pub(crate) warnings: Vec<String>,
@@ -156,6 +157,16 @@ pub(crate) fn ingest(connection: &Connection, ingestion: Ingestion, now: Time) -
             if let Some(receipt) = replayed(connection, dataset, &ingestion)? {
                 return Ok(receipt);
             }
+            if dataset.status == Status::Inactive {
+                let detail = format!(
+                    "the dataset {:?} is archived; PATCH its status to active first",
+                    dataset.slug
+                );
+                return Err(Error::Conflict {
+                    code: httpkit::Code::ReadOnly,
+                    detail,
+                });
+            }
         }
         let dataset = match found {
             Some(dataset) => dataset,
@@ -177,7 +188,9 @@ fn append(
     now: Time,
 ) -> Result<Receipt> {
     let new_fields = schema::missing_fields(&dataset.fields, &ingestion.fields)?;
-    if let Some(field) = new_fields.first().filter(|_| !ingestion.adds_fields) {
+    // A dataset that was made without fields gets its first ones in any case.
+    let may_add = ingestion.adds_fields || dataset.fields.is_empty();
+    if let Some(field) = new_fields.first().filter(|_| !may_add) {
         let detail = format!(
             "the dataset {:?} has no field {:?}, and the request forbids adding one",
             dataset.slug, field.name
@@ -224,9 +237,8 @@ fn append(
             fields: dataset.fields,
         },
     };
-    if let Some(key) = &ingestion.idempotency_key {
-        remember(connection, dataset.id, key, &ingestion.hash, &receipt, now)?;
-    }
+    let (key, hash) = (&ingestion.idempotency_key, &ingestion.hash);
+    remember(connection, dataset.id, key, hash, &receipt, now)?;
     Ok(receipt)
 }
 
@@ -235,9 +247,7 @@ fn replayed(
     dataset: &Dataset,
     ingestion: &Ingestion,
 ) -> Result<Option<Receipt>> {
-    let Some(key) = &ingestion.idempotency_key else {
-        return Ok(None);
-    };
+    let key = &ingestion.idempotency_key;
     let found: Option<(String, String)> = connection
         .prepare_cached(include_str!("sql/idempotency_key.sql"))?
         .query_row(params![dataset.id, key], |row| {
@@ -280,8 +290,9 @@ fn remember(
 
 /// Checks an idempotency key.
 pub(crate) fn check_idempotency_key(key: &str) -> Result<()> {
-    if key.is_empty() || key.len() > KEY_MAX_BYTES {
-        let detail = format!("an idempotency key has 1 to {KEY_MAX_BYTES} bytes");
+    if key.is_empty() || key.len() > KEY_MAX_BYTES || key.chars().any(char::is_control) {
+        let detail =
+            format!("an idempotency key has 1 to {KEY_MAX_BYTES} bytes and no control characters");
         return Err(Error::invalid("/idempotencyKey", detail));
     }
     Ok(())

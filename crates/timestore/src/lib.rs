@@ -20,13 +20,15 @@
 
 pub mod activity;
 mod catalogue;
+mod datasets;
 mod encode;
 mod error;
-mod filestore;
 mod ingest;
+mod kind;
 mod metric;
 mod pipeline;
 mod query;
+mod questions;
 mod rest;
 mod retention;
 mod sandbox;
@@ -37,6 +39,6 @@ mod store;
 mod timestore;
 
 pub use duckdb::arrow;
-pub use error::Error;
+pub use error::{Error, Refusal};
 pub use sink::ActivitySink;
 pub use timestore::{Options, Timestore};

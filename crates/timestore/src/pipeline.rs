@@ -41,9 +41,22 @@ pub(crate) struct NewPartition {
 pub(crate) fn append(connection: &Connection, append: Append<'_>) -> Result<Option<i64>> {
     add_fields(connection, append.dataset, append.new_fields)?;
     let rows = append.batches.iter().map(RecordBatch::num_rows).sum();
+    let bytes = append
+        .batches
+        .iter()
+        .map(RecordBatch::get_array_memory_size)
+        .sum();
     let partition = append
         .partition
-        .map(|partition| record(connection, append.dataset, partition, rows, append.now))
+        .map(|partition| {
+            record(
+                connection,
+                append.dataset,
+                partition,
+                [rows, bytes],
+                append.now,
+            )
+        })
         .transpose()?;
     append_batches(connection, &append.dataset.table, append.batches, partition)?;
     metrics::counter!(metric::APPENDED, "source" => "ingest").increment(rows as u64);
@@ -131,16 +144,18 @@ fn record(
     connection: &Connection,
     dataset: &Dataset,
     partition: &NewPartition,
-    rows: usize,
+    rows_and_bytes: [usize; 2],
     now: Time,
 ) -> Result<i64> {
+    let [rows, bytes] = rows_and_bytes.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
     let values = params![
         dataset.id,
         partition.key,
         partition.start.as_millis(),
         partition.end.as_millis(),
-        i64::try_from(rows).unwrap_or(i64::MAX),
-        now.as_millis()
+        rows,
+        now.as_millis(),
+        bytes
     ];
     let widened = connection
         .prepare_cached(include_str!("sql/widen_partition.sql"))?

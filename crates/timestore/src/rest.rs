@@ -5,6 +5,7 @@ mod answer;
 mod datasets;
 mod digest;
 mod filestore;
+mod retention;
 mod saved;
 mod sql;
 
@@ -18,19 +19,12 @@ pub(crate) type Shared = Arc<Inner>;
 
 pub(crate) fn router(shared: Shared) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(
-            routes!(datasets::ingest).layer(axum::extract::DefaultBodyLimit::max(
-                datasets::INGEST_BODY_MAX_BYTES,
-            )),
-        )
-        .routes(routes!(datasets::query))
+        .merge(datasets())
+        .merge(datasets_under_v1())
         .routes(routes!(sql::schema))
         .routes(routes!(sql::read))
         .routes(routes!(saved::list))
         .routes(routes!(saved::get, saved::put, saved::delete))
-        .routes(routes!(admin::list))
-        .routes(routes!(admin::get))
-        .routes(routes!(admin::get_retention, admin::put_retention))
         .routes(routes!(filestore::growth))
         .routes(routes!(filestore::churn))
         .routes(routes!(filestore::top))
@@ -41,6 +35,40 @@ pub(crate) fn router(shared: Shared) -> OpenApiRouter {
         .routes(routes!(digest::get))
         .routes(routes!(digest::check))
         .with_state(shared)
+}
+
+/// Datasets, and what people say of them.
+fn datasets() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(
+            routes!(datasets::ingest).layer(axum::extract::DefaultBodyLimit::max(
+                datasets::INGEST_BODY_MAX_BYTES,
+            )),
+        )
+        .routes(routes!(datasets::query))
+        .routes(routes!(admin::list, admin::create))
+        .routes(routes!(admin::get, admin::patch))
+        .routes(routes!(admin::archive))
+        .routes(routes!(admin::manifest))
+        .routes(routes!(retention::get, retention::put))
+}
+
+/// The same under `/v1`, where some clients look for them.
+fn datasets_under_v1() -> OpenApiRouter<Shared> {
+    let mut router = OpenApiRouter::new().nest("/v1", datasets());
+    for path in router.get_openapi_mut().paths.paths.values_mut() {
+        let operations = [
+            &mut path.get,
+            &mut path.post,
+            &mut path.put,
+            &mut path.patch,
+        ];
+        for operation in operations.into_iter().flatten() {
+            // Ids are unique in a document.
+            operation.operation_id = operation.operation_id.take().map(|id| format!("v1_{id}"));
+        }
+    }
+    router
 }
 
 use utoipa_axum::router::UtoipaMethodRouterExt as _;

@@ -19,7 +19,6 @@ mod rebuild;
 mod snapshot;
 
 pub(crate) use hours::summed;
-pub(crate) use rebuild::DROP as DROP_REBUILD;
 
 use crate::activity::{Builder, Row};
 use crate::catalogue::Dataset;

@@ -4,10 +4,10 @@
 //! give a billion rows costs no more than the rows that are taken (and its own sorting).
 
 use crate::error::Result;
+use crate::kind::{self, Form};
 use duckdb::arrow::array::Array;
-use duckdb::arrow::datatypes::SchemaRef;
+use duckdb::arrow::datatypes::DataType;
 use duckdb::arrow::record_batch::RecordBatch;
-use duckdb::core::{LogicalTypeHandle, LogicalTypeId};
 use duckdb::{Connection, Params};
 use std::collections::HashSet;
 
@@ -27,23 +27,13 @@ pub(crate) struct Column {
     pub(crate) kind: String,
     /// How the Arrow array, which DuckDB made, is to be read.
     pub(crate) form: Form,
-}
-
-/// Types whose Arrow array does not say what they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// The array says all.
-    AsArrow,
-    /// The bits of a `UHUGEINT`, in an array of signed integers.
-    UnsignedHuge,
-    /// DuckDB's layout of a bit string: the number of padding bits, then the bits.
-    Bits,
+    /// What it is cast to, so that Arrow carries it.
+    cast: Option<String>,
 }
 
 /// What was taken of a result.
 #[derive(Debug)]
 pub(crate) struct ResultSet {
-    pub(crate) schema: SchemaRef,
     pub(crate) columns: Vec<Column>,
     pub(crate) batches: Vec<RecordBatch>,
     pub(crate) rows: usize,
@@ -51,20 +41,53 @@ pub(crate) struct ResultSet {
     pub(crate) cut: Option<String>,
 }
 
-/// Runs `sql`, which is one statement. It is prepared and executed on `connection` as it stands.
+/// The columns that a statement gives.
+pub(crate) fn describe(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> duckdb::Result<Vec<Column>> {
+    let mut statement = connection.prepare(&format!("DESCRIBE {sql}"))?;
+    let mut names = HashSet::new();
+    let columns = statement.query_map(params, |row| {
+        let (name, kind): (String, String) = (row.get(0)?, row.get(1)?);
+        let (form, cast) = kind::form(&kind);
+        Ok((name, kind, form, cast))
+    })?;
+    columns
+        .map(|column| {
+            let (name, kind, form, cast) = column?;
+            Ok(Column {
+                name: unique(&name, &mut names),
+                kind,
+                form,
+                cast,
+            })
+        })
+        .collect()
+}
+
+/// The statement that gives these columns of `sql` so that Arrow carries them; none, if it does
+/// so already.
+pub(crate) fn as_text(sql: &str, columns: &[Column]) -> Option<String> {
+    let casts: Vec<_> = columns.iter().map(|column| column.cast.clone()).collect();
+    let is_needed = casts.iter().any(Option::is_some);
+    is_needed.then(|| kind::cast_around(sql, &casts))
+}
+
+/// Runs `sql`, which is one statement with these columns. It is prepared and executed on
+/// `connection` as it stands.
 pub(crate) fn run(
     connection: &Connection,
     sql: &str,
     params: impl Params,
+    columns: Vec<Column>,
     limits: Limits,
 ) -> duckdb::Result<ResultSet> {
     let mut statement = connection.prepare(sql)?;
     // The iterator is dropped at once, because it panics where `step` returns an error.
     drop(statement.stream_arrow(params)?);
-    let schema = statement.schema();
-    let columns = columns(&statement, &schema);
     let mut result = ResultSet {
-        schema,
         columns,
         batches: Vec::new(),
         rows: 0,
@@ -93,25 +116,13 @@ pub(crate) fn run(
             break;
         }
     }
+    if result.batches.is_empty() {
+        // An empty result has columns, too.
+        result
+            .batches
+            .push(RecordBatch::new_empty(statement.schema()));
+    }
     Ok(result)
-}
-
-fn columns(statement: &duckdb::Statement<'_>, schema: &SchemaRef) -> Vec<Column> {
-    let mut names = HashSet::new();
-    let column = |(index, field): (usize, &std::sync::Arc<duckdb::arrow::datatypes::Field>)| {
-        let kind = statement.column_logical_type(index);
-        let form = match kind.try_id() {
-            Ok(LogicalTypeId::UHugeint) => Form::UnsignedHuge,
-            Ok(LogicalTypeId::Bit) => Form::Bits,
-            _ => Form::AsArrow,
-        };
-        Column {
-            name: unique(field.name(), &mut names),
-            kind: type_name(&kind),
-            form,
-        }
-    };
-    schema.fields().iter().enumerate().map(column).collect()
 }
 
 fn unique(name: &str, taken: &mut HashSet<String>) -> String {
@@ -124,49 +135,42 @@ fn unique(name: &str, taken: &mut HashSet<String>) -> String {
     candidate
 }
 
-/// The type as SQL spells it.
-fn type_name(kind: &LogicalTypeHandle) -> String {
-    let Ok(id) = kind.try_id() else {
-        return "UNKNOWN".to_owned();
-    };
-    let members = |open: &str| {
-        let names: Vec<String> = (0..kind.num_children())
-            .map(|at| {
-                let name = crate::schema::quote(&kind.child_name(at));
-                format!("{name} {}", type_name(&kind.child(at)))
-            })
-            .collect();
-        format!("{open}({})", names.join(", "))
-    };
-    match id {
-        LogicalTypeId::Decimal => {
-            format!("DECIMAL({},{})", kind.decimal_width(), kind.decimal_scale())
+impl ResultSet {
+    /// JSON then shows integers of 64 bits as numbers, beyond ±2⁵³ too: for answers whose columns are
+    /// described as integers.
+    pub(crate) fn with_exact_integers(mut self) -> Self {
+        let schema = self.batches.first().map(RecordBatch::schema);
+        let fields = schema.iter().flat_map(|schema| schema.fields());
+        for (column, field) in self.columns.iter_mut().zip(fields) {
+            if matches!(
+                field.data_type(),
+                DataType::Int64 | DataType::Decimal128(38, 0)
+            ) {
+                column.form = Form::Exact;
+            }
         }
-        LogicalTypeId::List | LogicalTypeId::Array => format!("{}[]", type_name(&kind.child(0))),
-        LogicalTypeId::Map => {
-            format!(
-                "MAP({}, {})",
-                type_name(&kind.child(0)),
-                type_name(&kind.child(1))
-            )
-        }
-        LogicalTypeId::Struct => members("STRUCT"),
-        LogicalTypeId::Union => members("UNION"),
-        LogicalTypeId::TimestampTZ => "TIMESTAMP WITH TIME ZONE".to_owned(),
-        LogicalTypeId::TimeTZ => "TIME WITH TIME ZONE".to_owned(),
-        LogicalTypeId::TimestampS => "TIMESTAMP_S".to_owned(),
-        LogicalTypeId::TimestampMs => "TIMESTAMP_MS".to_owned(),
-        LogicalTypeId::TimestampNs => "TIMESTAMP_NS".to_owned(),
-        other => format!("{other:?}").to_uppercase(),
+        self
     }
 }
 
-/// As [`run`], for this crate's own statements: an error is this crate's defect or the store's.
+/// As [`run`], for this crate's own statements, whose columns Arrow carries: an error is this crate's
+/// defect or the store's.
 pub(crate) fn run_own(
     connection: &Connection,
     sql: &str,
     params: impl Params,
     limits: Limits,
 ) -> Result<ResultSet> {
-    Ok(run(connection, sql, params, limits)?)
+    let mut result = run(connection, sql, params, Vec::new(), limits)?;
+    let schema = result.batches.first().map(RecordBatch::schema);
+    let fields = schema.iter().flat_map(|schema| schema.fields());
+    result.columns = fields
+        .map(|field| Column {
+            name: field.name().clone(),
+            kind: String::new(),
+            form: Form::Arrow,
+            cast: None,
+        })
+        .collect();
+    Ok(result)
 }

@@ -186,7 +186,7 @@ impl Timestore {
 fn prepare(connection: &Connection, options: &Options) -> Result<()> {
     store::transaction(connection, |connection| {
         catalogue::prepare(connection)?;
-        connection.execute_batch(crate::sink::DROP_REBUILD)?;
+        connection.execute_batch(activity::DROP_GATHERED)?;
         let found: Option<(i64, String)> = connection
             .query_row(
                 "SELECT id, table_name FROM tidemark.datasets WHERE is_activity",
@@ -196,7 +196,7 @@ fn prepare(connection: &Connection, options: &Options) -> Result<()> {
             .optional()?;
         match found {
             None => {
-                create_activity(connection, &options.table_name)?;
+                activity::create(connection, &options.table_name)?;
                 let dataset = catalogue::register(
                     connection,
                     &options.dataset_slug,
@@ -215,27 +215,6 @@ fn prepare(connection: &Connection, options: &Options) -> Result<()> {
     })
 }
 
-/// Makes the empty table and the view by which this crate's statements read it.
-pub(crate) fn create_activity(connection: &Connection, table: &str) -> Result<()> {
-    let columns: Vec<_> = activity::COLUMNS
-        .iter()
-        .map(|(name, kind)| format!("{name} {kind}"))
-        .collect();
-    connection.execute_batch(&format!(
-        "CREATE TABLE main.{} ({})",
-        quote(table),
-        columns.join(", ")
-    ))?;
-    create_view(connection, table)
-}
-
-fn create_view(connection: &Connection, table: &str) -> Result<()> {
-    let table = quote(table);
-    Ok(connection.execute_batch(&format!(
-        "CREATE OR REPLACE VIEW tidemark.activity AS FROM main.{table}"
-    ))?)
-}
-
 /// Adds the columns that an activity of an earlier version lacks.
 fn add_columns(connection: &Connection) -> Result<()> {
     for dataset in catalogue::list(connection)? {
@@ -245,7 +224,7 @@ fn add_columns(connection: &Connection) -> Result<()> {
         };
         if !missing.is_empty() {
             pipeline::add_fields(connection, &dataset, &missing)?;
-            create_view(connection, &dataset.table)?;
+            activity::create_view(connection, &dataset.table)?;
         }
     }
     Ok(())
@@ -259,7 +238,7 @@ fn rename(connection: &Connection, id: i64, table: &str, options: &Options) -> R
             quote(table),
             quote(&options.table_name)
         ))?;
-        create_view(connection, &options.table_name)?;
+        activity::create_view(connection, &options.table_name)?;
     }
     connection.execute(
         "UPDATE tidemark.datasets SET slug = ?, name = ?, table_name = ? WHERE id = ?",

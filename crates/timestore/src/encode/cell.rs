@@ -1,15 +1,14 @@
 //! One value of a result as text.
 
-use crate::statement::Form;
+use super::time;
+use crate::kind::Form;
 use duckdb::arrow::array::{Array, ArrayRef, AsArray};
 use duckdb::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType,
-    Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Int16Type, Int32Type, Int64Type, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use jiff::civil::Date;
-use jiff::{Span, Timestamp};
 use std::fmt::Write;
 
 /// Beyond these, a double does not hold every integer.
@@ -28,21 +27,77 @@ pub(super) enum Shape {
 }
 
 /// Appends the text of a value to `out`.
-pub(super) fn cell(array: &dyn Array, row: usize, form: Form, out: &mut String) -> Shape {
+pub(super) fn cell(array: &dyn Array, row: usize, form: &Form, out: &mut String) -> Shape {
     if array.is_null(row) || *array.data_type() == DataType::Null {
         return Shape::Null;
     }
-    match form {
-        Form::UnsignedHuge => {
-            let bits = array.as_primitive::<Decimal128Type>().value(row);
-            return integer(bits.cast_unsigned(), false, out);
+    match (form, array.data_type()) {
+        (Form::Arrow, _) => plain(array, row, out),
+        (Form::Exact, DataType::Int64) => exact(
+            i128::from(array.as_primitive::<Int64Type>().value(row)),
+            out,
+        ),
+        (Form::Exact, DataType::Decimal128(_, 0)) => {
+            exact(array.as_primitive::<Decimal128Type>().value(row), out)
         }
-        Form::Bits => {
-            bits(array.as_binary::<i32>().value(row), out);
-            return Shape::Text;
+        (Form::List(element), DataType::List(_)) => {
+            list(&array.as_list::<i32>().value(row), element, out)
         }
-        Form::AsArrow => {}
+        (Form::List(element), DataType::LargeList(_)) => {
+            list(&array.as_list::<i64>().value(row), element, out)
+        }
+        (Form::List(element), DataType::FixedSizeList(_, _)) => {
+            list(&array.as_fixed_size_list().value(row), element, out)
+        }
+        (Form::Struct(forms), DataType::Struct(_)) => object(array, forms, row, out),
+        (Form::Map(key, value), DataType::Map(_, _)) => {
+            map(&array.as_map().value(row), [key, value], out)
+        }
+        (Form::Union(forms), DataType::Union(_, _)) => {
+            let union = array.as_union();
+            let member = usize::try_from(union.type_id(row)).ok();
+            let form = member.and_then(|member| forms.get(member));
+            cell(
+                union.value(row).as_ref(),
+                0,
+                form.unwrap_or(&Form::Arrow),
+                out,
+            )
+        }
+        (form, _) => {
+            let mut text = String::new();
+            plain(array, row, &mut text);
+            from_text(&text, form, out)
+        }
     }
+}
+
+/// A value that DuckDB gave as text.
+fn from_text(text: &str, form: &Form, out: &mut String) -> Shape {
+    match form {
+        Form::Whole => {
+            out.push_str(text);
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            return match digits.parse::<u128>() {
+                Ok(magnitude) if magnitude <= SAFE_INTEGER => Shape::Json,
+                _ => Shape::Text,
+            };
+        }
+        Form::Json if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
+            out.push_str(text);
+            return Shape::Json;
+        }
+        Form::Interval => match time::Interval::parse(text) {
+            Some(interval) => interval.write(out),
+            None => out.push_str(text),
+        },
+        Form::TimeTz => out.push_str(&time::with_offset(text)),
+        _ => out.push_str(text),
+    }
+    Shape::Text
+}
+
+fn plain(array: &dyn Array, row: usize, out: &mut String) -> Shape {
     match array.data_type() {
         DataType::Boolean => {
             out.push_str(if array.as_boolean().value(row) {
@@ -88,50 +143,41 @@ fn text_or_nested(array: &dyn Array, kind: &DataType, row: usize, out: &mut Stri
         DataType::FixedSizeBinary(_) => {
             out.push_str(&hex::encode(array.as_fixed_size_binary().value(row)));
         }
-        DataType::Date32 => date(array.as_primitive::<Date32Type>().value(row), out),
+        DataType::Date32 => time::date(array.as_primitive::<Date32Type>().value(row), out),
         DataType::Time64(TimeUnit::Microsecond) => {
-            time(
-                array.as_primitive::<Time64MicrosecondType>().value(row),
-                out,
-            );
+            let micros = array.as_primitive::<Time64MicrosecondType>().value(row);
+            time::time(i128::from(micros) * 1_000, out);
         }
         DataType::Time64(TimeUnit::Nanosecond) => {
-            time(
-                array.as_primitive::<Time64NanosecondType>().value(row) / 1000,
-                out,
-            );
+            let nanos = array.as_primitive::<Time64NanosecondType>().value(row);
+            time::time(i128::from(nanos), out);
         }
         DataType::Timestamp(unit, _) => timestamp(array, *unit, row, out),
-        DataType::Interval(IntervalUnit::MonthDayNano) => {
-            let value = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
-            let _ = write!(
-                out,
-                "P{}M{}DT{}S",
-                value.months,
-                value.days,
-                seconds(value.nanoseconds)
-            );
-        }
         DataType::Dictionary(_, _) => {
             let dictionary = array.as_any_dictionary();
-            let key = dictionary
-                .normalized_keys()
-                .get(row)
-                .copied()
-                .unwrap_or_default();
-            return cell(dictionary.values().as_ref(), key, Form::AsArrow, out);
+            return match key(dictionary.keys(), row) {
+                Some(key) => cell(dictionary.values().as_ref(), key, &Form::Arrow, out),
+                None => Shape::Null,
+            };
         }
-        DataType::List(_) => return list(&array.as_list::<i32>().value(row), out),
-        DataType::LargeList(_) => return list(&array.as_list::<i64>().value(row), out),
-        DataType::FixedSizeList(_, _) => return list(&array.as_fixed_size_list().value(row), out),
-        DataType::Struct(fields) => {
-            let names = fields.iter().map(|field| field.name().as_str());
-            return object(names.zip(array.as_struct().columns()), row, out);
+        DataType::List(_) => return list(&array.as_list::<i32>().value(row), &Form::Arrow, out),
+        DataType::LargeList(_) => {
+            return list(&array.as_list::<i64>().value(row), &Form::Arrow, out);
         }
-        DataType::Map(_, _) => return map(&array.as_map().value(row), out),
+        DataType::FixedSizeList(_, _) => {
+            return list(&array.as_fixed_size_list().value(row), &Form::Arrow, out);
+        }
+        DataType::Struct(_) => return object(array, &[], row, out),
+        DataType::Map(_, _) => {
+            return map(
+                &array.as_map().value(row),
+                [&Form::Arrow, &Form::Arrow],
+                out,
+            );
+        }
         DataType::Union(_, _) => {
             let value = array.as_union().value(row);
-            return cell(value.as_ref(), 0, Form::AsArrow, out);
+            return cell(value.as_ref(), 0, &Form::Arrow, out);
         }
         other => {
             let _ = write!(out, "({other})");
@@ -157,6 +203,15 @@ where
         false,
         out,
     )
+}
+
+fn exact(value: i128, out: &mut String) -> Shape {
+    let _ = write!(out, "{value}");
+    if i64::try_from(value).is_ok() {
+        Shape::Json
+    } else {
+        Shape::Text
+    }
 }
 
 fn integer(magnitude: u128, is_negative: bool, out: &mut String) -> Shape {
@@ -203,150 +258,102 @@ fn decimal(value: i128, scale: i8, out: &mut String) -> Shape {
     }
 }
 
-fn date(days: i32, out: &mut String) {
-    let epoch = Date::constant(1970, 1, 1);
-    let date = Span::new()
-        .try_days(days)
-        .and_then(|days| epoch.checked_add(days));
-    match date {
-        Ok(date) => drop(write!(out, "{date}")),
-        Err(_) => far(i64::from(days), i64::from(i32::MAX), out),
-    }
-}
-
-fn time(micros: i64, out: &mut String) {
-    let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
-    let _ = write!(
-        out,
-        "{:02}:{:02}:{:02}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    );
-    if rest != 0 {
-        let _ = write!(out, ".{rest:06}");
-    }
-}
-
 fn timestamp(array: &dyn Array, unit: TimeUnit, row: usize, out: &mut String) {
-    let (value, parsed) = match unit {
-        TimeUnit::Second => {
-            let value = array.as_primitive::<TimestampSecondType>().value(row);
-            (value, Timestamp::from_second(value))
-        }
-        TimeUnit::Millisecond => {
-            let value = array.as_primitive::<TimestampMillisecondType>().value(row);
-            (value, Timestamp::from_millisecond(value))
-        }
-        TimeUnit::Microsecond => {
-            let value = array.as_primitive::<TimestampMicrosecondType>().value(row);
-            (value, Timestamp::from_microsecond(value))
-        }
-        TimeUnit::Nanosecond => {
-            let value = array.as_primitive::<TimestampNanosecondType>().value(row);
-            (value, Timestamp::from_nanosecond(i128::from(value)))
-        }
+    let (value, nanos) = match unit {
+        TimeUnit::Second => (
+            array.as_primitive::<TimestampSecondType>().value(row),
+            1_000_000_000,
+        ),
+        TimeUnit::Millisecond => (
+            array.as_primitive::<TimestampMillisecondType>().value(row),
+            1_000_000,
+        ),
+        TimeUnit::Microsecond => (
+            array.as_primitive::<TimestampMicrosecondType>().value(row),
+            1_000,
+        ),
+        TimeUnit::Nanosecond => (
+            array.as_primitive::<TimestampNanosecondType>().value(row),
+            1,
+        ),
     };
-    match parsed {
-        Ok(time) => {
-            let below_millis = time.subsec_nanosecond() % 1_000_000;
-            let digits = match below_millis {
-                0 => 3,
-                nanos if nanos % 1000 == 0 => 6,
-                _ => 9,
-            };
-            let _ = write!(out, "{time:.digits$}");
-        }
-        Err(_) => far(value, i64::MAX, out),
-    }
+    time::timestamp(value, nanos, out);
 }
 
-/// A time that no calendar here reaches: DuckDB's infinities, or years beyond 9999.
-fn far(value: i64, infinity: i64, out: &mut String) {
-    match value {
-        value if value == infinity => out.push_str("infinity"),
-        value if value == -infinity => out.push_str("-infinity"),
-        value => drop(write!(out, "{value}")),
+/// The place of a row's value in the dictionary.
+fn key(keys: &dyn Array, row: usize) -> Option<usize> {
+    if keys.is_null(row) {
+        return None;
     }
-}
-
-fn seconds(nanos: i64) -> String {
-    let (whole, rest) = (
-        nanos / 1_000_000_000,
-        (nanos % 1_000_000_000).unsigned_abs(),
-    );
-    let sign = if nanos < 0 && whole == 0 { "-" } else { "" };
-    if rest == 0 {
-        return format!("{sign}{whole}");
-    }
-    format!(
-        "{sign}{whole}.{}",
-        format!("{rest:09}").trim_end_matches('0')
-    )
-}
-
-/// One bit of the bits behind the padding.
-fn bits(bytes: &[u8], out: &mut String) {
-    let Some((padding, rest)) = bytes.split_first() else {
-        return;
+    let key = match keys.data_type() {
+        DataType::UInt8 => u64::from(keys.as_primitive::<UInt8Type>().value(row)),
+        DataType::UInt16 => u64::from(keys.as_primitive::<UInt16Type>().value(row)),
+        DataType::UInt32 => u64::from(keys.as_primitive::<UInt32Type>().value(row)),
+        _ => return None,
     };
-    let all = rest
-        .iter()
-        .flat_map(|byte| (0..8).rev().map(move |shift| byte >> shift & 1));
-    out.extend(
-        all.skip(usize::from(*padding))
-            .map(|bit| if bit == 1 { '1' } else { '0' }),
-    );
+    usize::try_from(key).ok()
 }
 
-fn list(values: &ArrayRef, out: &mut String) -> Shape {
+fn list(values: &ArrayRef, element: &Form, out: &mut String) -> Shape {
     out.push('[');
     for index in 0..values.len() {
         if index > 0 {
             out.push(',');
         }
-        nested(values.as_ref(), index, out);
+        nested(values.as_ref(), index, element, out);
     }
     out.push(']');
     Shape::Json
 }
 
-fn object<'a>(
-    members: impl Iterator<Item = (&'a str, &'a ArrayRef)>,
-    row: usize,
-    out: &mut String,
-) -> Shape {
-    out.push('{');
-    for (index, (name, array)) in members.enumerate() {
+/// A list, if the fields have no names. What has no form of its own is as Arrow has it.
+fn object(array: &dyn Array, forms: &[Form], row: usize, out: &mut String) -> Shape {
+    let members = array.as_struct();
+    let is_named = members
+        .fields()
+        .iter()
+        .any(|field| !field.name().is_empty());
+    out.push(if is_named { '{' } else { '[' });
+    for (index, (field, value)) in members.fields().iter().zip(members.columns()).enumerate() {
         if index > 0 {
             out.push(',');
         }
-        write_json_text(name, out);
-        out.push(':');
-        nested(array.as_ref(), row, out);
+        if is_named {
+            write_json_text(field.name(), out);
+            out.push(':');
+        }
+        nested(
+            value.as_ref(),
+            row,
+            forms.get(index).unwrap_or(&Form::Arrow),
+            out,
+        );
     }
-    out.push('}');
+    out.push(if is_named { '}' } else { ']' });
     Shape::Json
 }
 
 /// A list of `{"key": …, "value": …}`: keys need not be text.
-fn map(entries: &dyn Array, out: &mut String) -> Shape {
+fn map(entries: &dyn Array, forms: [&Form; 2], out: &mut String) -> Shape {
     let entries = entries.as_struct();
-    let names = ["key", "value"];
+    let [key, value] = forms;
     out.push('[');
     for index in 0..entries.len() {
-        if index > 0 {
-            out.push(',');
+        out.push_str(if index > 0 { ",{" } else { "{" });
+        let names = [("\"key\":", key), (",\"value\":", value)];
+        for ((name, form), column) in names.into_iter().zip(entries.columns()) {
+            out.push_str(name);
+            nested(column.as_ref(), index, form, out);
         }
-        object(names.into_iter().zip(entries.columns()), index, out);
+        out.push('}');
     }
     out.push(']');
     Shape::Json
 }
 
-fn nested(array: &dyn Array, row: usize, out: &mut String) {
+fn nested(array: &dyn Array, row: usize, form: &Form, out: &mut String) {
     let mut text = String::new();
-    match cell(array, row, Form::AsArrow, &mut text) {
+    match cell(array, row, form, &mut text) {
         Shape::Null => out.push_str("null"),
         Shape::Json => out.push_str(&text),
         Shape::Text => write_json_text(&text, out),

@@ -2,16 +2,20 @@
 //! stream. The latter two carry rows only; what the JSON document says beside its rows comes in
 //! the query string.
 
-use super::rows::Rows;
+use super::rows::{Rows, pointer_part};
 use super::{Ingestion, PartitionKey, TimeRange, check_idempotency_key};
 use crate::error::{Error, Result};
 use crate::pipeline::NewPartition;
 use crate::schema::{self, Field, FieldType, arrow_schema};
 use arrow_ipc::reader::StreamDecoder;
-use duckdb::arrow::array::{Array, AsArray};
+use duckdb::arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
 use duckdb::arrow::buffer::Buffer;
 use duckdb::arrow::compute::cast;
-use duckdb::arrow::datatypes::TimestampMicrosecondType;
+use duckdb::arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+};
+use duckdb::arrow::error::ArrowError;
 use duckdb::arrow::record_batch::RecordBatch;
 use journal::Time;
 use serde::Deserialize;
@@ -103,20 +107,32 @@ pub(crate) fn decode(
 ) -> Result<Ingestion> {
     schema::check_slug(slug)?;
     let hash = blake3::hash(body).to_hex().to_string();
-    let mut ingestion = match kind {
+    let own_key = own_key(body, &query)?;
+    let (mut ingestion, key) = match kind {
         BodyKind::Json => json(slug, body, hash)?,
-        BodyKind::NdJson => ndjson(slug, body, &query, present, now, hash)?,
-        BodyKind::Arrow => arrow(slug, body, &query, now, hash)?,
+        BodyKind::NdJson => (ndjson(slug, body, &query, present, now, hash)?, None),
+        BodyKind::Arrow => (arrow(slug, body, &query, now, hash)?, None),
     };
-    ingestion.idempotency_key = query.idempotency_key.or(ingestion.idempotency_key);
-    ingestion.name = query.dataset_name.or(ingestion.name);
-    if let Some(key) = &ingestion.idempotency_key {
+    let key = query.idempotency_key.or(key);
+    if let Some(key) = &key {
         check_idempotency_key(key)?;
     }
+    ingestion.idempotency_key = key.unwrap_or(own_key);
+    ingestion.name = query.dataset_name.or(ingestion.name);
     Ok(ingestion)
 }
 
-fn json(slug: &str, body: &[u8], hash: String) -> Result<Ingestion> {
+/// The key of a request that comes without one, made of all that decides which rows come where. No
+/// writer's key is like it: theirs have no control characters.
+fn own_key(body: &[u8], query: &IngestQuery) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&serde_json::to_vec(&[&query.schema, &query.partition_key])?);
+    hasher.update(body);
+    Ok(format!("\u{1}{}", hasher.finalize().to_hex()))
+}
+
+/// Also the key in the body.
+fn json(slug: &str, body: &[u8], hash: String) -> Result<(Ingestion, Option<String>)> {
     let body: JsonBody = httpkit::json::from_slice(body)
         .map_err(|fault| Error::invalid(fault.pointer, fault.detail))?;
     schema::check_fields(&body.schema.fields, "/schema/fields")?;
@@ -125,7 +141,7 @@ fn json(slug: &str, body: &[u8], hash: String) -> Result<Ingestion> {
         rows.push(row)?;
     }
     let (batch, warnings) = rows.finish()?;
-    Ok(Ingestion {
+    let ingestion = Ingestion {
         slug: slug.to_owned(),
         name: body.dataset_name,
         adds_fields: body
@@ -135,10 +151,11 @@ fn json(slug: &str, body: &[u8], hash: String) -> Result<Ingestion> {
         fields: body.schema.fields,
         partition: NewPartition::new(&body.partition.key, body.partition.time_range)?,
         batches: vec![batch],
-        idempotency_key: body.idempotency_key,
+        idempotency_key: String::new(),
         hash,
         warnings,
-    })
+    };
+    Ok((ingestion, body.idempotency_key))
 }
 
 fn ndjson(
@@ -178,7 +195,7 @@ fn arrow(
     now: Time,
     hash: String,
 ) -> Result<Ingestion> {
-    let broken = |error: duckdb::arrow::error::ArrowError| {
+    let broken = |error: ArrowError| {
         Error::invalid("", format!("the body is not an Arrow IPC stream: {error}"))
     };
     // The decoder that is pushed to takes lengths in the stream for promises; the one that reads
@@ -211,18 +228,83 @@ fn arrow(
     schema::check_fields(&fields, "/schema")?;
     let target = arrow_schema(&fields);
     let mut batches = Vec::new();
+    let mut first_row = 0;
     for batch in decoded {
         let columns = batch
             .columns()
             .iter()
-            .zip(target.fields())
-            .map(|(column, field)| cast(column, field.data_type()))
-            .collect::<std::result::Result<Vec<_>, _>>()
-            .map_err(broken)?;
+            .zip(&fields)
+            .map(|(column, field)| whole_cast(column, field, first_row))
+            .collect::<Result<Vec<_>>>()?;
+        first_row += batch.num_rows();
         batches.push(RecordBatch::try_new(Arc::clone(&target), columns)?);
     }
     rows_only(slug, fields, batches, query, now, hash, Vec::new())
 }
+
+/// The column in the field's type. A value that it does not have is refused, and named by its row.
+fn whole_cast(column: &ArrayRef, field: &Field, first_row: usize) -> Result<ArrayRef> {
+    let refused = |row: usize| {
+        let pointer = format!("/rows/{}/{}", first_row + row, pointer_part(&field.name));
+        let detail = format!("the value is out of the range of a {}", field.kind.word());
+        Error::invalid(pointer, detail)
+    };
+    if field.kind == FieldType::Timestamp {
+        return micros(column.as_ref()).map_err(refused);
+    }
+    let cast = cast(column, &field.kind.arrow()).map_err(|error| {
+        let detail = format!("the column {:?} cannot be read: {error}", field.name);
+        Error::invalid("", detail)
+    })?;
+    // A value that does not fit became NULL.
+    match (0..column.len()).find(|row| column.is_valid(*row) && cast.is_null(*row)) {
+        Some(row) => Err(refused(row)),
+        None => Ok(cast),
+    }
+}
+
+/// Times in microseconds of UTC, which those with a zone count from, too. The error is the row of
+/// one that is out of DuckDB's range, whose ends mean infinity.
+fn micros(column: &dyn Array) -> std::result::Result<ArrayRef, usize> {
+    let times = match column.data_type() {
+        DataType::Date32 => values::<Date32Type>(column, |days| i64::from(days).checked_mul(DAY)),
+        DataType::Date64 => values::<Date64Type>(column, |millis| millis.checked_mul(1_000)),
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            values::<TimestampSecondType>(column, |seconds| seconds.checked_mul(1_000_000))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            values::<TimestampMillisecondType>(column, |millis| millis.checked_mul(1_000))
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            values::<TimestampMicrosecondType>(column, Some)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            values::<TimestampNanosecondType>(column, |nanos| Some(nanos.div_euclid(1_000)))
+        }
+        DataType::Dictionary(_, value) => {
+            let plain = cast(column, value).map_err(|_| 0_usize)?;
+            return micros(plain.as_ref());
+        }
+        _ => Err(0),
+    }?;
+    Ok(Arc::new(TimestampMicrosecondArray::from(times)))
+}
+
+const DAY: i64 = 86_400_000_000;
+
+/// The values, or the first row whose value is out of range.
+fn values<T: ArrowPrimitiveType>(
+    column: &dyn Array,
+    micros: impl Fn(T::Native) -> Option<i64>,
+) -> std::result::Result<Vec<Option<i64>>, usize> {
+    let in_range = |value: T::Native| micros(value).filter(|micros| micros.unsigned_abs() < MAX);
+    let values = column.as_primitive::<T>().iter().enumerate();
+    values
+        .map(|(row, value)| value.map(|value| in_range(value).ok_or(row)).transpose())
+        .collect()
+}
+
+const MAX: u64 = i64::MAX.unsigned_abs();
 
 /// An ingestion whose body says nothing of its partition.
 fn rows_only(
@@ -254,7 +336,7 @@ fn rows_only(
         adds_fields: true,
         partition: NewPartition::new(&key, range)?,
         batches,
-        idempotency_key: None,
+        idempotency_key: String::new(),
         hash,
         warnings,
     })

@@ -60,7 +60,7 @@ impl Rows {
             column
                 .push(value.unwrap_or(&Value::Null))
                 .map_err(|expected| {
-                    let name = field.name.replace('~', "~0").replace('/', "~1");
+                    let name = pointer_part(&field.name);
                     let value = value.map(shown).unwrap_or_default();
                     Error::invalid(
                         format!("/rows/{}/{name}", self.count),
@@ -113,7 +113,7 @@ impl Column {
             (Self::String(builder), Value::String(text)) => builder.append_value(text),
             (Self::String(_), _) => return Err("it must be text"),
             (Self::Double(builder), value) => {
-                builder.append_value(value.as_f64().ok_or("it must be a number")?);
+                builder.append_value(double(value)?);
             }
             (Self::Integer(builder), value) => builder.append_value(integer(value)?),
             (Self::Boolean(builder), Value::Bool(value)) => builder.append_value(*value),
@@ -133,12 +133,35 @@ impl Column {
     }
 }
 
+/// A name as a part of a JSON pointer.
+pub(super) fn pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }
+}
+
+/// A double. An integer that lies between two of them would come back as another number.
+fn double(value: &Value) -> std::result::Result<f64, &'static str> {
+    let double = value.as_f64().ok_or("it must be a number")?;
+    let integer = value
+        .as_i64()
+        .map(i128::from)
+        .or(value.as_u64().map(i128::from));
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a double that was made of an integer of 64 bits lies within 128"
+    )]
+    let is_changed = integer.is_some_and(|integer| integer != double as i128);
+    if is_changed {
+        return Err("it must be a number that a double holds exactly");
+    }
+    Ok(double)
 }
 
 /// An integer, also where JSON spells it `3.0`.

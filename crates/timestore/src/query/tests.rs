@@ -21,6 +21,11 @@ fn dataset() -> Dataset {
             field("count", FieldType::Integer),
             field("ok", FieldType::Boolean),
         ],
+        description: None,
+        status: crate::catalogue::Status::Active,
+        metadata: serde_json::Map::new(),
+        created_at: journal::Time::default(),
+        updated_at: journal::Time::default(),
     }
 }
 

@@ -3,8 +3,8 @@
 use super::Shared;
 use crate::encode::{self, Format};
 use crate::error::Error;
-use crate::filestore::Question;
-use crate::sink::summed;
+use crate::questions::{Pages, Question, next_cursor};
+use crate::sink::{read_checkpoint, summed};
 use crate::statement::{self, Limits, ResultSet};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 pub(super) const RESULT_MAX_BYTES: usize = 64 << 20;
 
 const TRUNCATED: HeaderName = HeaderName::from_static("tidemark-truncated");
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("tidemark-next-cursor");
 
 /// The form: the query's `format`, else what `Accept` wants most, else JSON.
 pub(super) fn negotiate(headers: &HeaderMap, asked: Option<&str>) -> httpkit::Result<Format> {
@@ -71,6 +72,14 @@ pub(super) fn answer(
     Ok(response)
 }
 
+/// An integer as a number where it has 64 bits, else as text.
+pub(super) fn whole(value: i128) -> Value {
+    match i64::try_from(value) {
+        Ok(value) => value.into(),
+        Err(_) => value.to_string().into(),
+    }
+}
+
 /// The rows are text already and stand first; the rest follows.
 fn json(
     result: &ResultSet,
@@ -92,8 +101,19 @@ fn json(
     ))
 }
 
-/// Asks one of the API's own questions.
-pub(super) async fn ask(shared: &Shared, question: Question) -> crate::error::Result<ResultSet> {
+/// Notes where the answer goes on, for whoever gets the rows only.
+pub(super) fn with_next_cursor(mut response: Response, cursor: Option<&str>) -> Response {
+    if let Some(value) = cursor.and_then(|cursor| HeaderValue::from_str(cursor).ok()) {
+        response.headers_mut().insert(NEXT_CURSOR, value);
+    }
+    response
+}
+
+/// Asks one of the API's own questions, and tells the cursor of the next page.
+pub(super) async fn ask(
+    shared: &Shared,
+    question: Question,
+) -> crate::error::Result<(ResultSet, Option<String>)> {
     let limits = Limits {
         rows: question.limit,
         bytes: RESULT_MAX_BYTES,
@@ -106,7 +126,23 @@ pub(super) async fn ask(shared: &Shared, question: Question) -> crate::error::Re
                 let summed = summed(connection)?.as_i64();
                 params.insert("summed".to_owned(), duckdb::types::Value::BigInt(summed));
             }
-            statement::run_own(connection, &question.sql, &params, limits)
+            let (keys, head) = match question.pages {
+                Pages::None => (Vec::new(), 0),
+                Pages::Kept(keys) => (keys, 0),
+                Pages::Pinned(keys, head) => {
+                    let last = || {
+                        let checkpoint = read_checkpoint(connection)?;
+                        Ok::<_, Error>(checkpoint.map_or(0, |at| at.journal_id.as_i64()))
+                    };
+                    let head = head.map_or_else(last, Ok)?;
+                    params.insert("head".to_owned(), duckdb::types::Value::BigInt(head));
+                    (keys, head)
+                }
+            };
+            let result = statement::run_own(connection, &question.sql, &params, limits)?;
+            let result = result.with_exact_integers();
+            let cursor = next_cursor(&result, &keys, head)?;
+            Ok((result, cursor))
         })
         .await
 }

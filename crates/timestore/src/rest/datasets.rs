@@ -140,7 +140,7 @@ pub(super) async fn query(
                 bytes: RESULT_MAX_BYTES,
             };
             let params = params_from_iter(plan.params);
-            let result = statement::run(connection, &plan.sql, params, limits)?;
+            let result = statement::run_own(connection, &plan.sql, params, limits)?;
             Ok::<_, Error>((result, plan.mode))
         })
         .await?;

@@ -1,11 +1,12 @@
 //! What the activity tells.
 
 use super::Shared;
-use super::answer::{RESULT_MAX_BYTES, answer, ask, negotiate};
+use super::answer::{RESULT_MAX_BYTES, answer, ask, negotiate, whole, with_next_cursor};
 use super::datasets::FormatQuery;
 use crate::error::Error;
-use crate::filestore::{
-    self as questions, AsOfQuery, ChurnQuery, GrowthQuery, Question, ScopeQuery, TopQuery,
+use crate::questions::{
+    self, AsOf, AsOfQuery, ChurnQuery, GrowthQuery, PageQuery, Pages, Question, ScopeQuery,
+    TopQuery,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -58,8 +59,11 @@ pub(super) struct GrowthAnswer {
 
 /// Rows of an answer whose columns depend on the question.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RowsAnswer {
     rows: Vec<Map<String, Value>>,
+    /// The `cursor` of the next page; null on the last one.
+    next_cursor: Option<String>,
     truncated: bool,
     warnings: Vec<String>,
 }
@@ -72,8 +76,15 @@ async fn rows(
     rows_name: &str,
 ) -> httpkit::Result<Response> {
     let format = negotiate(headers, format.format.as_deref())?;
-    let result = ask(shared, question?).await?;
-    answer(&result, format, rows_name, Map::new())
+    let question = question?;
+    let has_pages = !matches!(question.pages, Pages::None);
+    let (result, cursor) = ask(shared, question).await?;
+    let mut envelope = Map::new();
+    if has_pages {
+        envelope.insert("nextCursor".to_owned(), cursor.clone().into());
+    }
+    let response = answer(&result, format, rows_name, envelope)?;
+    Ok(with_next_cursor(response, cursor.as_deref()))
 }
 
 /// Growth
@@ -96,32 +107,48 @@ pub(super) async fn growth(
 ///
 /// What is rewritten, moved and deleted most.
 #[utoipa::path(get, path = "/filestore/churn", tag = "filestore",
-    params(ScopeQuery, ChurnQuery, FormatQuery),
+    params(ScopeQuery, ChurnQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The groups, the most changed first", body = RowsAnswer)))]
 pub(super) async fn churn(
     State(shared): State<Shared>,
     Query(scope): Query<ScopeQuery>,
     Query(query): Query<ChurnQuery>,
+    Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
 ) -> httpkit::Result<Response> {
-    rows(&shared, &headers, &format, query.question(&scope), "rows").await
+    rows(
+        &shared,
+        &headers,
+        &format,
+        query.question(&scope, &page),
+        "rows",
+    )
+    .await
 }
 
 /// Files that stand out
 ///
 /// The largest, the fastest growing (between `from` and `to`), those untouched for longest.
 #[utoipa::path(get, path = "/filestore/top", tag = "filestore",
-    params(ScopeQuery, TopQuery, FormatQuery),
+    params(ScopeQuery, TopQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The files", body = RowsAnswer)))]
 pub(super) async fn top(
     State(shared): State<Shared>,
     Query(scope): Query<ScopeQuery>,
     Query(query): Query<TopQuery>,
+    Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
 ) -> httpkit::Result<Response> {
-    rows(&shared, &headers, &format, query.question(&scope), "rows").await
+    rows(
+        &shared,
+        &headers,
+        &format,
+        query.question(&scope, &page),
+        "rows",
+    )
+    .await
 }
 
 /// Paging through a timeline.
@@ -140,16 +167,17 @@ pub(super) struct TimelineQuery {
 ///
 /// Everything that happened to one node, in the order of the journal.
 #[utoipa::path(get, path = "/filestore/nodes/{id}/timeline", tag = "filestore",
-    params(("id" = i64, Path, description = "The node"), TimelineQuery, FormatQuery),
+    params(("id" = i64, Path, description = "The node"), TimelineQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The entries", body = RowsAnswer)))]
 pub(super) async fn timeline(
     State(shared): State<Shared>,
     Path(id): Path<i64>,
     Query(query): Query<TimelineQuery>,
+    Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
 ) -> httpkit::Result<Response> {
-    let question = questions::timeline(id, query.after, query.limit);
+    let question = questions::timeline(id, query.after, query.limit, &page);
     rows(&shared, &headers, &format, question, "rows").await
 }
 
@@ -168,6 +196,8 @@ pub(super) struct AsOfAnswer {
     files: i64,
     /// As above, without the mount's root.
     directories: i64,
+    /// The `cursor` of the next page; null on the last one.
+    next_cursor: Option<String>,
     truncated: bool,
     warnings: Vec<String>,
 }
@@ -176,17 +206,18 @@ pub(super) struct AsOfAnswer {
 ///
 /// What there was under a prefix at a time, as far as it had been observed by then.
 #[utoipa::path(get, path = "/filestore/as-of", tag = "filestore",
-    params(ScopeQuery, AsOfQuery, FormatQuery),
+    params(ScopeQuery, AsOfQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The nodes and what they sum up to", body = AsOfAnswer)))]
 pub(super) async fn as_of(
     State(shared): State<Shared>,
     Query(scope): Query<ScopeQuery>,
     Query(query): Query<AsOfQuery>,
+    Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
 ) -> httpkit::Result<Response> {
     let format = negotiate(&headers, format.format.as_deref())?;
-    let question = questions::as_of(&query, &scope)?;
+    let question = questions::as_of(&query, &scope, &page)?;
     let tree = shared
         .reads
         .read(shared.options.sql_timeout, move |connection| {
@@ -199,20 +230,33 @@ pub(super) async fn as_of(
         .into_iter()
         .zip(tree.totals)
     {
-        envelope.insert(name.to_owned(), value.into());
+        envelope.insert(name.to_owned(), whole(value));
     }
-    answer(&tree.nodes, format, "nodes", envelope)
+    let cursor = AsOf::next_cursor(&tree.nodes)?;
+    envelope.insert("nextCursor".to_owned(), cursor.clone().into());
+    let response = answer(&tree.nodes, format, "nodes", envelope)?;
+    Ok(with_next_cursor(response, cursor.as_deref()))
+}
+
+/// How much of an answer.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LimitQuery {
+    /// At most so many; as many as there can be in one answer, if left out.
+    limit: Option<usize>,
 }
 
 /// Reconciliation by day
 ///
 /// Drift, outcomes and how long the jobs took.
 #[utoipa::path(get, path = "/filestore/reconciliation", tag = "filestore",
-    params(ScopeQuery, FormatQuery),
+    params(ScopeQuery, LimitQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The days on which there was any", body = RowsAnswer)))]
 pub(super) async fn reconciliation(
     State(shared): State<Shared>,
     Query(scope): Query<ScopeQuery>,
+    Query(query): Query<LimitQuery>,
+    Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
 ) -> httpkit::Result<Response> {
@@ -220,7 +264,7 @@ pub(super) async fn reconciliation(
         &shared,
         &headers,
         &format,
-        questions::reconciliation(&scope),
+        questions::reconciliation(&scope, query.limit, &page),
         "rows",
     )
     .await

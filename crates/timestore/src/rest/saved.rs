@@ -26,6 +26,7 @@ pub(super) struct SavedSql {
     /// For people.
     label: Option<String>,
     /// How it went last, as the client told.
+    #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<SavedStats>,
     /// The subject of the token that saved it first.
     created_by: Option<String>,
@@ -176,7 +177,7 @@ fn check(id: &str, request: &SaveRequest) -> Result<()> {
         ));
     }
     let statement = request.statement.trim();
-    if statement.is_empty() || statement.len() > crate::sandbox::STATEMENT_MAX_BYTES {
+    if statement.is_empty() || statement.len() > crate::error::STATEMENT_MAX_BYTES {
         return Err(Error::invalid(
             "/statement",
             "a statement is not empty and at most 64 KiB long",

@@ -95,8 +95,8 @@ pub(super) async fn read(
     let started = Instant::now();
     let result = shared
         .statements
-        .read(shared.options.sql_timeout, move |connection| {
-            sandbox::read(connection, &request.sql, parameters, limits)
+        .read_bounded(shared.options.sql_timeout, move |connection, bounds| {
+            sandbox::read(connection, &request.sql, &parameters, limits, bounds)
         })
         .await;
     let elapsed = started.elapsed();

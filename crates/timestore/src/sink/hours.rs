@@ -14,7 +14,7 @@
 //! Sums are only ever appended, never updated; see [`super`] for why.
 
 use crate::error::Result;
-use crate::filestore::{COUNT, WEIGHT};
+use crate::questions::{COUNT, WEIGHT};
 use duckdb::{Connection, params};
 use journal::JournalId;
 

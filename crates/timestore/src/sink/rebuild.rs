@@ -11,10 +11,10 @@
 //! next rebuild, or the next start, drops.
 
 use super::{ActivitySink, Position, build, snapshot, write_position};
+use crate::activity::{self, DROP_GATHERED, GATHER};
 use crate::catalogue::Dataset;
 use crate::error::{Error, Result};
 use crate::store::{self, Store};
-use crate::timestore::create_activity;
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, params};
 use feed::rebuild::{Base, NewBook};
@@ -22,24 +22,16 @@ use feed::{Batch, Checkpoint, DeadLetter};
 use journal::{JournalId, Snapshot};
 use std::collections::HashSet;
 
-/// Drops what a rebuild has gathered.
-pub(crate) const DROP: &str = "DROP TABLE IF EXISTS tidemark.new_activity; \
-                               DROP TABLE IF EXISTS tidemark.new_dead_letters;";
-
-const GATHER: &str = "CREATE TABLE tidemark.new_activity AS FROM tidemark.activity LIMIT 0; \
-                      CREATE TABLE tidemark.new_dead_letters AS \
-                      FROM tidemark.dead_letters LIMIT 0;";
-
 pub(super) fn begin(store: &Store) -> Result<()> {
     store.write_blocking(|connection| {
         store::transaction(connection, |connection| {
-            Ok(connection.execute_batch(&format!("{DROP}{GATHER}"))?)
+            Ok(connection.execute_batch(GATHER)?)
         })
     })
 }
 
 pub(super) fn abandon(store: &Store) {
-    let dropped = store.write_blocking(|connection| Ok(connection.execute_batch(DROP)?));
+    let dropped = store.write_blocking(|connection| Ok(connection.execute_batch(DROP_GATHERED)?));
     if let Err(error) = dropped {
         let error: &dyn std::error::Error = &error;
         tracing::warn!(error, "an abandoned rebuild was not cleared");
@@ -100,7 +92,7 @@ impl ActivitySink {
                 connection.execute_batch(&format!(
                     "INSERT INTO {} FROM tidemark.new_activity;
                      INSERT INTO tidemark.dead_letters FROM tidemark.new_dead_letters;
-                     {DROP}",
+                     {DROP_GATHERED}",
                     dataset.quoted_table()
                 ))?;
                 write_position(connection, &next, stored.as_ref())
@@ -139,7 +131,7 @@ fn make_room(
                  DROP TABLE {table};
                  DELETE FROM tidemark.dead_letters;"
             ))?;
-            create_activity(connection, &dataset.table)
+            activity::create(connection, &dataset.table)
         }
     }
 }

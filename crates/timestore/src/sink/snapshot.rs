@@ -17,12 +17,11 @@
 
 use super::pieces::{self, Piece};
 use super::{Position, write_position};
-use crate::activity::{Builder, Rest, Row, SNAPSHOT_EVENT_TYPE};
+use crate::activity::{self, Builder, Rest, Row, SNAPSHOT_EVENT_TYPE};
 use crate::catalogue::Dataset;
 use crate::error::{Error, Result};
 use crate::schema::quote;
 use crate::store::{self, Store};
-use crate::timestore::create_activity;
 use crossbeam_channel::{Receiver, Sender};
 use duckdb::{Connection, params};
 use feed::Checkpoint;
@@ -232,5 +231,5 @@ pub(super) fn set_aside(
         dataset.quoted_table(),
         aside = quote(&aside),
     ))?;
-    create_activity(connection, &dataset.table)
+    activity::create(connection, &dataset.table)
 }

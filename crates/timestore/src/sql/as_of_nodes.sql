@@ -3,11 +3,11 @@ WITH candidates AS MATERIALIZED (
     SELECT DISTINCT node_id
     FROM tidemark.activity
     WHERE version IS NOT NULL AND observed_at <= $at AND {rows}
-        AND ($is_first OR path > $after) AND ($is_last OR path <= $bound)
+        AND ($is_first OR path > $after) AND {from} AND ($is_last OR path <= $bound)
 ),
 
 latest AS MATERIALIZED (
-    SELECT node_id, max(journal_id) AS journal_id, sum(size_delta)::BIGINT AS size_bytes
+    SELECT node_id, max(journal_id) AS journal_id, sum(size_delta) AS size_bytes
     FROM tidemark.activity
     WHERE version IS NOT NULL AND observed_at <= $at AND node_id IN (FROM candidates)
     GROUP BY node_id
@@ -27,6 +27,6 @@ JOIN tidemark.activity AS activity
     AND activity.journal_id = latest.journal_id
     AND version IS NOT NULL
 WHERE state IN ('active', 'inconsistent') AND {rows}
-    AND ($is_first OR path > $after) AND ($is_last OR path <= $bound)
+    AND ($is_first OR path > $after) AND {after} AND ($is_last OR path <= $bound)
 ORDER BY path, latest.node_id
 LIMIT $limit

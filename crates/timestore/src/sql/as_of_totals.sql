@@ -10,14 +10,14 @@ WITH latest AS (
             | (coalesce(kind = 'file', FALSE)::BIGINT << 1)
             | coalesce(state IN ('active', 'inconsistent') AND {rows}, FALSE)::BIGINT
         ) AS mark,
-        sum(size_delta)::BIGINT AS size_bytes
+        sum(size_delta) AS size_bytes
     FROM tidemark.activity
     WHERE version IS NOT NULL AND observed_at <= $at
     GROUP BY node_id
 )
 
 SELECT
-    coalesce(sum(size_bytes), 0)::BIGINT AS "sizeBytes",
+    coalesce(sum(size_bytes), 0) AS "sizeBytes",
     count(*) FILTER (WHERE mark & 2 = 2) AS files,
     count(*) FILTER (WHERE mark & 4 = 4) AS directories
 FROM latest

@@ -10,8 +10,18 @@ CREATE TABLE IF NOT EXISTS tidemark.datasets (
     name VARCHAR NOT NULL,
     table_name VARCHAR NOT NULL,
     is_activity BOOLEAN NOT NULL,
-    created_at TIMESTAMP NOT NULL
+    created_at TIMESTAMP NOT NULL,
+    description VARCHAR,
+    status VARCHAR DEFAULT 'active',
+    metadata VARCHAR DEFAULT '{}',
+    updated_at TIMESTAMP
 );
+
+-- What earlier versions had not.
+ALTER TABLE tidemark.datasets ADD COLUMN IF NOT EXISTS description VARCHAR;
+ALTER TABLE tidemark.datasets ADD COLUMN IF NOT EXISTS status VARCHAR DEFAULT 'active';
+ALTER TABLE tidemark.datasets ADD COLUMN IF NOT EXISTS metadata VARCHAR DEFAULT '{}';
+ALTER TABLE tidemark.datasets ADD COLUMN IF NOT EXISTS updated_at TIMESTAMP;
 
 -- Fields are only ever added.
 CREATE TABLE IF NOT EXISTS tidemark.fields (
@@ -30,8 +40,12 @@ CREATE TABLE IF NOT EXISTS tidemark.partitions (
     start_at TIMESTAMP NOT NULL,
     end_at TIMESTAMP NOT NULL,
     row_count BIGINT NOT NULL,
-    ingested_at TIMESTAMP NOT NULL
+    ingested_at TIMESTAMP NOT NULL,
+    byte_count BIGINT DEFAULT 0
 );
+
+-- Of the rows as they came, in memory; 0 for what came before this was counted.
+ALTER TABLE tidemark.partitions ADD COLUMN IF NOT EXISTS byte_count BIGINT DEFAULT 0;
 
 -- One row a dataset at most.
 CREATE TABLE IF NOT EXISTS tidemark.retention (
@@ -41,8 +55,13 @@ CREATE TABLE IF NOT EXISTS tidemark.retention (
     updated_at TIMESTAMP,
     partitions_dropped BIGINT NOT NULL,
     rows_dropped BIGINT NOT NULL,
-    dropped_at TIMESTAMP
+    dropped_at TIMESTAMP,
+    max_total_bytes BIGINT,
+    policy VARCHAR
 );
+
+ALTER TABLE tidemark.retention ADD COLUMN IF NOT EXISTS max_total_bytes BIGINT;
+ALTER TABLE tidemark.retention ADD COLUMN IF NOT EXISTS policy VARCHAR;
 
 CREATE TABLE IF NOT EXISTS tidemark.idempotency_keys (
     dataset_id BIGINT NOT NULL,
@@ -88,8 +107,8 @@ CREATE TABLE IF NOT EXISTS tidemark.growth_hours (
     hour TIMESTAMP NOT NULL,
     backend_mount_id BIGINT,
     leg VARCHAR NOT NULL,
-    bytes_added BIGINT NOT NULL,
-    bytes_removed BIGINT NOT NULL,
+    bytes_added HUGEINT NOT NULL,
+    bytes_removed HUGEINT NOT NULL,
     files_added BIGINT NOT NULL,
     files_removed BIGINT NOT NULL,
     changes BIGINT NOT NULL

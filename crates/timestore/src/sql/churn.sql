@@ -20,21 +20,26 @@ WITH changes AS (
             OR file_delta > 0 AS is_creation
     FROM tidemark.activity
     WHERE {rows}
+),
+
+groups AS (
+    SELECT
+        {shown} AS "group",
+        {node_id} AS "nodeId",
+        count(*) AS changes,
+        count(DISTINCT node_id) AS nodes,
+        count(*) FILTER (WHERE is_creation) AS created,
+        count(*) FILTER (WHERE is_rewrite) AS rewritten,
+        count(*) FILTER (WHERE is_move) AS moved,
+        count(*) FILTER (WHERE is_deletion) AS deleted,
+        coalesce(sum(size_bytes) FILTER (WHERE is_creation OR is_rewrite), 0) AS "bytesWritten",
+        coalesce(-sum(size_delta) FILTER (WHERE size_delta < 0), 0) AS "bytesRemoved",
+        max(observed_at) AS "lastChangeAt"
+    FROM changes
+    GROUP BY group_key
 )
 
-SELECT
-    {shown} AS "group",
-    {node_id} AS "nodeId",
-    count(*) AS changes,
-    count(DISTINCT node_id) AS nodes,
-    count(*) FILTER (WHERE is_creation) AS created,
-    count(*) FILTER (WHERE is_rewrite) AS rewritten,
-    count(*) FILTER (WHERE is_move) AS moved,
-    count(*) FILTER (WHERE is_deletion) AS deleted,
-    coalesce(sum(size_bytes) FILTER (WHERE is_creation OR is_rewrite), 0)::BIGINT AS "bytesWritten",
-    coalesce(-sum(size_delta) FILTER (WHERE size_delta < 0), 0)::BIGINT AS "bytesRemoved",
-    max(observed_at) AS "lastChangeAt"
-FROM changes
-GROUP BY group_key
-ORDER BY {order} DESC, "group"
+FROM groups
+WHERE {after}
+ORDER BY "{order}" DESC NULLS LAST, "group" NULLS LAST, "nodeId" NULLS LAST
 LIMIT $limit

@@ -1,5 +1,5 @@
 WITH latest AS (
-    SELECT node_id, max(journal_id) AS journal_id, sum(size_delta)::BIGINT AS size_bytes
+    SELECT node_id, max(journal_id) AS journal_id, sum(size_delta) AS size_bytes
     FROM tidemark.activity
     WHERE version IS NOT NULL AND node_id > ?
     GROUP BY node_id
@@ -13,7 +13,10 @@ SELECT
     state,
     parent_id,
     version,
-    CASE WHEN activity.size_bytes IS NOT NULL OR latest.size_bytes <> 0 THEN latest.size_bytes END,
+    CASE WHEN activity.size_bytes IS NOT NULL OR latest.size_bytes <> 0
+        -- Without a parked entry the sum may be of no size that there is.
+        THEN greatest(least(latest.size_bytes, 9223372036854775807), -9223372036854775807)::BIGINT
+    END,
     latest.journal_id
 FROM latest
 JOIN tidemark.activity AS activity

@@ -16,5 +16,6 @@ WHERE (
     OR event_type IN ('filestore.drift.detected', 'filestore.node.reconciled', 'filestore.node.missing')
 ) AND {rows}
 GROUP BY 1
+HAVING {after}
 ORDER BY 1
 LIMIT $limit

@@ -5,7 +5,7 @@ SELECT
     max(journal_id) AS journal_id,
     arg_max(path, journal_id) AS path,
     arg_max(backend_mount_id, journal_id) AS mount,
-    sum(size_delta)::BIGINT AS size_bytes,
+    sum(size_delta) AS size_bytes,
     sum(file_delta)::BIGINT AS files
 FROM {activity}
 WHERE version IS NOT NULL

@@ -4,7 +4,7 @@ WITH legs AS (
         observed_at,
         backend_mount_id,
         CASE WHEN previous_backend_mount_id IS NULL THEN 'within' ELSE 'moved' END AS leg,
-        size_delta AS bytes,
+        size_delta::HUGEINT AS bytes,
         file_delta AS files
     FROM tidemark.activity
     WHERE version IS NOT NULL AND {rows}
@@ -21,8 +21,8 @@ SELECT
     date_trunc('hour', observed_at),
     backend_mount_id,
     leg,
-    sum(greatest(bytes, 0))::BIGINT,
-    sum(greatest(-bytes, 0))::BIGINT,
+    sum(greatest(bytes, 0)),
+    sum(greatest(-bytes, 0)),
     sum(greatest(files, 0))::BIGINT,
     sum(greatest(-files, 0))::BIGINT,
     count(*)

@@ -15,6 +15,6 @@ SELECT
     reconciliation_reason AS "reconciliationReason",
     metadata_json::JSON AS metadata
 FROM tidemark.activity
-WHERE node_id = $node AND journal_id > $after
+WHERE node_id = $node AND journal_id > $after AND {after}
 ORDER BY journal_id
 LIMIT $limit

@@ -3,39 +3,39 @@
 -- is kept for a node.
 WITH latest AS (
     SELECT
-        node_id,
+        node_id AS "nodeId",
         max((journal_id << 1) | coalesce(
             kind = 'file' AND state IN ('active', 'inconsistent') AND {rows}, FALSE
         )::BIGINT) AS mark,
-        sum(size_delta)::BIGINT AS size_bytes,
-        coalesce(sum(size_delta) FILTER (WHERE {in_range}), 0)::BIGINT AS grown_bytes,
+        sum(size_delta) AS "sizeBytes",
+        coalesce(sum(size_delta) FILTER (WHERE {in_range}), 0) AS "grownBytes",
         count(*) AS changes,
-        {latest_modified} AS modified_at
+        {latest_modified} AS "modifiedAt"
     FROM tidemark.activity
-    WHERE version IS NOT NULL
+    WHERE version IS NOT NULL AND journal_id <= $head
     GROUP BY node_id
 ),
 
 best AS MATERIALIZED (
-    SELECT node_id, mark >> 1 AS journal_id, size_bytes, grown_bytes, changes, modified_at
+    SELECT *, mark >> 1 AS journal_id
     FROM latest
-    WHERE mark & 1 = 1 AND {only}
-    ORDER BY {key} {direction}, node_id
+    WHERE mark & 1 = 1 AND {only} AND {after}
+    ORDER BY "{key}" {direction}, "nodeId"
     LIMIT $limit
 )
 
 SELECT
-    best.node_id AS "nodeId",
+    best."nodeId",
     activity.backend_mount_id AS "backendMountId",
     activity.path AS path,
-    best.size_bytes AS "sizeBytes",
-    best.grown_bytes AS "grownBytes",
+    best."sizeBytes",
+    best."grownBytes",
     best.changes AS changes,
     activity.observed_at AS "lastChangeAt",
     {modified} AS "modifiedAt"
 FROM best
 JOIN tidemark.activity AS activity
-    ON activity.node_id = best.node_id
+    ON activity.node_id = best."nodeId"
     AND activity.journal_id = best.journal_id
     AND activity.version IS NOT NULL
-ORDER BY best.{key} {direction}, best.node_id
+ORDER BY best."{key}" {direction}, best."nodeId"

@@ -45,6 +45,11 @@ impl Memory {
         }
     }
 
+    /// The higher limit.
+    pub(super) const fn wide_bytes(&self) -> u64 {
+        self.wide_bytes
+    }
+
     /// The instance was opened again, with all of it.
     pub(super) fn renewed(&self, connection: &Connection) {
         self.state.lock().is_wide = true;

@@ -4,8 +4,13 @@
 //! that has gone. An interrupt that comes before the statement has begun is lost, therefore the
 //! watch repeats it until the read ends. It interrupts under the lock under which a read leaves,
 //! so it never hits the next one.
+//!
+//! It watches the memory of bounded reads in the same way. DuckDB counts what its buffers and most
+//! aggregates take and ends a statement at its limit, but it does not count all: `mode` and
+//! `median` keep their values beside it. So the memory of the whole process is looked at, too.
 
 use super::Instance;
+use super::bounds::{Bounds, Monitor};
 use crate::error::{Error, Result};
 use crate::metric;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -18,6 +23,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const REPEAT_INTERRUPT: Duration = Duration::from_millis(20);
+const LOOK_AT_MEMORY: Duration = Duration::from_millis(10);
 
 /// A few reader threads with a bounded queue before them.
 pub(crate) struct Pool {
@@ -32,6 +38,7 @@ type Run = Box<dyn FnOnce(Result<(&Connection, &Watch, Option<u64>)>) + Send>;
 struct Job {
     limit: Duration,
     abandoned: Arc<AtomicBool>,
+    bounds: Option<Arc<Bounds>>,
     run: Run,
 }
 
@@ -53,7 +60,15 @@ struct Running {
     due: Instant,
     abandoned: Arc<AtomicBool>,
     handle: Arc<InterruptHandle>,
-    is_over_time: bool,
+    memory: Option<Monitor>,
+    over: Option<Over>,
+}
+
+/// What a read has had too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    Time,
+    Memory,
 }
 
 /// Whoever waits for a read. Going away before the answer abandons the read.
@@ -99,7 +114,24 @@ impl Pool {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        let mut caller = self.submit(limit, work, move |result| drop(reply.send(result)))?;
+        let mut caller = self.submit(limit, None, work, move |result| drop(reply.send(result)))?;
+        let result = answer.await;
+        caller.has_answer = true;
+        result.map_err(|_| Error::Closed)?
+    }
+
+    /// As [`Pool::read`], and the read's memory is watched.
+    pub(crate) async fn read_bounded<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&Connection, &Bounds) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let bounds = Arc::new(Bounds::default());
+        let own = Arc::clone(&bounds);
+        let work = move |connection: &Connection| work(connection, &own);
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let reply = move |result| drop(reply.send(result));
+        let mut caller = self.submit(limit, Some(bounds), work, reply)?;
         let result = answer.await;
         caller.has_answer = true;
         result.map_err(|_| Error::Closed)?
@@ -112,7 +144,7 @@ impl Pool {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = crossbeam_channel::bounded(1);
-        let mut caller = self.submit(limit, work, move |result| drop(reply.send(result)))?;
+        let mut caller = self.submit(limit, None, work, move |result| drop(reply.send(result)))?;
         let result = answer.recv();
         caller.has_answer = true;
         result.map_err(|_| Error::Closed)?
@@ -121,6 +153,7 @@ impl Pool {
     fn submit<T: Send + 'static>(
         &self,
         limit: Duration,
+        bounds: Option<Arc<Bounds>>,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
         reply: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<Caller> {
@@ -136,9 +169,10 @@ impl Pool {
                 .unwrap_or_else(|_| Err(Error::internal("a read panicked")));
                 metrics::histogram!(metric::READ_SECONDS, "pool" => pool)
                     .record(started.elapsed().as_secs_f64());
-                match result {
-                    Err(_) if watch.leave(ticket) => Err(Error::TimedOut(limit)),
-                    other => other,
+                match (&result, watch.leave(ticket)) {
+                    (Err(_), Some(Over::Time)) => Err(Error::TimedOut(limit)),
+                    (Err(_), Some(Over::Memory)) => Err(Error::TooMuchMemory),
+                    _ => result,
                 }
             }));
         });
@@ -146,6 +180,7 @@ impl Pool {
         let job = Job {
             limit,
             abandoned: Arc::clone(&abandoned),
+            bounds,
             run,
         };
         jobs.try_send(job).map_err(|error| match error {
@@ -205,7 +240,10 @@ fn serve(instance: &Instance, waiting: &Receiver<Job>, watch: &Watch) {
         }
         let mut run = Some(job.run);
         let result = instance.with_connection(|connection| {
-            let ticket = watch.enter(connection, job.limit, Arc::clone(&job.abandoned));
+            let limit = instance.memory.wide_bytes();
+            let monitor = |bounds| Monitor::start(bounds, connection, limit);
+            let memory = job.bounds.map(monitor).transpose()?;
+            let ticket = watch.enter(connection, job.limit, Arc::clone(&job.abandoned), memory);
             if let Some(run) = run.take() {
                 run(Ok((connection, watch, Some(ticket))));
             }
@@ -219,7 +257,13 @@ fn serve(instance: &Instance, waiting: &Receiver<Job>, watch: &Watch) {
 }
 
 impl Watch {
-    fn enter(&self, connection: &Connection, limit: Duration, abandoned: Arc<AtomicBool>) -> u64 {
+    fn enter(
+        &self,
+        connection: &Connection,
+        limit: Duration,
+        abandoned: Arc<AtomicBool>,
+        memory: Option<Monitor>,
+    ) -> u64 {
         let mut state = self.state.lock();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
@@ -228,24 +272,22 @@ impl Watch {
             due: Instant::now() + limit,
             abandoned,
             handle: connection.interrupt_handle(),
-            is_over_time: false,
+            memory,
+            over: None,
         });
         drop(state);
         self.changed.notify_all();
         ticket
     }
 
-    /// Ends the watch over a read and tells whether it was interrupted for its time.
-    fn leave(&self, ticket: Option<u64>) -> bool {
+    /// Ends the watch over a read and tells whether it was interrupted for having had too much.
+    fn leave(&self, ticket: Option<u64>) -> Option<Over> {
         let mut state = self.state.lock();
-        let Some(at) = state
+        let at = state
             .running
             .iter()
-            .position(|running| Some(running.ticket) == ticket)
-        else {
-            return false;
-        };
-        state.running.swap_remove(at).is_over_time
+            .position(|running| Some(running.ticket) == ticket)?;
+        state.running.swap_remove(at).over
     }
 
     fn stop(&self) {
@@ -263,17 +305,40 @@ impl Watch {
             let now = Instant::now();
             let is_stopped = state.is_stopped;
             for running in &mut state.running {
-                running.is_over_time |= now >= running.due;
-                if running.is_over_time || is_stopped || running.abandoned.load(Ordering::Acquire) {
+                running.look(now);
+                let is_gone = is_stopped || running.abandoned.load(Ordering::Acquire);
+                if running.over.is_some() || is_gone {
                     running.handle.interrupt();
                     running.due = now + REPEAT_INTERRUPT;
                 }
             }
-            let next = state.running.iter().map(|running| running.due).min();
+            let next = state
+                .running
+                .iter()
+                .map(|running| running.next_look(now))
+                .min();
             match next {
                 Some(due) => drop(self.changed.wait_until(&mut state, due)),
                 None => self.changed.wait(&mut state),
             }
+        }
+    }
+}
+
+impl Running {
+    fn look(&mut self, now: Instant) {
+        if self.over.is_none() && now >= self.due {
+            self.over = Some(Over::Time);
+        }
+        if self.over.is_none() && self.memory.as_ref().is_some_and(Monitor::is_over) {
+            self.over = Some(Over::Memory);
+        }
+    }
+
+    fn next_look(&self, now: Instant) -> Instant {
+        match self.memory {
+            Some(_) => self.due.min(now + LOOK_AT_MEMORY),
+            None => self.due,
         }
     }
 }

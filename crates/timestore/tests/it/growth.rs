@@ -613,3 +613,108 @@ async fn growth_comes_as_csv_and_bad_questions_are_named() {
         );
     }
 }
+
+#[tokio::test]
+async fn sizes_beyond_64_bits_are_exact_and_heal() {
+    const HUGE: i64 = 6 << 60;
+    for tail in [1, 1_000_000] {
+        let fixture = Fixture::with(|options| options.growth_tail_entries = tail);
+        let mut tree = Tree::new();
+        let files = [tree.file("a/one", HUGE), tree.file("a/two", HUGE)];
+        tree.at("2026-03-02T00:00:00Z")
+            .move_to(files[0], 2, "b/one");
+        let mut sink = tree.apply_to(&fixture);
+        let both = (i128::from(HUGE) * 2).to_string();
+        let series = fixture.get("/filestore/growth").await.rows("series");
+        assert_eq!(series[0]["totalBytes"], json!(both));
+        assert_eq!(series[0]["bytesAdded"], json!(both));
+        let one = fixture
+            .get("/filestore/growth?mount=2")
+            .await
+            .rows("series");
+        assert_eq!(one[0]["totalBytes"], json!(HUGE), "64 bits are a number");
+        for path in [
+            "/filestore/growth?pathPrefix=a",
+            "/filestore/growth?groupBy=prefix",
+        ] {
+            assert_eq!(fixture.get(path).await.status, 200, "{path}");
+        }
+        let top = fixture.get("/filestore/top").await.rows("rows");
+        assert_eq!(top[0]["sizeBytes"], json!(HUGE));
+        let churn = fixture.get("/filestore/churn").await.rows("rows");
+        assert!(
+            churn.iter().any(|row| row["bytesWritten"] == json!(both)),
+            "{churn:?}"
+        );
+        let tree_then = fixture
+            .get("/filestore/as-of?at=2026-03-01T12:00:00Z")
+            .await
+            .json();
+        assert_eq!(tree_then["sizeBytes"], json!(both));
+        assert_eq!(tree_then["nodes"][0]["sizeBytes"], json!(HUGE));
+        assert_eq!(
+            crate::support::nodes(&fixture).await[0].size_bytes,
+            Some(HUGE)
+        );
+
+        let before = tree.journal.head().get();
+        for id in files {
+            tree.at("2026-03-03T00:00:00Z").delete(id);
+        }
+        tree.journal
+            .apply(&mut sink, before, tree.journal.head().get())
+            .unwrap();
+        let series = fixture.get("/filestore/growth").await.rows("series");
+        assert_eq!(series.last().unwrap()["totalBytes"], json!(0));
+        assert_eq!(series.last().unwrap()["bytesRemoved"], json!(both));
+        assert!(crate::support::nodes(&fixture).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn sums_of_64_bits_of_an_earlier_version_are_widened() {
+    let fixture = Fixture::with(|options| options.growth_tail_entries = 1);
+    let mut tree = Tree::new();
+    tree.file("a", 5);
+    tree.apply_to(&fixture);
+    fixture.timestore.close();
+    let path = fixture.dir.path().join("timestore.duckdb");
+    let connection = duckdb::Connection::open(&path).unwrap();
+    for column in ["bytes_added", "bytes_removed"] {
+        let sql = format!("ALTER TABLE tidemark.growth_hours ALTER COLUMN {column} TYPE BIGINT");
+        connection.execute_batch(&sql).unwrap();
+    }
+    for column in ["description", "status", "metadata", "updated_at"] {
+        let sql = format!("ALTER TABLE tidemark.datasets DROP COLUMN {column}");
+        connection.execute_batch(&sql).unwrap();
+    }
+    connection
+        .execute_batch(
+            "ALTER TABLE tidemark.partitions DROP COLUMN byte_count;
+             ALTER TABLE tidemark.retention DROP COLUMN max_total_bytes;
+             ALTER TABLE tidemark.retention DROP COLUMN policy;",
+        )
+        .unwrap();
+    drop(connection);
+    let fixture = Fixture::open(fixture.dir, |options| options.growth_tail_entries = 1);
+    let before = tree.journal.head().get();
+    tree.file("b", i64::MAX);
+    tree.file("c", i64::MAX);
+    let mut sink = fixture.timestore.sink();
+    tree.journal
+        .apply(&mut sink, before, tree.journal.head().get())
+        .unwrap();
+    let total = (i128::from(i64::MAX) * 2 + 5).to_string();
+    let series = fixture.get("/filestore/growth").await.rows("series");
+    assert_eq!(series[0]["totalBytes"], json!(total));
+    let dataset = fixture
+        .get("/admin/datasets/filestore_activity")
+        .await
+        .json()["dataset"]
+        .clone();
+    assert_eq!(
+        (&dataset["status"], &dataset["metadata"]),
+        (&json!("active"), &json!({}))
+    );
+    assert_eq!(dataset["updatedAt"], dataset["createdAt"]);
+}

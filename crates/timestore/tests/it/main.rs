@@ -5,14 +5,18 @@
 mod support;
 
 mod activity;
+mod bounds;
+mod datasets;
 mod durability;
 mod file_faults;
 mod growth;
 mod ingest;
 mod openapi;
+mod paging;
 mod questions;
 mod retention;
 mod sandbox;
 mod saved;
 mod sink;
 mod snapshot;
+mod types;

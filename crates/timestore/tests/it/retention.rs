@@ -63,11 +63,26 @@ async fn partitions_older_than_the_age_are_dropped_when_it_is_set_and_later() {
     for day in 1..5 {
         ingest(&fixture, day).await;
     }
+    let set = |retention: Value| {
+        let mut whole = retention;
+        for (name, value) in [
+            ("datasetId", json!("2")),
+            ("datasetSlug", json!("sensors")),
+            ("maxTotalBytes", json!(null)),
+            ("policy", json!(null)),
+            ("defaultPolicy", json!({"mode": "hybrid", "rules": {}})),
+        ] {
+            whole[name] = value;
+        }
+        whole["effectivePolicy"] = json!({"mode": "hybrid", "rules": {
+            "maxAgeHours": whole["maxAgeHours"], "maxTotalBytes": null}});
+        whole
+    };
     let none = json!({
         "maxAgeHours": null, "updatedBy": null, "updatedAt": null,
         "partitionsDropped": 0, "rowsDropped": 0, "droppedAt": null,
     });
-    assert_eq!(fixture.get(PATH).await.json(), none);
+    assert_eq!(fixture.get(PATH).await.json(), set(none));
 
     // The first day ended three days ago; the second ended just as long ago as is kept.
     let answer = put(&fixture, PATH, json!({"maxAgeHours": 48})).await;
@@ -76,6 +91,7 @@ async fn partitions_older_than_the_age_are_dropped_when_it_is_set_and_later() {
         "maxAgeHours": 48, "updatedBy": null, "updatedAt": "2026-03-05T00:00:00.000Z",
         "partitionsDropped": 1, "rowsDropped": 2, "droppedAt": "2026-03-05T00:00:00.000Z",
     });
+    let dropped = set(dropped);
     assert_eq!(answer.json(), dropped);
     assert_eq!(fixture.get(PATH).await.json(), dropped);
     let day = |day: u32| json!({ "day": day });

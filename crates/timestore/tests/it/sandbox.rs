@@ -388,7 +388,7 @@ async fn a_large_result_is_cut_with_a_warning() {
         (&json!(false), &json!([]))
     );
     // By bytes as well.
-    let wide = "SELECT range AS n, array_to_string(list_transform(range(3000), x -> hash(x + range)), '') AS t FROM range(4000)";
+    let wide = "SELECT range AS n, array_to_string(list_transform(range(2500), x -> hash(x + range)), '') AS t FROM range(4000)";
     let json = read(&fixture, wide).await.json();
     assert_eq!(json["truncated"], json!(true), "{}", json["statistics"]);
     let rows = json["rows"].as_array().unwrap().len();
@@ -525,7 +525,7 @@ fn values() -> Vec<(&'static str, Value, &'static str)> {
             json!("1b4e28ba-2fa1-11d2-883f-0016d3cca427"),
             "UUID",
         ),
-        ("'b'::ENUM('a', 'b')", json!("b"), "ENUM"),
+        ("'b'::ENUM('a', 'b')", json!("b"), "ENUM('a', 'b')"),
         (
             "[1, NULL, 9007199254740993]",
             json!([1, null, "9007199254740993"]),
@@ -533,19 +533,19 @@ fn values() -> Vec<(&'static str, Value, &'static str)> {
         ),
         ("[]::INTEGER[]", json!([]), "INTEGER[]"),
         ("[[1], []]", json!([[1], []]), "INTEGER[][]"),
-        ("[1, 2]::INTEGER[2]", json!([1, 2]), "INTEGER[]"),
+        ("[1, 2]::INTEGER[2]", json!([1, 2]), "INTEGER[2]"),
         (
             "{'a': 1, 'b c': {'d': DATE '2024-01-01'}}",
             json!({"a": 1, "b c": {"d": "2024-01-01"}}),
-            "STRUCT(\"a\" INTEGER, \"b c\" STRUCT(\"d\" DATE))",
+            "STRUCT(a INTEGER, \"b c\" STRUCT(d DATE))",
         ),
         (
             "MAP {'k': 1}",
             json!([{"key": "k", "value": 1}]),
             "MAP(VARCHAR, INTEGER)",
         ),
-        ("union_value(k := 1)", json!(1), "UNION(\"k\" INTEGER)"),
-        ("'{\"a\": [1]}'::JSON", json!("{\"a\": [1]}"), "VARCHAR"),
+        ("union_value(k := 1)", json!(1), "UNION(k INTEGER)"),
+        ("'{\"a\": [1]}'::JSON", json!("{\"a\": [1]}"), "JSON"),
     ]
 }
 

@@ -35,7 +35,7 @@ async fn statements_are_saved_replaced_listed_and_deleted() {
     assert_eq!(list.len(), 1);
     assert_eq!(
         list[0],
-        json!({"id": "a b", "statement": "SELECT 2", "label": null, "stats": null,
+        json!({"id": "a b", "statement": "SELECT 2", "label": null,
             "createdBy": null, "createdAt": "2026-06-01T00:00:00.000Z",
             "updatedAt": "2026-06-02T00:00:00.000Z"})
     );

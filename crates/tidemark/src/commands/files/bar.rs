@@ -16,7 +16,7 @@ impl Bar {
         Self::new(what, "{spinner} {prefix} {wide_msg} [{elapsed}]")
     }
 
-    /// A transfer of bytes. Their number may grow while it runs.
+    /// Bytes that come or go; their number grows as it becomes known.
     pub(crate) fn bytes(what: &str) -> Self {
         let template = "{spinner} {prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} \
                         [{elapsed}, {eta} left]";
@@ -39,7 +39,7 @@ impl Bar {
         self.0.tick();
     }
 
-    /// Adds to the number that is expected.
+    /// So many more are expected.
     pub(crate) fn expect(&self, more: u64) {
         match self.0.length() {
             Some(_) => self.0.inc_length(more),
@@ -47,17 +47,17 @@ impl Bar {
         }
     }
 
-    /// Adds to the number that is done.
+    /// So many more are done.
     pub(crate) fn advance(&self, more: u64) {
         self.0.inc(more);
     }
 
-    /// Shows what is being done just now.
+    /// Says what it is about just now.
     pub(crate) fn about(&self, what: &str) {
         self.0.set_message(escape(what));
     }
 
-    /// Prints a line to the person above the bar.
+    /// Says something to the person without the bar in the way.
     pub(crate) fn say(&self, line: impl std::fmt::Display) {
         self.0.suspend(|| crate::output::say(line));
     }

@@ -7,7 +7,6 @@ use crate::client::{Error, Services};
 use crate::output::{Row, Rows, escape};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use node::name::spelled;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::ffi::OsString;
@@ -18,7 +17,7 @@ pub struct MkdirArgs {
     /// The directories: MOUNT:PATH, or paths on this machine. Those above them are made too
     #[arg(value_name = "PATH", required = true)]
     pub targets: Vec<OsString>,
-    /// Do not fail if a directory exists already
+    /// A directory that is there already is no error
     #[arg(long, short)]
     pub parents: bool,
     /// Metadata of the directories, a JSON object
@@ -32,7 +31,7 @@ pub struct MkdirArgs {
 /// `tidemark mv`
 #[derive(Args, Debug)]
 pub struct MvArgs {
-    /// The files and directories to move, then the destination: a directory, or a new name
+    /// What is moved, and last where it goes: into a directory that is there, or to a new name
     #[arg(value_name = "NODE|PATH", num_args = 2.., required = true)]
     pub paths: Vec<OsString>,
     /// Replace a file that is there
@@ -46,10 +45,10 @@ pub struct MvArgs {
 /// `tidemark cp`
 #[derive(Args, Debug)]
 pub struct CpArgs {
-    /// The files and directories to copy, then the destination: a directory, or a new name
+    /// What is copied, and last where it goes: into a directory that is there, or to a new name
     #[arg(value_name = "NODE|PATH", num_args = 2.., required = true)]
     pub paths: Vec<OsString>,
-    /// Copy directories with everything in them
+    /// Copy directories with all in them
     #[arg(long, short)]
     pub recursive: bool,
     /// Replace a file that is there
@@ -63,13 +62,13 @@ pub struct CpArgs {
 /// `tidemark rm`
 #[derive(Args, Debug)]
 pub struct RmArgs {
-    /// The files and directories to delete
+    /// What is deleted
     #[arg(value_name = "NODE|PATH", required = true)]
     pub targets: Vec<OsString>,
-    /// Delete directories with everything in them
+    /// Delete directories with all in them
     #[arg(long, short)]
     pub recursive: bool,
-    /// Do not fail if one does not exist
+    /// What is not there is no error
     #[arg(long, short)]
     pub force: bool,
     /// On whose behalf, how to print, and where the services are.
@@ -118,7 +117,7 @@ pub(crate) fn cp(services: &Services, args: &CpArgs) -> anyhow::Result<Outcome> 
                 .node(services)?
                 .is_some_and(|node| is_directory(&node));
             if is_directory && !args.recursive {
-                bail!("{text} is a directory; copy it with --recursive");
+                bail!("{text} is a directory: copy it with --recursive");
             }
             Ok(args.overwrite)
         },
@@ -132,17 +131,17 @@ fn relocate(
     paths: &[OsString],
     changing: &Changing,
     route: &str,
-    check: impl Fn(&str, &Place) -> anyhow::Result<bool>,
+    check: impl Fn(std::path::Display<'_>, &Place) -> anyhow::Result<bool>,
 ) -> anyhow::Result<Outcome> {
-    let (target, sources) = paths.split_last().context("the destination is missing")?;
+    let (target, sources) = paths.split_last().context("say where it is to go")?;
     let destination = Destination::find(services, target, sources.len())?;
     each(changing, sources, |bar, text| {
         let source = Place::find(services, text)?;
-        let shown = crate::target::shown(text);
+        let shown = std::path::Path::new(text).display();
         if source.path.is_empty() {
-            bail!("{shown} is the root of its mount and cannot be moved");
+            bail!("{shown} is the root of its mount, which stays where it is");
         }
-        let overwrite = check(&shown, &source)?;
+        let overwrite = check(shown, &source)?;
         let target = destination.of(source.name());
         let body = json!({"backendMountId": source.mount_id, "path": source.path,
             "targetBackendMountId": target.mount_id, "targetPath": target.path,
@@ -160,15 +159,15 @@ pub(crate) fn rm(services: &Services, args: &RmArgs) -> anyhow::Result<Outcome> 
             Err(error) if args.force && is_not_found(&error) => return Ok(None),
             place => place?,
         };
-        let shown = crate::target::shown(text);
+        let shown = std::path::Path::new(text).display();
         if place.path.is_empty() {
-            bail!("{shown} is the root of its mount and cannot be deleted");
+            bail!("{shown} is the root of its mount, which is not deleted");
         }
         let is_directory = place
             .node(services)?
             .is_some_and(|node| is_directory(&node));
         if is_directory && !args.recursive {
-            bail!("{shown} is a directory; delete it with --recursive");
+            bail!("{shown} is a directory: delete it with --recursive");
         }
         let body = json!({"backendMountId": place.mount_id, "path": place.path,
             "recursive": args.recursive});
@@ -197,7 +196,7 @@ fn each(
     let mut out = Rows::stdout(changing.reading.output, answer_columns());
     let mut outcome = Outcome::Good;
     for operand in operands {
-        let shown = spelled(operand);
+        let shown = operand.to_string_lossy();
         let bar = Bar::waiting(&shown);
         let done = work(&bar, operand);
         bar.end();

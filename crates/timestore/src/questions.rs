@@ -8,6 +8,7 @@
 mod churn;
 mod growth;
 mod nodes;
+mod page;
 mod past;
 mod scope;
 mod top;
@@ -15,7 +16,8 @@ mod top;
 pub(crate) use churn::ChurnQuery;
 pub(crate) use growth::GrowthQuery;
 pub(crate) use nodes::stream_nodes;
-pub(crate) use past::{AsOfQuery, as_of, reconciliation, timeline};
+pub(crate) use page::{Key, PageQuery, next_cursor};
+pub(crate) use past::{AsOf, AsOfQuery, as_of, reconciliation, timeline};
 pub(crate) use scope::ScopeQuery;
 pub(crate) use top::TopQuery;
 
@@ -31,11 +33,24 @@ pub(crate) struct Question {
     pub(crate) limit: usize,
     /// It reads the sums by hour: `$summed` is the last entry in them.
     pub(crate) reads_hours: bool,
+    pub(crate) pages: Pages,
 }
 
-/// What a row's node weighs on disk, in bytes.
-pub(crate) const WEIGHT: &str =
-    "CASE WHEN state IN ('active', 'inconsistent') THEN coalesce(size_bytes, 0) ELSE 0 END";
+/// How an answer goes on after its last row.
+#[derive(Clone, Debug)]
+pub(crate) enum Pages {
+    /// It does not.
+    None,
+    /// In the order of these columns.
+    Kept(Vec<Key>),
+    /// In the order of these columns, and of the state at an entry: `$head` is the last one that is
+    /// read, this one or, on the first page, the last there is.
+    Pinned(Vec<Key>, Option<i64>),
+}
+
+/// What a row's node weighs on disk, in bytes. Differences and sums of it may have more than 64 bits.
+pub(crate) const WEIGHT: &str = "(CASE WHEN state IN ('active', 'inconsistent') \
+     THEN coalesce(size_bytes, 0) ELSE 0 END)::HUGEINT";
 
 /// The same in files.
 pub(crate) const COUNT: &str = "(kind = 'file' AND state IN ('active', 'inconsistent'))::BIGINT";

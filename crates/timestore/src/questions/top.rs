@@ -1,7 +1,7 @@
 //! The files that stand out: the largest, the fastest growing, those untouched for longest.
 
 use super::scope::limit;
-use super::{MOUNT, Question, ScopeQuery, integer};
+use super::{Key, MOUNT, PageQuery, Pages, Question, ScopeQuery, integer};
 use crate::error::Result;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ pub(crate) struct TopQuery {
 }
 
 impl TopQuery {
-    pub(crate) fn question(&self, scope: &ScopeQuery) -> Result<Question> {
+    pub(crate) fn question(&self, scope: &ScopeQuery, page: &PageQuery) -> Result<Question> {
         scope.check()?;
         let limit = limit(self.limit, FILES_DEFAULT, FILES_MAX)?;
         let mut params = HashMap::from([("limit".to_owned(), integer(limit + 1))]);
@@ -52,17 +52,35 @@ impl TopQuery {
             scope.until(&mut params)
         );
         let rows = scope.inside("path", MOUNT, &mut params);
-        let (only, key, direction) = match self.by {
-            TopBy::Largest => ("TRUE", "size_bytes", "DESC"),
-            TopBy::Growing => ("grown_bytes > 0", "grown_bytes", "DESC"),
-            TopBy::Untouched => ("TRUE", "modified_at", "ASC"),
+        let (only, key, direction, by) = match self.by {
+            TopBy::Largest => (
+                "TRUE",
+                "sizeBytes",
+                "DESC",
+                Key::descending("sizeBytes", "HUGEINT"),
+            ),
+            TopBy::Growing => (
+                "\"grownBytes\" > 0",
+                "grownBytes",
+                "DESC",
+                Key::descending("grownBytes", "HUGEINT"),
+            ),
+            TopBy::Untouched => (
+                "TRUE",
+                "modifiedAt",
+                "ASC",
+                Key::ascending("modifiedAt", "TIMESTAMP"),
+            ),
         };
+        let keys = vec![by, Key::ascending("nodeId", "BIGINT")];
+        let page = page.page(&keys, &mut params)?;
         // Looked for in every row, which takes time, only where it decides.
         let latest_modified = match self.by {
             TopBy::Untouched => format!("arg_max({MODIFIED}, journal_id)"),
             _ => "NULL::TIMESTAMP".to_owned(),
         };
         let sql = include_str!("../sql/top.sql")
+            .replace("{after}", &page.condition)
             .replace("{rows}", &rows)
             .replace("{in_range}", &in_range)
             .replace("{latest_modified}", &latest_modified)
@@ -75,6 +93,7 @@ impl TopQuery {
             params,
             limit,
             reads_hours: false,
+            pages: Pages::Pinned(keys, page.head),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What is rewritten, moved and deleted most.
 
 use super::scope::{depth, directory, limit};
-use super::{MOUNT, OLD_MOUNT, Question, ScopeQuery, integer};
+use super::{Key, MOUNT, OLD_MOUNT, PageQuery, Pages, Question, ScopeQuery, integer};
 use crate::error::Result;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -71,13 +71,13 @@ impl ChurnOrder {
             Self::Moved => "moved",
             Self::Deleted => "deleted",
             Self::Created => "created",
-            Self::BytesWritten => "\"bytesWritten\"",
+            Self::BytesWritten => "bytesWritten",
         }
     }
 }
 
 impl ChurnQuery {
-    pub(crate) fn question(&self, scope: &ScopeQuery) -> Result<Question> {
+    pub(crate) fn question(&self, scope: &ScopeQuery, page: &PageQuery) -> Result<Question> {
         scope.check()?;
         let limit = limit(self.limit, GROUPS_DEFAULT, GROUPS_MAX)?;
         let mut params = HashMap::from([("limit".to_owned(), integer(limit + 1))]);
@@ -100,12 +100,20 @@ impl ChurnQuery {
             scope.inside("previous_path", OLD_MOUNT, &mut params),
         ];
         let rows = format!(
-            "version IS NOT NULL AND {} AND {} AND ({})",
+            "version IS NOT NULL AND journal_id <= $head AND {} AND {} AND ({})",
             scope.since(&mut params),
             scope.until(&mut params),
             inside.join(" OR ")
         );
+        // Several nodes may have had the same path.
+        let keys = vec![
+            Key::descending(self.order.column(), "HUGEINT"),
+            Key::ascending("group", "VARCHAR"),
+            Key::ascending("nodeId", "BIGINT"),
+        ];
+        let page = page.page(&keys, &mut params)?;
         let sql = include_str!("../sql/churn.sql")
+            .replace("{after}", &page.condition)
             .replace("{rows}", &rows)
             .replace("{key}", &key)
             .replace("{shown}", shown)
@@ -116,6 +124,7 @@ impl ChurnQuery {
             params,
             limit,
             reads_hours: false,
+            pages: Pages::Pinned(keys, page.head),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What was: one node's history, the tree at a time, reconciliation by day.
 
 use super::scope::limit;
-use super::{MOUNT, Question, ScopeQuery, integer, text};
+use super::{Key, MOUNT, PageQuery, Pages, Question, ScopeQuery, integer, next_cursor, text};
 use crate::error::Result;
 use crate::query::micros;
 use crate::statement::{self, Limits, ResultSet};
@@ -34,6 +34,11 @@ pub(crate) struct AsOfQuery {
     pub(crate) limit: Option<usize>,
 }
 
+const TREE_KEYS: [Key; 2] = [
+    Key::ascending("path", "VARCHAR"),
+    Key::ascending("nodeId", "BIGINT"),
+];
+
 /// The statements that find the tree at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct AsOf {
@@ -42,6 +47,8 @@ pub(crate) struct AsOf {
     nodes: String,
     /// Of the totals, and among those of the others.
     params: HashMap<String, Value>,
+    /// The cursor's values and what the path lies after.
+    last: HashMap<String, Value>,
     after: Option<String>,
     limit: usize,
 }
@@ -51,20 +58,33 @@ pub(crate) struct AsOf {
 pub(crate) struct Tree {
     pub(crate) nodes: ResultSet,
     /// Bytes, files and directories of all nodes.
-    pub(crate) totals: [i64; 3],
+    pub(crate) totals: [i128; 3],
 }
 
 /// The nodes under the prefix at that time, and what they sum up to.
-pub(crate) fn as_of(query: &AsOfQuery, scope: &ScopeQuery) -> Result<AsOf> {
+pub(crate) fn as_of(query: &AsOfQuery, scope: &ScopeQuery, page: &PageQuery) -> Result<AsOf> {
     scope.check()?;
     let limit = limit(query.limit, ROWS_DEFAULT, ROWS_MAX)?;
     let mut params = HashMap::from([("at".to_owned(), micros(query.at.as_micros()))]);
     let rows = scope.inside("path", MOUNT, &mut params);
+    let mut last = HashMap::new();
+    let page = page.page(&TREE_KEYS, &mut last)?;
+    let from = if last.is_empty() {
+        "TRUE"
+    } else {
+        "path >= $last0"
+    };
+    let sql = |text: &str| {
+        text.replace("{rows}", &rows)
+            .replace("{from}", from)
+            .replace("{after}", &page.condition)
+    };
     Ok(AsOf {
-        totals: include_str!("../sql/as_of_totals.sql").replace("{rows}", &rows),
-        bound: include_str!("../sql/as_of_bound.sql").replace("{rows}", &rows),
-        nodes: include_str!("../sql/as_of_nodes.sql").replace("{rows}", &rows),
+        totals: sql(include_str!("../sql/as_of_totals.sql")),
+        bound: sql(include_str!("../sql/as_of_bound.sql")),
+        nodes: sql(include_str!("../sql/as_of_nodes.sql")),
         params,
+        last,
         after: query.after.clone(),
         limit,
     })
@@ -75,7 +95,7 @@ impl AsOf {
     pub(crate) fn read(&self, connection: &Connection, bytes: usize) -> Result<Tree> {
         let mut statement = connection.prepare(&self.totals)?;
         let totals = statement.query_row(&self.params, |row| {
-            Ok([row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?])
+            Ok([row.get::<_, i128>(0)?, row.get(1)?, row.get(2)?])
         })?;
         let mut rows = FIRST_LOOK * (self.limit + 1);
         loop {
@@ -89,9 +109,19 @@ impl AsOf {
         }
     }
 
+    /// The cursor after these nodes, of which there may be several at one path: one a mount.
+    pub(crate) fn next_cursor(nodes: &ResultSet) -> Result<Option<String>> {
+        next_cursor(nodes, &TREE_KEYS, 0)
+    }
+
     /// The path up to which there are so many rows.
     fn bound(&self, connection: &Connection, rows: usize) -> Result<Option<String>> {
         let mut params = self.after();
+        params.extend(
+            self.last
+                .get_key_value("last0")
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
         params.insert("offset".to_owned(), integer(rows));
         let mut statement = connection.prepare(&self.bound)?;
         Ok(statement.query_row(&params, |row| row.get(0)).optional()?)
@@ -105,6 +135,7 @@ impl AsOf {
         bytes: usize,
     ) -> Result<ResultSet> {
         let mut params = self.after();
+        params.extend(self.last.clone());
         params.insert("is_last".to_owned(), Value::Boolean(bound.is_none()));
         params.insert("bound".to_owned(), text(bound.unwrap_or_default()));
         params.insert("limit".to_owned(), integer(self.limit + 1));
@@ -112,7 +143,8 @@ impl AsOf {
             rows: self.limit,
             bytes,
         };
-        statement::run_own(connection, &self.nodes, &params, limits)
+        let nodes = statement::run_own(connection, &self.nodes, &params, limits)?;
+        Ok(nodes.with_exact_integers())
     }
 
     fn after(&self) -> HashMap<String, Value> {
@@ -125,36 +157,54 @@ impl AsOf {
 }
 
 /// Everything that happened to one node, in the order of the journal.
-pub(crate) fn timeline(node_id: i64, after: JournalId, asked: Option<usize>) -> Result<Question> {
+pub(crate) fn timeline(
+    node_id: i64,
+    after: JournalId,
+    asked: Option<usize>,
+    page: &PageQuery,
+) -> Result<Question> {
     let limit = limit(asked, ROWS_DEFAULT, ROWS_MAX)?;
-    let params = HashMap::from([
+    let keys = vec![Key::ascending("journalId", "BIGINT")];
+    let mut params = HashMap::from([
         ("node".to_owned(), Value::BigInt(node_id)),
         ("after".to_owned(), Value::BigInt(after.as_i64())),
         ("limit".to_owned(), integer(limit + 1)),
     ]);
+    let page = page.page(&keys, &mut params)?;
     Ok(Question {
-        sql: include_str!("../sql/timeline.sql").to_owned(),
+        sql: include_str!("../sql/timeline.sql").replace("{after}", &page.condition),
         params,
         limit,
         reads_hours: false,
+        pages: Pages::Kept(keys),
     })
 }
 
 /// Reconciliation's outcomes by day.
-pub(crate) fn reconciliation(scope: &ScopeQuery) -> Result<Question> {
+pub(crate) fn reconciliation(
+    scope: &ScopeQuery,
+    asked: Option<usize>,
+    page: &PageQuery,
+) -> Result<Question> {
     scope.check()?;
-    let mut params = HashMap::from([("limit".to_owned(), integer(ROWS_MAX + 1))]);
+    let limit = limit(asked, ROWS_MAX, ROWS_MAX)?;
+    let keys = vec![Key::ascending("bucketStart", "TIMESTAMP")];
+    let mut params = HashMap::from([("limit".to_owned(), integer(limit + 1))]);
+    let page = page.page(&keys, &mut params)?;
     let rows = format!(
         "{} AND {} AND {}",
         scope.inside("path", MOUNT, &mut params),
         scope.since(&mut params),
         scope.until(&mut params)
     );
-    let sql = include_str!("../sql/reconciliation.sql").replace("{rows}", &rows);
+    let sql = include_str!("../sql/reconciliation.sql")
+        .replace("{rows}", &rows)
+        .replace("{after}", &page.condition);
     Ok(Question {
         sql,
         params,
-        limit: ROWS_MAX,
+        limit,
         reads_hours: false,
+        pages: Pages::Kept(keys),
     })
 }

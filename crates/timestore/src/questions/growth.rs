@@ -9,7 +9,7 @@
 //! ([`crate::sink::hours`](crate::sink)); for a prefix, a principal or a command every row is read.
 
 use super::scope::{depth, directory, limit};
-use super::{COUNT, MOUNT, OLD_MOUNT, Question, ScopeQuery, WEIGHT, integer};
+use super::{COUNT, MOUNT, OLD_MOUNT, Pages, Question, ScopeQuery, WEIGHT, integer};
 use crate::error::Result;
 use duckdb::types::Value;
 use serde::Deserialize;
@@ -111,6 +111,7 @@ impl GrowthQuery {
             params,
             limit,
             reads_hours,
+            pages: Pages::None,
         })
     }
 
