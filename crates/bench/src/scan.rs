@@ -53,5 +53,5 @@ pub(crate) fn follow(tree: &Path, data: &Path) -> anyhow::Result<Outcome> {
 
 /// The catalogue's file.
 pub(crate) fn database(data: &Path) -> std::path::PathBuf {
-    data.join("filestore.sqlite3")
+    data.join("filestore.db")
 }

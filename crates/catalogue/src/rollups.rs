@@ -146,6 +146,30 @@ pub fn of(tx: &ReadTx<'_>, directory: i64) -> Result<Option<Rollup>, StoreError>
     Ok(rollup.optional()?)
 }
 
+/// The largest directories in this one, by name, with their totals.
+///
+/// # Errors
+/// The catalogue cannot be read.
+pub fn largest_in(
+    tx: &ReadTx<'_>,
+    directory: i64,
+    limit: usize,
+) -> Result<Vec<(String, Rollup)>, StoreError> {
+    let mut statement = tx.prepare_cached(include_str!("sql/largest_in.sql"))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![directory, limit], |row| {
+        let rollup = Rollup {
+            size_bytes: row.get(1)?,
+            file_count: row.get(2)?,
+            directory_count: row.get(3)?,
+            child_count: row.get(4)?,
+            last_calculated_at: Time::from_millis(row.get(5)?),
+        };
+        Ok((row.get(0)?, rollup))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// What a node adds to its parent by itself, without what lies below it.
 pub(super) fn own(node: &Node) -> Delta {
     if !is_on_disk(node.state) {

@@ -4,7 +4,7 @@ use super::meta::{self, Meta};
 use super::{OpenError, reader};
 use journal::{Clock, Digest, Epoch, JournalId, Mark, chain};
 use process::Chain;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::path::Path;
 
 /// One script a version: the first brings an empty file to version 1.
@@ -33,7 +33,9 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Meta),
             source,
         },
     };
-    let mut connection = Connection::open(path).map_err(failed)?;
+    // The path is a path and no URI: it may begin with `file:` or hold `?`, `#` and `%`.
+    let flags = OpenFlags::default().difference(OpenFlags::SQLITE_OPEN_URI);
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(128);
     connection
         .execute_batch(include_str!("sql/writer.sql"))

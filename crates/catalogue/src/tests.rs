@@ -30,7 +30,7 @@ fn facts(kind: NodeKind, size_bytes: i64) -> Facts {
 }
 
 fn open(dir: &TempDir) -> Arc<Catalogue> {
-    let database = dir.path().join("filestore.sqlite3");
+    let database = dir.path().join("filestore.db");
     Arc::new(Catalogue::open(dir.path(), &database, Arc::new(SystemClock)).unwrap())
 }
 

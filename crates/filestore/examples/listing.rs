@@ -69,7 +69,7 @@ fn measure(root: &Path, directories: i64, files: i64) -> Result<(), Box<dyn Erro
     filestore.close();
     drop(filestore);
     let started = Instant::now();
-    fill(&data.join("filestore.sqlite3"), directories, files)?;
+    fill(&data.join("filestore.db"), directories, files)?;
     let mut out = std::io::stdout();
     let nodes = directories + directories * files + directories * files;
     writeln!(out, "made {nodes} nodes in {:.1?}", started.elapsed())?;

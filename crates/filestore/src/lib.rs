@@ -28,6 +28,7 @@ mod hashing;
 mod integrity;
 mod metric;
 mod mount;
+mod mount_gauges;
 mod mount_health;
 mod open_mount;
 mod reconcile;

@@ -4,6 +4,7 @@
 //! is asked for a listing of the mount's prefix. One thread looks at one mount after the other, so a
 //! filesystem that does not answer holds up the looks at the others, and the age of theirs tells.
 
+use crate::mount_gauges::MountGauges;
 use crate::open_mount::Opener;
 use catalogue::mounts::{self, MountState};
 use catalogue::{Catalogue, StoreError};
@@ -53,22 +54,28 @@ pub(crate) struct HealthChecker {
 pub struct MountHealthChecks(#[expect(dead_code, reason = "held for its life")] Task);
 
 impl MountHealthChecks {
-    pub(crate) fn of(checker: Arc<HealthChecker>, interval: Duration) -> std::io::Result<Self> {
+    pub(crate) fn of(
+        checker: Arc<HealthChecker>,
+        interval: Duration,
+        directories: usize,
+    ) -> std::io::Result<Self> {
         metrics::describe_gauge!(
             UNREACHABLE,
             Unit::Count,
             "Active mounts that could not be reached."
         );
+        let mut gauges = MountGauges::new(directories);
         let task = Task::spawn("filestore-health", move |stop| {
-            run(&checker, interval, stop)
+            run(&checker, interval, &mut gauges, stop);
         })?;
         Ok(Self(task))
     }
 }
 
-fn run(checker: &HealthChecker, interval: Duration, stop: &Stop) {
+fn run(checker: &HealthChecker, interval: Duration, gauges: &mut MountGauges, stop: &Stop) {
     loop {
-        match checker.look_at_mounts(interval) {
+        let looked = checker.look_at_mounts(interval);
+        match looked.and_then(|()| checker.publish(gauges)) {
             Ok(()) => {}
             Err(StoreError::Closed) => return,
             Err(error) => {
@@ -103,6 +110,12 @@ impl HealthChecker {
             .get(&mount_id)
             .map(|(_, health)| health.clone())
             .unwrap_or_default()
+    }
+
+    fn publish(&self, gauges: &mut MountGauges) -> Result<(), StoreError> {
+        gauges.publish_if_due(&self.catalogue, |mount_id| {
+            self.of(mount_id).last_health_status == Some("ok")
+        })
     }
 
     fn look_at_mounts(&self, interval: Duration) -> Result<(), StoreError> {

@@ -36,7 +36,7 @@ pub struct RescanOptions {
 impl Default for RescanOptions {
     fn default() -> Self {
         Self {
-            interval: Duration::from_secs(30),
+            interval: Duration::from_secs(60),
             watched_interval: Duration::from_secs(600),
         }
     }

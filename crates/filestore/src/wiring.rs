@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Options {
     /// Its own directory, made if it is not there. One process at a time holds it.
     pub data_dir: PathBuf,
-    /// The catalogue; `filestore.sqlite3` in the data directory if `None`.
+    /// The catalogue; `filestore.db` in the data directory if `None`.
     pub database_path: Option<PathBuf>,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
@@ -43,6 +43,13 @@ pub struct Options {
 }
 
 impl Options {
+    /// Where the catalogue is.
+    #[must_use]
+    pub fn database_path(&self) -> PathBuf {
+        let given = self.database_path.clone();
+        given.unwrap_or_else(|| database_in(&self.data_dir))
+    }
+
     /// A filestore in this directory, with the machine's clock.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
@@ -63,6 +70,10 @@ impl std::fmt::Debug for Options {
             .field("database_path", &self.database_path)
             .finish_non_exhaustive()
     }
+}
+
+fn database_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("filestore.db")
 }
 
 /// A catalogue of files, the journal of what happens to them, and the commands that change them.
@@ -100,7 +111,7 @@ impl Filestore {
             hold,
             on_step,
         } = options;
-        let database = database_path.unwrap_or_else(|| data_dir.join("filestore.sqlite3"));
+        let database = database_path.unwrap_or_else(|| database_in(&data_dir));
         let catalogue = Arc::new(Catalogue::open(&data_dir, &database, clock)?);
         let filestore = Self::of(catalogue, data_dir, hold, on_step)
             .map_err(|error| OpenError::Recovery(Box::new(error)))?;
@@ -387,11 +398,16 @@ impl Hashing {
 }
 
 impl MountHealthChecks {
-    /// Looks at every active mount this often, and at new ones at once.
+    /// Looks at every active mount this often, and at new ones at once. The thread also publishes
+    /// the gauges of the mounts, with those of `directories` directories in each root at most.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(filestore: Arc<Filestore>, interval: Duration) -> std::io::Result<Self> {
-        Self::of(Arc::clone(&filestore.health), interval)
+    pub fn start(
+        filestore: Arc<Filestore>,
+        interval: Duration,
+        directories: usize,
+    ) -> std::io::Result<Self> {
+        Self::of(Arc::clone(&filestore.health), interval, directories)
     }
 }

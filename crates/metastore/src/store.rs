@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sink (consumer's thread) ──┐ fair turns, one transaction each
-//! writer (one thread) ───────┴─▶ metastore.sqlite3 ◀─── readers (four threads), node streams
+//! writer (one thread) ───────┴─▶ metastore.db ◀─── readers (four threads), node streams
 //! ```
 //!
 //! SQLite has one writer at a time. The sink and people's writes take fair turns, so that a
@@ -68,11 +68,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// `metastore.sqlite3` in `data_dir`, every node in the namespace `filestore`.
+    /// `metastore.db` in `data_dir`, every node in the namespace `filestore`.
     #[must_use]
     pub fn in_data_dir(data_dir: &Path) -> Self {
         Self {
-            database_path: data_dir.join("metastore.sqlite3"),
+            database_path: data_dir.join("metastore.db"),
             rules: Rules::Configured(RuleSet::default()),
             search_presets: Vec::new(),
             indexed_fields: Vec::new(),

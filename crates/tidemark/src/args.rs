@@ -4,11 +4,9 @@
 use crate::commands::files::{change, get, meta, put, reconcile};
 use crate::commands::{
     activity, consumers, dead_letters, doctor, events, mounts, nodes, rebuild, records, scan, sql,
-    status,
+    status, tree,
 };
-use crate::config::{Client, Config, Global};
-use crate::output::Format;
-use crate::services::Service;
+use crate::config::{Config, Global, Service};
 use crate::verify;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -44,8 +42,8 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Compare the three books and print every difference; exit 1 if there is one
     Verify(verify::VerifyArgs),
-    /// Look for what is wrong with the configuration, this machine and the services, and say what to
-    /// do; exit 1 if something fails
+    /// Check the configuration, this machine and the services, and say what to do; exit 1 if a check
+    /// fails
     Doctor(doctor::DoctorArgs),
     /// Catalogue what is in a mount, or in all of them
     Scan(scan::ScanArgs),
@@ -54,6 +52,8 @@ pub enum Command {
     Mounts(mounts::MountsCommand),
     /// List what is in a directory
     Ls(nodes::LsArgs),
+    /// Draw what is below a directory as a tree
+    Tree(tree::TreeArgs),
     /// Show one node
     Stat(nodes::StatArgs),
     /// Put files of this machine into a mount
@@ -71,19 +71,19 @@ pub enum Command {
     /// Show, set and remove a node's metadata
     #[command(subcommand)]
     Meta(meta::MetaCommand),
-    /// Compare a node with the disk, and set the catalogue right
+    /// Compare a node with the disk, and correct the catalogue
     Reconcile(reconcile::ReconcileArgs),
     /// Show how much the tree grew, by hour, day, week or month
     Growth(activity::GrowthArgs),
     /// Show what is rewritten, moved and deleted most
     Churn(activity::ChurnArgs),
-    /// Show what is largest, grows fastest or lies untouched longest
+    /// Show the files that are largest, grow fastest or are untouched longest
     Top(activity::TopArgs),
     /// Show a tree as it was at a time
     AsOf(activity::AsOfArgs),
     /// Ask the timestore in SQL
     Sql(sql::SqlArgs),
-    /// Find records by what people and the sync say of them
+    /// Find files and records
     Search(records::SearchArgs),
     /// Add and remove tags of a node's record
     #[command(subcommand)]
@@ -99,9 +99,9 @@ pub enum Command {
     DeadLetters(dead_letters::DeadLettersCommand),
     /// Show how far each consumer of the journal is; exit 1 if one does not follow it
     Consumers(consumers::ConsumersArgs),
-    /// Make a book anew from the journal, beside the one that is read meanwhile
+    /// Build a book again from the journal; the old one stays readable meanwhile
     Rebuild(rebuild::RebuildArgs),
-    /// Read the journal again after an entry, and make that part of a book anew
+    /// Build the part of a book again that comes after a journal entry
     Replay(rebuild::ReplayArgs),
     /// Print the OpenAPI document of a running service
     Openapi(status::OpenapiArgs),
@@ -118,8 +118,7 @@ pub enum Command {
 /// `tidemark dev`
 #[derive(Args, Debug)]
 pub struct DevArgs {
-    /// Folders to catalogue and follow; each becomes a mount. Without one, the mounts that are
-    /// known
+    /// Folders to catalogue and follow; each becomes a mount. Without one: all known mounts
     #[arg(value_name = "DIR")]
     pub dirs: Vec<PathBuf>,
     /// The services' options.
@@ -136,22 +135,4 @@ pub struct ServeArgs {
     /// The services' options.
     #[command(flatten)]
     pub config: Config,
-}
-
-/// What commands that print data take.
-#[derive(Args, Clone, Debug)]
-#[group(skip)]
-pub struct Reading {
-    /// How data is printed on stdout
-    #[arg(
-        long,
-        short,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "table"
-    )]
-    pub output: Format,
-    /// Where the services are.
-    #[command(flatten)]
-    pub client: Client,
 }

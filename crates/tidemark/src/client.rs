@@ -52,7 +52,13 @@ pub(crate) enum Error {
         status: StatusCode,
         detail: String,
     },
-    #[error("{service} at {base} gave an answer that is not understood: {reason}")]
+    /// What a command names is not in the catalogue; the text says what to do.
+    #[error("{0}")]
+    Absent(String),
+    #[error(
+        "{service} at {base} gave an answer that is not understood: {reason}\n  \
+         another program may listen there; tell where {service} is with --{service}-url"
+    )]
     Garbled {
         service: &'static str,
         base: String,
@@ -65,6 +71,7 @@ impl Error {
     pub(crate) fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused { status, .. } => Some(*status),
+            Self::Absent(_) => Some(StatusCode::NOT_FOUND),
             Self::Unreachable { .. } | Self::Garbled { .. } => None,
         }
     }
@@ -117,7 +124,11 @@ impl Service {
         if status.is_success() {
             return Ok(response);
         }
-        let detail = explain(&response.text().unwrap_or_default());
+        let body = response.text().unwrap_or_default();
+        let mut detail = explain(&body);
+        if let Some(advice) = self.advice(status, &body) {
+            detail = format!("{detail}\n  {advice}");
+        }
         Err(Error::Refused {
             service: self.name,
             status,
@@ -125,16 +136,63 @@ impl Service {
         })
     }
 
+    /// What to do about a refusal, where the command line knows more than the service.
+    fn advice(&self, status: StatusCode, body: &str) -> Option<String> {
+        match status {
+            StatusCode::UNAUTHORIZED if self.token.is_none() => {
+                Some("give a token with --token or in TIDEMARK_TOKEN".to_owned())
+            }
+            StatusCode::UNAUTHORIZED => Some(
+                "the token of --token or TIDEMARK_TOKEN is not in the tokens file of the service"
+                    .to_owned(),
+            ),
+            StatusCode::FORBIDDEN => self.token.as_ref().map(|_| {
+                "use a token that may do this, with --token or in TIDEMARK_TOKEN".to_owned()
+            }),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => self.elsewhere(body),
+            _ => None,
+        }
+    }
+
+    /// Whether another service, or another program, answers at this address.
+    fn elsewhere(&self, body: &str) -> Option<String> {
+        let is_problem =
+            serde_json::from_str::<Value>(body).is_ok_and(|problem| problem.get("code").is_some());
+        let request = self.get("/openapi.json").timeout(CONNECT_TIMEOUT);
+        let document = request.send().and_then(|response| response.json::<Value>());
+        let title = document.as_ref().ok().and_then(|document| {
+            let title = document.pointer("/info/title")?.as_str()?;
+            title.strip_prefix("Tidemark ")
+        });
+        let there = match title {
+            Some(title) if title == self.name => return None,
+            Some(title) => title,
+            None if is_problem => return None,
+            None => "another program",
+        };
+        Some(format!(
+            "{} is {there}: tell where {} is with --{}-url or {}",
+            self.base,
+            self.name,
+            self.name,
+            self.variable()
+        ))
+    }
+
+    /// The variable that says where the service is.
+    fn variable(&self) -> String {
+        format!("{}_URL", self.name.to_ascii_uppercase())
+    }
+
     /// Sends a request and takes any answer.
     pub(crate) fn send_any(&self, request: RequestBuilder) -> Result<Response, Error> {
         request.send().map_err(|error| {
             let reason = root_cause(&error);
             if error.is_connect() || error.is_timeout() {
-                let env = format!("{}_URL", self.name.to_ascii_uppercase());
                 Error::Unreachable {
                     service: self.name,
                     base: self.base.clone(),
-                    env,
+                    env: self.variable(),
                     reason,
                 }
             } else {

@@ -6,6 +6,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod files;
+pub(crate) mod listing;
 pub(crate) mod mounts;
 pub(crate) mod nodes;
 pub(crate) mod rebuild;
@@ -13,6 +14,7 @@ pub(crate) mod records;
 pub(crate) mod scan;
 pub(crate) mod sql;
 pub(crate) mod status;
+pub(crate) mod tree;
 
 use crate::output::Row;
 use serde_json::Value;

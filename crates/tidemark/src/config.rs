@@ -12,17 +12,22 @@
 //! parsing and checking are the same for all three, `--help` names them all, and the reference
 //! page ([`reference()`]) is generated from the same structs.
 
+mod bus;
 mod components;
+mod defaults;
 mod file;
 mod reference;
+mod service;
 mod values;
 
+pub(crate) use bus::bus_server;
 pub use components::{
     Client, Common, Config, Feed, Filestore, Global, LogFormat, Metastore, Timestore,
 };
 pub use feed::bus::BusUrl;
 pub use file::File;
 pub use reference::reference;
+pub use service::Service;
 pub use values::Secret;
 pub(crate) use values::duration as parse_duration;
 
@@ -71,7 +76,9 @@ impl Config {
     /// # Errors
     /// [`Error::NoHome`].
     pub fn resolve(mut self, file: &File) -> Result<Self, Error> {
-        self.common.data_dir = self.common.resolved_data_dir()?;
+        // Absolute, so that no engine takes a name such as `file:data` or `s3:data` for a scheme.
+        let data_dir = self.common.resolved_data_dir()?;
+        self.common.data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
         for path in [
             &mut self.filestore.database,
             &mut self.metastore.database,
@@ -146,6 +153,28 @@ fn reachable(host: &str) -> String {
     }
 }
 
+/// The command with a flag and a variable for each option of the configuration, in its subcommands
+/// too. Both are made from the key: `filestore.port` is `--filestore-port` and `FILESTORE_PORT`,
+/// `data_dir` is `--data-dir` and `TIDEMARK_DATA_DIR`.
+#[must_use]
+pub fn spelled(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|arg| match arg.get_help_heading() {
+            Some(_) if !arg.is_hide_set() => spell(arg),
+            _ => arg,
+        })
+        .mut_subcommands(spelled)
+}
+
+fn spell(arg: clap::Arg) -> clap::Arg {
+    let key = arg.get_id().as_str();
+    let words = key.strip_prefix("client.").unwrap_or(key);
+    let flag = words.replace(['.', '_'], "-");
+    let prefix = if key.contains('.') { "" } else { "TIDEMARK_" };
+    let variable = format!("{prefix}{}", words.replace('.', "_").to_ascii_uppercase());
+    arg.long(flag).env(variable)
+}
+
 /// Every option of every component as one flat command: what a file is checked against and the
 /// reference page is made from.
 fn all_options() -> clap::Command {
@@ -159,7 +188,7 @@ fn all_options() -> clap::Command {
         .filter(|arg| !known(arg.get_id()))
         .cloned()
         .collect();
-    command.args(more)
+    spelled(command.args(more))
 }
 
 /// The path of the configuration file that is meant: `None` where none was named and the default

@@ -31,7 +31,7 @@ pub enum Error {
 /// in `--help`.
 #[must_use]
 pub fn command() -> clap::Command {
-    hide_env_values(Cli::command())
+    hide_env_values(config::spelled(Cli::command()))
 }
 
 fn hide_env_values(command: clap::Command) -> clap::Command {
@@ -66,7 +66,7 @@ pub fn parse(words: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Inv
 
 /// What the services would be told by the environment and the file alone.
 fn without_flags(file: &File) -> Result<Config, Error> {
-    let options = Config::augment_args(clap::Command::new("tidemark"));
+    let options = config::spelled(Config::augment_args(clap::Command::new("tidemark")));
     let found = matches(file.replace_defaults(options), &["tidemark".into()])?;
     Ok(Config::from_arg_matches(&found)?.resolve(file)?)
 }
@@ -75,7 +75,45 @@ fn matches(command: clap::Command, words: &[OsString]) -> Result<clap::ArgMatche
     let origin = command.clone();
     command
         .try_get_matches_from(words)
-        .map_err(|error| name_variable(error, &origin, words))
+        .map_err(|error| name_command(name_variable(error, &origin, words)))
+}
+
+/// Commands of other programs, and what they are called here.
+const OTHER_NAMES: &[(&[&str], &str)] = &[
+    (&["list", "dir", "ll"], "ls"),
+    (&["find", "locate", "query", "grep"], "search"),
+    (&["delete", "remove", "del", "rmdir"], "rm"),
+    (&["move", "rename"], "mv"),
+    (&["copy"], "cp"),
+    (&["download", "cat", "fetch"], "get"),
+    (&["upload", "add"], "put"),
+    (&["info", "show"], "stat"),
+    (&["du", "df", "largest"], "top"),
+    (&["mount"], "mounts"),
+    (&["log", "journal", "tail", "event"], "events"),
+    (&["start", "run", "server"], "serve"),
+    (&["check", "fsck"], "verify"),
+    (&["health"], "status"),
+    (&["tags"], "tag"),
+    (&["chown"], "owner"),
+    (&["metadata"], "meta"),
+];
+
+/// clap knows names that are spelled alike; this one knows what else people call a command.
+fn name_command(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    let meant = OTHER_NAMES
+        .iter()
+        .find(|(names, _)| names.contains(&given.as_str()));
+    if let Some((_, command)) = meant {
+        error.insert(
+            ContextKind::SuggestedSubcommand,
+            ContextValue::Strings(vec![(*command).to_owned()]),
+        );
+    }
+    error
 }
 
 /// clap names the flag of a value that does not fit; if the value came from the environment, the

@@ -17,6 +17,7 @@ pub mod config;
 mod invocation;
 mod lines;
 mod output;
+mod reading;
 mod run;
 pub mod services;
 mod target;

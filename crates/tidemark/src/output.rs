@@ -2,16 +2,19 @@
 //!
 //! Data goes to stdout as rows, in the format that `--output` names; everything else goes to
 //! stderr. A row is a JSON object: `json` and `ndjson` print it whole, `csv` and `table` print
-//! the columns. Rows are written as they come, so a million of them need no memory; a table is
-//! laid out a thousand rows at a time.
+//! the columns. Rows are written as they come, so a million of them need no memory. A table is laid out
+//! a thousand rows at a time, and is never cut: lines may be longer than the terminal is wide.
 
+mod column;
 mod human;
 
+pub(crate) use column::Column;
 pub(crate) use human::{bytes, escape};
 
 use clap::ValueEnum;
+use column::plain;
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
+use comfy_table::{Cell, Table};
 use serde_json::{Map, Value};
 use std::io::{self, BufWriter, Write};
 
@@ -34,72 +37,6 @@ pub enum Format {
     Csv,
 }
 
-/// What a column holds, which decides how a table shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Number,
-    Bytes,
-}
-
-/// A column of a table or of CSV.
-#[derive(Clone, Debug)]
-pub(crate) struct Column {
-    key: String,
-    kind: Kind,
-}
-
-impl Column {
-    pub(crate) fn text(key: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            kind: Kind::Text,
-        }
-    }
-
-    pub(crate) fn number(key: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            kind: Kind::Number,
-        }
-    }
-
-    pub(crate) fn bytes(key: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            kind: Kind::Bytes,
-        }
-    }
-
-    /// The column of a field that a service answered, judged by its name and a value.
-    fn guess(key: &str, value: Option<&Value>) -> Self {
-        let kind = match value {
-            Some(Value::Number(_)) if key.ends_with("Bytes") || key.starts_with("bytes") => {
-                Kind::Bytes
-            }
-            Some(Value::Number(_)) => Kind::Number,
-            _ => Kind::Text,
-        };
-        Self {
-            key: key.to_owned(),
-            kind,
-        }
-    }
-
-    /// `netBytes` as a heading: `NET BYTES`.
-    fn title(&self) -> String {
-        let mut title = String::new();
-        for c in self.key.chars() {
-            match c {
-                '_' => title.push(' '),
-                c if c.is_ascii_uppercase() => title.extend([' ', c]),
-                c => title.push(c.to_ascii_uppercase()),
-            }
-        }
-        title
-    }
-}
-
 /// Which columns a table and CSV have.
 #[derive(Debug)]
 enum Columns {
@@ -118,13 +55,22 @@ pub(crate) struct Rows<W: Write> {
     has_header: bool,
 }
 
+/// The columns that this format shows.
+fn columns_of(format: Format, mut columns: Vec<Column>) -> Vec<Column> {
+    columns.retain(|column| match format {
+        Format::Table => column.is_for_people(),
+        Format::Csv => column.is_for_programs(),
+        Format::Json | Format::Ndjson => true,
+    });
+    columns
+}
+
 /// Standard output, locked and buffered.
 pub(crate) fn stdout() -> BufWriter<io::StdoutLock<'static>> {
     BufWriter::new(io::stdout().lock())
 }
 
-/// Says something to the person at the terminal, on stderr. Whether it can be said decides
-/// nothing.
+/// Prints a line for the person at the terminal, on stderr. A failure to print is ignored.
 pub(crate) fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
@@ -143,6 +89,10 @@ impl Rows<BufWriter<io::StdoutLock<'static>>> {
 
 impl<W: Write> Rows<W> {
     fn new(format: Format, columns: Columns, out: W) -> Self {
+        let columns = match columns {
+            Columns::Known(columns) => Columns::Known(columns_of(format, columns)),
+            unknown => unknown,
+        };
         Self {
             format,
             columns,
@@ -171,7 +121,7 @@ impl<W: Write> Rows<W> {
                 let fields: Vec<_> = self
                     .known()
                     .iter()
-                    .map(|column| plain(row.get(&column.key)))
+                    .map(|column| plain(row.get(column.key())))
                     .collect();
                 self.csv_record(&fields)?;
             }
@@ -179,7 +129,7 @@ impl<W: Write> Rows<W> {
                 let cells = self
                     .known()
                     .iter()
-                    .map(|column| cell(column, row.get(&column.key)));
+                    .map(|column| column.cell(row.get(column.key())));
                 let cells = cells.collect();
                 self.table.push(cells);
                 if self.table.len() >= TABLE_ROWS {
@@ -239,7 +189,7 @@ impl<W: Write> Rows<W> {
         let keys: Vec<_> = self
             .known()
             .iter()
-            .map(|column| column.key.clone())
+            .map(|column| column.key().to_owned())
             .collect();
         self.csv_record(&keys)
     }
@@ -260,13 +210,7 @@ impl<W: Write> Rows<W> {
         let mut table = Table::new();
         table.load_style(NOTHING);
         if !std::mem::replace(&mut self.has_header, true) {
-            table.set_header(self.known().iter().map(|column| {
-                let title = Cell::new(column.title());
-                match column.kind {
-                    Kind::Text => title,
-                    Kind::Number | Kind::Bytes => title.set_alignment(CellAlignment::Right),
-                }
-            }));
+            table.set_header(self.known().iter().map(Column::heading));
         }
         table.add_rows(rows);
         for column in table.column_iter_mut() {
@@ -276,35 +220,6 @@ impl<W: Write> Rows<W> {
             writeln!(self.out, "{}", line.trim_end())?;
         }
         Ok(())
-    }
-}
-
-fn cell(column: &Column, value: Option<&Value>) -> Cell {
-    match (column.kind, value) {
-        (_, None | Some(Value::Null)) => Cell::new("–").set_alignment(match column.kind {
-            Kind::Text => CellAlignment::Left,
-            Kind::Number | Kind::Bytes => CellAlignment::Right,
-        }),
-        (Kind::Bytes, Some(value)) => {
-            let text = value.as_i64().map_or_else(|| plain(Some(value)), bytes);
-            Cell::new(text).set_alignment(CellAlignment::Right)
-        }
-        (Kind::Number, value) => Cell::new(plain(value)).set_alignment(CellAlignment::Right),
-        (Kind::Text, value) => Cell::new(escape(&plain(value))),
-    }
-}
-
-/// A value as CSV and tables have it: text without quotes, nothing for null, the rest as JSON; a
-/// list of texts with commas.
-fn plain(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
-            let items: Vec<_> = items.iter().filter_map(Value::as_str).collect();
-            items.join(",")
-        }
-        Some(value) => value.to_string(),
     }
 }
 

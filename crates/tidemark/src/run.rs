@@ -5,12 +5,11 @@ use crate::client::Services;
 use crate::commands::files::{change, get, meta, put, reconcile};
 use crate::commands::{
     Outcome, activity, consumers, dead_letters, doctor, events, mounts, nodes, rebuild, records,
-    scan, sql, status,
+    scan, sql, status, tree,
 };
-use crate::config::{Client, Config};
+use crate::config::{Client, Config, Service};
 use crate::invocation::{Error, Invocation, command, parse};
 use crate::output::{say, stdout};
-use crate::services::Service;
 use crate::{config, services, telemetry, verify};
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write as _};
@@ -60,6 +59,7 @@ fn run(invocation: Invocation) -> anyhow::Result<Outcome> {
         Command::Scan(args) => scan::run(&at(&args.reading.client, config)?, args),
         Command::Mounts(args) => mounts::run(&at(&args.reading().client, config)?, args),
         Command::Ls(args) => nodes::ls(&at(&args.reading.client, config)?, args),
+        Command::Tree(args) => tree::run(&at(&args.reading.client, config)?, args),
         Command::Stat(args) => nodes::stat(&at(&args.reading.client, config)?, args),
         Command::Put(args) => put::run(&at(&args.changing.reading.client, config)?, args),
         Command::Get(args) => get::run(&at(&args.reading.client, config)?, args),

@@ -15,27 +15,10 @@ mod running;
 mod signals;
 
 pub use dev::dev;
-pub(crate) use follow::bus_server;
 pub use running::Running;
 
-use crate::config::Config;
+use crate::config::{Config, Service};
 use std::collections::BTreeSet;
-
-/// One of the three services.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Service {
-    /// The book of files.
-    Filestore,
-    /// The book of what people say.
-    Metastore,
-    /// The book of changes.
-    Timestore,
-}
-
-impl Service {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Filestore, Self::Metastore, Self::Timestore];
-}
 
 /// Runs the services until the process is told to stop.
 ///
@@ -48,8 +31,8 @@ pub fn serve(config: &Config, services: &BTreeSet<Service>) -> anyhow::Result<()
     end(running.run(&runtime), runtime)
 }
 
-/// A journal that does not answer keeps no process that is told to stop: everything is stored, and
-/// whoever still waits for an answer waits in vain.
+/// Ends the runtime. Reads of a journal that does not answer are cut off after a second: everything is
+/// stored, so nothing is lost.
 fn end(outcome: anyhow::Result<()>, runtime: tokio::runtime::Runtime) -> anyhow::Result<()> {
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     outcome

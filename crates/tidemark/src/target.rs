@@ -3,15 +3,24 @@
 //! A number is a node id (`./42` is the file of that name). `media:raw/a.mov` is a path within
 //! the mount with the key `media`, if there is such a mount. Everything else is a path on this
 //! machine, which belongs to the mount with the longest root above it.
+//!
+//! Names are bytes. A name that is not UTF-8 can be typed as its bytes, or as the books spell it
+//! ([`node::name`]), which is how `--output json` prints it.
 
 use crate::client::{Error, Service, Services};
-use anyhow::{Context as _, bail};
-use node::name::spelled;
+use crate::output::escape;
+use anyhow::Context as _;
+use node::name::{self, os_path, spelled};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
+
+/// Mounts that a message names, at most.
+const MOUNTS_NAMED: usize = 10;
 
 /// A mount, as far as paths need it.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +28,7 @@ use std::path::{Component, Path, PathBuf};
 pub(crate) struct Mount {
     pub(crate) id: i64,
     pub(crate) mount_key: String,
+    /// As the books spell it.
     #[serde(default)]
     pub(crate) root_path: Option<String>,
 }
@@ -39,60 +49,134 @@ pub(crate) fn resolve(
     if let Some(id) = number(text) {
         return Ok(Target::Node(id));
     }
-    if let Some((key, path)) = text.to_str().and_then(|text| text.split_once(':'))
+    if let Some((key, path)) = split_mount(text)
         && let Some(mount) = mounts.iter().find(|mount| mount.mount_key == key)
     {
-        let path = Path::new(path.trim_start_matches('/'));
-        if leads_out(path) {
-            bail!("{} leads out of its mount", text.display());
-        }
-        let path = spelled(lexical(path).as_os_str());
-        return Ok(Target::Path {
-            mount_id: mount.id,
-            path,
-        });
+        return in_mount(mount, path)
+            .with_context(|| format!("{} leads out of its mount", shown(text)));
     }
+    on_this_machine(text, mounts, current_dir)
+        .with_context(|| format!("{} is in no mount{}", shown(text), advice(text, mounts)))
+}
+
+/// `MOUNT:PATH` taken apart, whether or not there is such a mount.
+fn split_mount(text: &OsStr) -> Option<(&str, &[u8])> {
+    let bytes = text.as_bytes();
+    let colon = bytes.iter().position(|byte| *byte == b':')?;
+    let (key, path) = bytes.split_at(colon);
+    Some((str::from_utf8(key).ok()?, path.get(1..)?))
+}
+
+/// A path within a mount; `None` if it leads out of it.
+fn in_mount(mount: &Mount, path: &[u8]) -> Option<Target> {
+    // What is a spelling is meant as one; other bytes are the names themselves.
+    let path = match str::from_utf8(path) {
+        Ok(text) if name::is_spelling(text) => name::to_bytes(text),
+        _ => Cow::Borrowed(path),
+    };
+    let path = Path::new(OsStr::from_bytes(&path));
+    let path = path.strip_prefix("/").unwrap_or(path);
+    (!leads_out(path)).then(|| Target::Path {
+        mount_id: mount.id,
+        path: spelled(lexical(path)),
+    })
+}
+
+fn on_this_machine(text: &OsStr, mounts: &[Mount], current_dir: &Path) -> Option<Target> {
     let path = lexical(&current_dir.join(text));
-    if let Some(target) = within(&path, mounts) {
-        return Ok(target);
-    }
-    // The mount may have been added by the real path of what is a symlink here.
-    if let Ok(real) = std::fs::canonicalize(&path)
-        && let Some(target) = within(&real, mounts)
+    // Copied from an answer in JSON, it is the books' spelling of a name.
+    if let Some(meant) = text.to_str().map(os_path)
+        && meant != text
+        && path.symlink_metadata().is_err()
+        && let Some(target) = within(&lexical(&current_dir.join(meant)), mounts)
     {
-        return Ok(target);
+        return Some(target);
+    }
+    within(&path, mounts).or_else(|| within(&real(&path)?, mounts))
+}
+
+/// The path with its symlinks followed, as far as it is there: a mount may have been added by the
+/// real path of what is a symlink here.
+fn real(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find_map(|above| {
+        let rest = path.strip_prefix(above).ok()?;
+        Some(std::fs::canonicalize(above).ok()?.join(rest))
+    })
+}
+
+/// The mounts' keys, for a message.
+fn keys(mounts: &[Mount]) -> String {
+    list(
+        mounts
+            .iter()
+            .map(|mount| mount.mount_key.as_str())
+            .collect(),
+    )
+}
+
+fn list(names: Vec<&str>) -> String {
+    let rest = names.len().saturating_sub(MOUNTS_NAMED);
+    let named = names.into_iter().take(MOUNTS_NAMED).map(escape);
+    let named = named.collect::<Vec<_>>().join(", ");
+    match rest {
+        0 => named,
+        rest => format!("{named} and {rest} more (`tidemark mounts list`)"),
+    }
+}
+
+/// What to type instead of a path that is in no mount.
+fn advice(text: &OsStr, mounts: &[Mount]) -> String {
+    if mounts.is_empty() {
+        return "; there are no mounts yet. Add one with `tidemark mounts add DIR`".to_owned();
+    }
+    if let Some(mount) = mounts.iter().find(|mount| *mount.mount_key == *text) {
+        let key = escape(&mount.mount_key);
+        return format!("; for the mount `{key}`, write `{key}:`");
+    }
+    if let Some((key, _)) = split_mount(text)
+        && !key.contains('/')
+    {
+        let key = escape(key);
+        return format!(
+            "; there is no mount `{key}`. The mounts are {}",
+            keys(mounts)
+        );
     }
     let roots: Vec<_> = mounts
         .iter()
         .filter_map(|mount| mount.root_path.as_deref())
         .collect();
-    bail!(
-        "{} is in no mount; the mounts are at {}. Add one with `tidemark mounts add DIR`, or name \
-         the node by its id or as MOUNT:PATH",
-        path.display(),
-        if roots.is_empty() {
-            "no local folder".to_owned()
-        } else {
-            roots.join(", ")
-        }
+    let places = match roots.is_empty() {
+        true => format!(
+            "; no mount is a local folder. The mounts are {}",
+            keys(mounts)
+        ),
+        false => format!("; the mounts are at {}", list(roots)),
+    };
+    format!(
+        "{places}. Add one with `tidemark mounts add DIR`, or name the node by its id or as \
+         MOUNT:PATH"
     )
 }
 
+/// A node id: digits and nothing else.
 fn number(text: &OsStr) -> Option<i64> {
-    text.to_str()?.parse().ok()
+    let text = text.to_str()?;
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// The mount with the longest root above the path.
 fn within(path: &Path, mounts: &[Mount]) -> Option<Target> {
     let candidates = mounts.iter().filter_map(|mount| {
-        let root = mount.root_path.as_deref()?;
-        let rest = path.strip_prefix(Path::new(root)).ok()?;
-        Some((Path::new(root).components().count(), mount.id, rest))
+        let root = os_path(mount.root_path.as_deref()?);
+        let rest = path.strip_prefix(&root).ok()?;
+        Some((root.components().count(), mount.id, rest))
     });
     let (_, mount_id, rest) = candidates.max_by_key(|(depth, ..)| *depth)?;
     Some(Target::Path {
         mount_id,
-        path: spelled(rest.as_os_str()),
+        path: spelled(rest),
     })
 }
 
@@ -125,6 +209,11 @@ fn lexical(path: &Path) -> PathBuf {
     plain
 }
 
+/// A path of this machine as messages show it: on one line, whatever bytes it has.
+pub(crate) fn shown(path: impl AsRef<OsStr>) -> String {
+    escape(&spelled(path))
+}
+
 /// The mounts of filestore.
 pub(crate) fn mounts(filestore: &Service) -> Result<Vec<Mount>, Error> {
     let data = filestore.data(
@@ -144,8 +233,30 @@ pub(crate) fn find(services: &Services, text: &OsStr) -> anyhow::Result<Target> 
     if let Some(id) = number(text) {
         return Ok(Target::Node(id));
     }
-    let current_dir = std::env::current_dir().context("the current folder is not known")?;
-    resolve(text, &mounts(&services.filestore)?, &current_dir)
+    resolve(text, &mounts(&services.filestore)?, &current_dir()?)
+}
+
+/// The mount that `text` means: a key, an id, or a path in it.
+pub(crate) fn mount(mounts: &[Mount], text: &OsStr) -> anyhow::Result<Mount> {
+    if let Some(mount) = mounts.iter().find(|mount| *mount.mount_key == *text) {
+        return Ok(mount.clone());
+    }
+    let id = match resolve(text, mounts, &current_dir()?) {
+        Ok(Target::Node(id) | Target::Path { mount_id: id, .. }) => Some(id),
+        Err(_) => None,
+    };
+    let mount = mounts.iter().find(|mount| Some(mount.id) == id);
+    mount.cloned().with_context(|| {
+        let known = match mounts.is_empty() {
+            true => "add one with `tidemark mounts add DIR`".to_owned(),
+            false => format!("the mounts are {}", keys(mounts)),
+        };
+        format!("there is no mount {}; {known}", shown(text))
+    })
+}
+
+fn current_dir() -> anyhow::Result<PathBuf> {
+    std::env::current_dir().context("the current folder is not known; use an absolute path")
 }
 
 /// The node itself, as filestore has it.
@@ -175,13 +286,55 @@ pub(crate) fn node(services: &Services, target: &Target) -> Result<Value, Error>
     }
 }
 
+/// The node, or what to do where there is none.
+pub(crate) fn known_node(services: &Services, target: &Target) -> Result<Value, Error> {
+    match node(services, target) {
+        Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
+            Err(absent(services, target).unwrap_or(error))
+        }
+        answer => answer,
+    }
+}
+
+/// What to say of a node that filestore does not know; `None` if that cannot be found out.
+fn absent(services: &Services, target: &Target) -> Option<Error> {
+    let (mount_id, path) = match target {
+        Target::Node(id) => {
+            return Some(Error::Absent(format!(
+                "there is no node {id}; for a file of that name, write ./{id}"
+            )));
+        }
+        Target::Path { mount_id, path } => (*mount_id, path),
+    };
+    let mounts = mounts(&services.filestore).ok()?;
+    let mount = mounts.into_iter().find(|mount| mount.id == mount_id)?;
+    let (key, name) = (escape(&mount.mount_key), escape(path));
+    let on_disk = mount
+        .root_path
+        .as_deref()
+        .map(|root| os_path(root).join(os_path(path)));
+    let hint = match on_disk.map(|path| path.symlink_metadata().is_ok()) {
+        Some(true) => {
+            format!("; it is on this machine's disk, and `tidemark scan {key}` catalogues it")
+        }
+        _ => format!("; `tidemark ls {key}:` shows what there is"),
+    };
+    Some(Error::Absent(format!(
+        "there is no {name} in the mount {key}{hint}"
+    )))
+}
+
+/// The node that `text` means.
+pub(crate) fn find_node(services: &Services, text: &OsStr) -> anyhow::Result<Value> {
+    Ok(known_node(services, &find(services, text)?)?)
+}
+
 /// The id of the node that `text` means.
 pub(crate) fn node_id(services: &Services, text: &OsStr) -> anyhow::Result<i64> {
     match find(services, text)? {
         Target::Node(id) => Ok(id),
         path => {
-            let node =
-                node(services, &path).with_context(|| format!("looking up {}", text.display()))?;
+            let node = known_node(services, &path)?;
             node.get("id")
                 .and_then(Value::as_i64)
                 .context("filestore's node has no id")
@@ -193,7 +346,6 @@ pub(crate) fn node_id(services: &Services, text: &OsStr) -> anyhow::Result<i64> 
 mod tests {
     use super::*;
     use node::name::os_path;
-    use std::os::unix::ffi::OsStrExt as _;
 
     fn mounts() -> Vec<Mount> {
         let mount = |id, key: &str, root: Option<&str>| Mount {

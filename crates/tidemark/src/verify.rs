@@ -16,10 +16,10 @@ mod checks;
 mod judge;
 mod walk;
 
-use crate::args::Reading;
 use crate::client::Services;
 use crate::commands::Outcome;
 use crate::output::{Column, Row, Rows, say};
+use crate::reading::Reading;
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use journal::JournalId;
@@ -39,7 +39,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     #[arg(value_parser = crate::config::parse_duration)]
     pub wait: Duration,
-    /// Leave out whether each store's file still holds what was written to it
+    /// Do not read every store in full
     #[arg(long)]
     pub quick: bool,
     /// How to print, and where the services are.

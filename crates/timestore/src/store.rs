@@ -30,6 +30,9 @@ use duckdb::{Config, Connection};
 use memory::Memory;
 use parking_lot::{Mutex, RwLock};
 use process::{Lock, LockError};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,7 +93,8 @@ impl Store {
         prepare: impl FnOnce(&Connection) -> Result<()>,
     ) -> Result<Self> {
         let lock = lock(&settings.path)?;
-        let connection = connect(&settings)?;
+        let reach = Reach::of(&settings.path)?;
+        let connection = connect(&settings, &reach)?;
         prepare(&connection).map_err(|error| error.on_opening(&settings.path))?;
         let instance = Arc::new(Instance {
             template: RwLock::new(Some(Mutex::new(connection.try_clone()?))),
@@ -100,6 +104,7 @@ impl Store {
         let (jobs, queue) = crossbeam_channel::bounded(WRITE_QUEUE);
         let owner = Owner {
             settings,
+            reach,
             connection: Some(connection),
             instance: Arc::clone(&instance),
         };
@@ -204,6 +209,7 @@ impl Instance {
 
 struct Owner {
     settings: Settings,
+    reach: Reach,
     connection: Option<Connection>,
     instance: Arc<Instance>,
 }
@@ -248,7 +254,7 @@ impl Owner {
         let mut template = self.instance.template.write();
         *template = None;
         self.connection = None;
-        let opened = connect(&self.settings)
+        let opened = connect(&self.settings, &self.reach)
             .and_then(|connection| Ok((connection.try_clone()?, connection)));
         match opened {
             Ok((clone, connection)) => {
@@ -315,14 +321,48 @@ fn lock(database: &Path) -> Result<Lock> {
     })
 }
 
-fn connect(settings: &Settings) -> Result<Connection> {
+/// Where DuckDB finds the file. Its settings are SQL, which is UTF-8 text, so a folder whose path is
+/// not UTF-8 is named by an open handle.
+#[derive(Debug)]
+struct Reach {
+    database: String,
+    _folder: Option<File>,
+}
+
+impl Reach {
+    fn of(path: &Path) -> Result<Self> {
+        if let Some(database) = path.to_str() {
+            let database = database.to_owned();
+            return Ok(Self {
+                database,
+                _folder: None,
+            });
+        }
+        let failed = |source: std::io::Error| Error::Open {
+            path: path.to_owned(),
+            source: source.into(),
+        };
+        let name = path.file_name().and_then(OsStr::to_str).ok_or_else(|| {
+            failed(std::io::Error::other(
+                "the name of the database's file must be UTF-8; its folder's may be any",
+            ))
+        })?;
+        let folder = File::open(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+        Ok(Self {
+            database: format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()),
+            _folder: Some(folder),
+        })
+    }
+}
+
+fn connect(settings: &Settings, reach: &Reach) -> Result<Connection> {
     let open = || -> duckdb::Result<Connection> {
         let config = Config::default()
             .enable_autoload_extension(false)?
             .max_memory(&format!("{}B", settings.memory_limit_bytes))?
             .threads(i64::from(settings.threads.max(1)))?;
-        let connection = Connection::open_with_flags(&settings.path, config)?;
-        connection.execute_batch(&lock_down(settings))?;
+        let connection = Connection::open_with_flags(&reach.database, config)?;
+        connection.execute_batch(&lock_down(settings, &reach.database))?;
         Ok(connection)
     };
     open().map_err(|error| Error::from(error).on_opening(&settings.path))
@@ -330,12 +370,8 @@ fn connect(settings: &Settings) -> Result<Connection> {
 
 /// The order matters: the paths while paths may still be set, then no others, then no settings
 /// but the memory limit, which no statement of a person's reaches: it would have to be a SELECT.
-fn lock_down(settings: &Settings) -> String {
-    let database = &settings.path;
-    let path = |suffix: &str| {
-        let text = format!("{}{suffix}", database.display());
-        format!("'{}'", text.replace('\'', "''"))
-    };
+fn lock_down(settings: &Settings, database: &str) -> String {
+    let path = |suffix: &str| format!("'{}{suffix}'", database.replace('\'', "''"));
     format!(
         "SET GLOBAL TimeZone = 'UTC';
          SET wal_autocheckpoint = '{log}B';

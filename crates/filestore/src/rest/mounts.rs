@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use catalogue::mounts::{self, AccessMode, BackendKind, Mount, MountState};
 use httpkit::{Cursor, Json, Path, Problem, Query};
 use journal::compare::fold;
+use node::name::os_path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -80,6 +81,7 @@ pub(super) struct MountPagination {
     offset: u32,
     next_offset: Option<u32>,
     /// ＋ The `cursor` of the next page.
+    #[schema(value_type = Option<String>)]
     next_cursor: Option<Cursor>,
 }
 
@@ -272,7 +274,7 @@ pub(super) async fn create(
 }
 
 fn local_root(root_path: Option<String>) -> Result<PathBuf, Problem> {
-    let Some(root) = root_path.map(PathBuf::from) else {
+    let Some(root) = root_path.as_deref().map(os_path) else {
         return Err(Problem::invalid(
             "/rootPath",
             "a local mount needs the path of a directory",

@@ -82,6 +82,7 @@ pub(super) struct Pagination {
     offset: u32,
     next_offset: Option<u32>,
     /// ＋ The `cursor` of the next page.
+    #[schema(value_type = Option<String>)]
     next_cursor: Option<Cursor>,
     /// ＋ The `after` of the next page.
     next_after: Option<i64>,

@@ -79,6 +79,7 @@ pub(super) struct JobPagination {
     offset: u32,
     next_offset: Option<u32>,
     /// ＋ The `cursor` of the next page.
+    #[schema(value_type = Option<String>)]
     next_cursor: Option<Cursor>,
 }
 

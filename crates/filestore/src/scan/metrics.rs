@@ -1,6 +1,7 @@
 //! What scans tell the metrics.
 
 use super::{ScanError, ScanReport};
+use journal::Time;
 
 /// Scans that ended, by outcome and scope (`mount` or `part`).
 const SCANS: &str = "filestore_scans_total";
@@ -11,12 +12,27 @@ const CHANGES: &str = "filestore_scan_changes_total";
 /// Names and directories that scans could not see.
 const PROBLEMS: &str = "filestore_scan_problems_total";
 
+/// When a whole scan of a mount last ended well, in seconds since 1970; label `mount`.
+const LAST_SCAN: &str = "filestore_mount_last_scan_timestamp_seconds";
+
 /// Tells the help texts; again does no harm.
 pub(super) fn describe() {
     metrics::describe_counter!(SCANS, "Scans that ended, by outcome and scope");
     metrics::describe_histogram!(SECONDS, metrics::Unit::Seconds, "Duration of a scan");
     metrics::describe_counter!(CHANGES, "Nodes that scans changed, by kind of change");
+    metrics::describe_gauge!(
+        LAST_SCAN,
+        metrics::Unit::Seconds,
+        "When a whole scan of the mount last ended well, since 1970"
+    );
     metrics::describe_counter!(PROBLEMS, "Names and directories that scans could not see");
+}
+
+/// Notes that a whole scan of a mount has ended well.
+pub(super) fn scanned(mount: &str, now: Time) {
+    describe();
+    let seconds = now.seconds_since(Time::from_millis(0));
+    metrics::gauge!(LAST_SCAN, "mount" => mount.to_owned()).set(seconds);
 }
 
 /// Counts an ended scan.

@@ -149,6 +149,9 @@ impl Scanner {
             scan.is_fresh &= is_whole;
             scan.walk_options.entrance.clone_from(&entrance);
             let scanned = scan.run()?;
+            if is_whole {
+                super::metrics::scanned(&mount.mount_key, self.catalogue.clock().now());
+            }
             if let Some(entrance) = entrance {
                 entrance.through(is_whole);
             }

@@ -95,7 +95,7 @@ fn tree(root: &Path, directories: usize, files: usize) {
 fn make(dir: &Path) -> Made {
     let root = dir.join("tree");
     tree(&root, 12, 12);
-    let store = dir.join("data").join("filestore.sqlite3");
+    let store = dir.join("data").join("filestore.db");
     let filestore = Filestore::open(Options::new(dir.join("data"))).unwrap();
     filestore.ensure_local_mount(&root).unwrap();
     scan(&filestore);
@@ -211,7 +211,7 @@ fn an_older_copy_is_refused_until_a_person_says_that_it_is_meant() {
     std::fs::copy(&older, &made.store).unwrap();
     let error = open().unwrap_err().to_string();
     assert!(error.contains("had been committed"), "{error}");
-    assert!(error.contains("filestore.sqlite3.mark"), "{error}");
+    assert!(error.contains("filestore.db.mark"), "{error}");
     std::fs::remove_file(journal::Mark::path_of(&made.store)).unwrap();
     open().unwrap().close();
 }

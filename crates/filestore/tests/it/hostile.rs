@@ -223,7 +223,7 @@ async fn the_data_directory_is_out_of_reach() {
     })
     .await;
     let refused = [
-        server.upload(".tidemark/filestore.sqlite3", "x").await,
+        server.upload(".tidemark/filestore.db", "x").await,
         server.delete(".tidemark", true).await,
         server.rename(".tidemark", "mine").await,
         server.mkdir(".tidemark/x").await,

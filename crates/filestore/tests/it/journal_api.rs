@@ -91,7 +91,7 @@ fn a_damaged_journal_is_refused() {
         append(&filestore, &roots, 5);
         filestore.close();
         open(&data).close();
-        let database = rusqlite::Connection::open(data.join("filestore.sqlite3")).unwrap();
+        let database = rusqlite::Connection::open(data.join("filestore.db")).unwrap();
         database.execute_batch(sql).unwrap();
         drop(database);
         let error = Filestore::open(Options::new(&data)).unwrap_err();
@@ -129,7 +129,7 @@ fn a_damaged_journal_is_refused() {
 fn a_catalogue_of_a_later_version_is_refused() {
     let dirs = tempfile::tempdir().unwrap();
     open(dirs.path()).close();
-    let database = rusqlite::Connection::open(dirs.path().join("filestore.sqlite3")).unwrap();
+    let database = rusqlite::Connection::open(dirs.path().join("filestore.db")).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     drop(database);
     let error = Filestore::open(Options::new(dirs.path())).unwrap_err();

@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 fn check(server: &Server) -> MountHealthChecks {
     let often = Duration::from_millis(100);
-    MountHealthChecks::start(Arc::clone(&server.filestore), often).unwrap()
+    MountHealthChecks::start(Arc::clone(&server.filestore), often, 20).unwrap()
 }
 
 async fn close(server: Server, checks: MountHealthChecks) {

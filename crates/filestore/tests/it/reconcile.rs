@@ -327,7 +327,7 @@ async fn a_job_that_was_cut_off_is_resumed_and_given_up_after_some_times() {
     write(&server, "d/file", "12345");
     let dirs = server.close().await;
     // As a process leaves them that is killed while they run.
-    let database = dirs.path().join("data/filestore.sqlite3");
+    let database = dirs.path().join("data/filestore.db");
     let connection = rusqlite::Connection::open(database).unwrap();
     let sql = "UPDATE reconciliation_jobs SET status = 'running', completed_at = NULL, attempt = ?2
         WHERE id = ?1";

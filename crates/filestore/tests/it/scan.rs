@@ -244,7 +244,7 @@ fn a_scan_that_is_killed_is_completed_by_the_next() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let written = data.path().join("filestore.sqlite3-wal");
+    let written = data.path().join("filestore.db-wal");
     testkit::wait_for("the scan to have written", Duration::from_secs(60), || {
         let length = written.metadata().map_or(0, |metadata| metadata.len());
         let is_over = child.try_wait().unwrap().is_some();

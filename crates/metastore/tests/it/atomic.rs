@@ -12,7 +12,7 @@ use std::sync::mpsc;
 
 /// Everything that the sync writes.
 fn book(dir: &Path) -> Vec<String> {
-    let db = Connection::open(dir.join("metastore.sqlite3")).unwrap();
+    let db = Connection::open(dir.join("metastore.db")).unwrap();
     let sql = "SELECT 'checkpoint ' || journal_id FROM filestore_sync UNION ALL \
                SELECT 'node ' || node_id || path || state FROM filestore_nodes UNION ALL \
                SELECT 'record ' || key || namespace FROM records UNION ALL \
@@ -24,7 +24,7 @@ fn book(dir: &Path) -> Vec<String> {
 
 /// Every write to this table fails while `during` runs.
 fn refusing<T>(dir: &Path, table: &str, event: &str, during: impl FnOnce() -> T) -> T {
-    let db = Connection::open(dir.join("metastore.sqlite3")).unwrap();
+    let db = Connection::open(dir.join("metastore.db")).unwrap();
     let trigger = format!(
         "CREATE TRIGGER refuse BEFORE {event} ON {table} \
          BEGIN SELECT RAISE(ABORT, 'refused by the test'); END"
@@ -161,7 +161,7 @@ fn a_snapshot_writes_what_differs_and_nothing_else() {
         journal.node("created", id, &format!("f{id}"), json!({}));
     }
     journal.apply();
-    let db = Connection::open(dir.path().join("metastore.sqlite3")).unwrap();
+    let db = Connection::open(dir.path().join("metastore.db")).unwrap();
     let notes = "CREATE TABLE noted (what TEXT); \
                  CREATE TRIGGER added AFTER INSERT ON filestore_nodes \
                  BEGIN INSERT INTO noted VALUES ('added ' || new.node_id); END; \

@@ -127,7 +127,7 @@ async fn a_damaged_store_stops_the_consumer() {
     journal.apply();
     drop(journal);
     metastore.close();
-    let path = dir.path().join("metastore.sqlite3");
+    let path = dir.path().join("metastore.db");
     let mut bytes = std::fs::read(&path).unwrap();
     // What was written last are the nodes; the schema and the small tables stay as they are.
     let half = bytes.len() / 2;

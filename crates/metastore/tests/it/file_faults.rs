@@ -104,7 +104,7 @@ async fn a_flipped_bit_or_a_cut_tail_is_named_or_changes_nothing_that_people_wro
     let (served, journal, _) = made(dir.path()).await;
     let truth = served.metastore.digest().unwrap();
     assert!(served.metastore.check_integrity().unwrap().ok);
-    let store = dir.path().join("metastore.sqlite3");
+    let store = dir.path().join("metastore.db");
     let killed = file_fault::copy_store(&store, &dir.path().join("killed"));
     drop(journal);
     served.metastore.close();
@@ -168,7 +168,7 @@ async fn a_rebuild_heals_what_the_sync_wrote_and_leaves_what_people_wrote() {
         "UPDATE filestore_nodes SET journal_id = 90000 WHERE node_id = 33",
         "UPDATE filestore_nodes SET record_id = -node_id WHERE node_id IN (34, 35)",
     ];
-    let store = dir.path().join("metastore.sqlite3");
+    let store = dir.path().join("metastore.db");
     for statement in damage {
         let db = rusqlite::Connection::open(&store).unwrap();
         db.pragma_update(None, "foreign_keys", false).unwrap();
@@ -192,7 +192,7 @@ async fn who_wrote_what_in_the_audit_and_when_is_noticed_if_it_is_not_what_was_w
     let dir = tempfile::tempdir().unwrap();
     let (served, _journal, _) = made(dir.path()).await;
     assert!(served.metastore.check_integrity().unwrap().ok);
-    let db = rusqlite::Connection::open(dir.path().join("metastore.sqlite3")).unwrap();
+    let db = rusqlite::Connection::open(dir.path().join("metastore.db")).unwrap();
     let damage = [
         "UPDATE record_audit SET at = at + 1 WHERE id = 3",
         "UPDATE record_audit SET actor = 'somebody else' WHERE id = 4",

@@ -46,7 +46,7 @@ fn action() -> impl Strategy<Value = Action> {
 type Told = (String, String, i64, i64);
 
 fn book(dir: &std::path::Path) -> BTreeMap<i64, Told> {
-    let db = rusqlite::Connection::open(dir.join("metastore.sqlite3")).unwrap();
+    let db = rusqlite::Connection::open(dir.join("metastore.db")).unwrap();
     let sql = "SELECT node_id, path, state, size_bytes, n.journal_id, r.key, r.version, \
                n.deleted_at IS NOT NULL FROM filestore_nodes n JOIN records r ON r.id = n.record_id";
     let mut statement = db.prepare(sql).unwrap();

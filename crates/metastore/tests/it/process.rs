@@ -62,7 +62,7 @@ fn apply_for_ever(dir: &Path) -> ! {
 
 /// The checkpoint, and how many nodes and records there are.
 fn counts(dir: &Path) -> rusqlite::Result<(i64, i64, i64)> {
-    let db = rusqlite::Connection::open(dir.join("metastore.sqlite3"))?;
+    let db = rusqlite::Connection::open(dir.join("metastore.db"))?;
     let sql = "SELECT (SELECT journal_id FROM filestore_sync), \
                (SELECT count(*) FROM filestore_nodes), (SELECT count(*) FROM records)";
     db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -118,17 +118,13 @@ fn what_cannot_be_opened_is_named_with_the_way_out() {
         "{error}"
     );
 
-    std::fs::write(
-        dir.path().join("metastore.sqlite3"),
-        "no database".repeat(1_000),
-    )
-    .unwrap();
+    std::fs::write(dir.path().join("metastore.db"), "no database".repeat(1_000)).unwrap();
     let error = Metastore::open(options(dir.path())).unwrap_err();
     assert!(error.to_string().contains("not a database"), "{error}");
 
     let dir = tempfile::tempdir().unwrap();
     Metastore::open(options(dir.path())).unwrap().close();
-    let file = rusqlite::Connection::open(dir.path().join("metastore.sqlite3")).unwrap();
+    let file = rusqlite::Connection::open(dir.path().join("metastore.db")).unwrap();
     file.pragma_update(None, "user_version", 99).unwrap();
     let error = Metastore::open(options(dir.path())).unwrap_err();
     assert!(error.to_string().contains("later version"), "{error}");

@@ -213,7 +213,7 @@ async fn an_empty_book_reaches_the_same_contents_by_replay_and_by_snapshot() {
 
     let served = Served::with(options(two.path()), None).await;
     let nodes = {
-        let path = one.path().join("metastore.sqlite3");
+        let path = one.path().join("metastore.db");
         let db = rusqlite::Connection::open(path).unwrap();
         let mut statement = db
             .prepare(

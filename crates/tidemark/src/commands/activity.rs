@@ -1,9 +1,9 @@
 //! `growth`, `churn`, `top` and `as-of`: what the timestore tells of changes.
 
 use super::{Outcome, rows_in};
-use crate::args::Reading;
 use crate::client::Services;
-use crate::output::{Rows, bytes, escape, say};
+use crate::output::{Column, Format, Rows, bytes, escape, say};
+use crate::reading::Reading;
 use crate::target::{self, Target};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -111,6 +111,26 @@ pub enum Bucket {
     Month,
 }
 
+impl Bucket {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Hour => "HOUR",
+            Self::Day => "DAY",
+            Self::Week => "WEEK",
+            Self::Month => "MONTH",
+        }
+    }
+
+    /// How many characters of its start say which one it is.
+    const fn precision(self) -> usize {
+        match self {
+            Self::Hour => "2026-03-01T12:00".len(),
+            Self::Day | Self::Week => "2026-03-01".len(),
+            Self::Month => "2026-03".len(),
+        }
+    }
+}
+
 /// What a series is of.
 #[derive(ValueEnum, Clone, Copy, Debug)]
 pub enum GroupBy {
@@ -118,6 +138,28 @@ pub enum GroupBy {
     Prefix,
     Principal,
     Command,
+}
+
+impl GroupBy {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Mount => "MOUNT",
+            Self::Prefix => "DIRECTORY",
+            Self::Principal => "PRINCIPAL",
+            Self::Command => "COMMAND",
+        }
+    }
+}
+
+impl ChurnBy {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Prefix => "DIRECTORY",
+            Self::Principal => "PRINCIPAL",
+            Self::Command => "COMMAND",
+            Self::Node => "PATH",
+        }
+    }
 }
 
 /// What changes are counted by.
@@ -157,19 +199,26 @@ pub(crate) fn growth(services: &Services, args: &GrowthArgs) -> anyhow::Result<O
     query.push(("bucket", word(args.bucket)));
     query.extend(args.group_by.map(|group| ("groupBy", word(group))));
     query.extend(args.depth.map(|depth| ("depth", depth.to_string())));
-    let first = &[
-        "bucketStart",
-        "group",
-        "bytesAdded",
-        "bytesRemoved",
-        "netBytes",
-        "totalBytes",
-        "filesAdded",
-        "filesRemoved",
-        "files",
-        "changes",
-    ];
-    print(services, "/filestore/growth", &query, &args.reading, first)
+    let mut columns = vec![Column::text("bucketStart").titled(args.bucket.title())];
+    columns.push(match args.group_by {
+        Some(group) => Column::text("group").titled(group.title()),
+        None => Column::text("group").for_programs(),
+    });
+    columns.extend([
+        Column::bytes("bytesAdded").titled("ADDED"),
+        Column::bytes("bytesRemoved").titled("REMOVED"),
+        Column::bytes("netBytes").titled("NET"),
+        Column::bytes("totalBytes").titled("TOTAL"),
+        Column::number("filesAdded"),
+        Column::number("filesRemoved"),
+        Column::number("files"),
+        Column::number("changes"),
+    ]);
+    let mut answer = ask(services, "/filestore/growth", &query)?;
+    if args.reading.output == Format::Table {
+        shorten(&mut answer, "bucketStart", args.bucket.precision());
+    }
+    print(services, answer, columns, &args.reading)
 }
 
 pub(crate) fn churn(services: &Services, args: &ChurnArgs) -> anyhow::Result<Outcome> {
@@ -178,51 +227,74 @@ pub(crate) fn churn(services: &Services, args: &ChurnArgs) -> anyhow::Result<Out
     query.push(("order", word(args.order)));
     query.push(("limit", args.limit.to_string()));
     query.extend(args.depth.map(|depth| ("depth", depth.to_string())));
-    print(
-        services,
-        "/filestore/churn",
-        &query,
-        &args.reading,
-        &["group", "path", "changes"],
-    )
+    let mut columns = vec![Column::text("group").titled(args.group_by.title())];
+    columns.extend([
+        Column::number("changes"),
+        Column::number("created"),
+        Column::number("rewritten"),
+        Column::number("moved"),
+        Column::number("deleted"),
+        Column::bytes("bytesWritten").titled("WRITTEN"),
+        Column::bytes("bytesRemoved").titled("REMOVED"),
+        Column::age("lastChangeAt").titled("LAST CHANGE"),
+    ]);
+    if matches!(args.group_by, ChurnBy::Node) {
+        columns.push(Column::number("nodeId"));
+    } else {
+        columns.push(Column::number("nodes"));
+    }
+    let answer = ask(services, "/filestore/churn", &query)?;
+    print(services, answer, columns, &args.reading)
 }
 
 pub(crate) fn top(services: &Services, args: &TopArgs) -> anyhow::Result<Outcome> {
     let mut query = scope(services, &args.scope)?;
     query.push(("by", word(args.by)));
     query.push(("limit", args.limit.to_string()));
-    print(
-        services,
-        "/filestore/top",
-        &query,
-        &args.reading,
-        &["nodeId", "kind", "sizeBytes"],
-    )
+    let columns = vec![
+        Column::text("path"),
+        mount_column(),
+        Column::bytes("sizeBytes").titled("SIZE"),
+        Column::bytes("grownBytes").titled("GROWN"),
+        Column::number("changes"),
+        Column::age("modifiedAt").titled("MODIFIED"),
+        Column::age("lastChangeAt").titled("LAST CHANGE"),
+        Column::number("nodeId"),
+        Column::number("backendMountId").for_programs(),
+    ];
+    let answer = ask(services, "/filestore/top", &query)?;
+    print(services, answer, columns, &args.reading)
 }
 
 pub(crate) fn as_of(services: &Services, args: &AsOfArgs) -> anyhow::Result<Outcome> {
     let mut query = place(services, args.path.as_ref())?;
     query.push(("at", args.at.clone()));
     query.push(("limit", args.limit.to_string()));
-    print(
-        services,
-        "/filestore/as-of",
-        &query,
-        &args.reading,
-        &["nodeId", "kind", "sizeBytes"],
-    )
+    let answer = ask(services, "/filestore/as-of", &query)?;
+    let count = |key: &str| answer.get(key).and_then(Value::as_i64).unwrap_or_default();
+    let (files, directories, size) = (count("files"), count("directories"), count("sizeBytes"));
+    let at = answer.get("at").and_then(Value::as_str).unwrap_or(&args.at);
+    say(format_args!(
+        "as of {}: {files} files in {directories} directories, {}",
+        escape(at),
+        bytes(size)
+    ));
+    let columns = vec![
+        Column::text("path"),
+        mount_column(),
+        Column::text("kind"),
+        Column::bytes("sizeBytes").titled("SIZE"),
+        Column::time("lastChangeAt").titled("LAST CHANGE"),
+        Column::number("nodeId"),
+        Column::number("backendMountId").for_programs(),
+        Column::number("journalId").for_programs(),
+    ];
+    print(services, answer, columns, &args.reading)
 }
 
 type Query = Vec<(&'static str, String)>;
 
-/// Asks, and prints the rows of the answer.
-fn print(
-    services: &Services,
-    path: &str,
-    query: &Query,
-    reading: &Reading,
-    first: &'static [&'static str],
-) -> anyhow::Result<Outcome> {
+fn ask(services: &Services, path: &str, query: &Query) -> anyhow::Result<Value> {
     let timestore = &services.timestore;
     let answer = timestore.json(timestore.get(path).query(query))?;
     // That there are no more lines than were asked for needs no warning.
@@ -233,19 +305,54 @@ fn print(
         let warning = warning.as_str().unwrap_or_default();
         say(format_args!("warning: {}", escape(warning)));
     }
-    if let Some(files) = answer.get("files").and_then(Value::as_i64) {
-        let count = |key: &str| answer.get(key).and_then(Value::as_i64).unwrap_or_default();
-        let (directories, size) = (count("directories"), bytes(count("sizeBytes")));
-        say(format_args!(
-            "in all {files} files in {directories} directories, {size}"
-        ));
+    if is_as_asked {
+        say("there are more lines; raise --limit to see them");
     }
-    let mut out = Rows::stdout_of(reading.output, first);
-    for row in rows_in(answer, &["series", "rows", "nodes"]) {
-        out.push(&row)?;
+    Ok(answer)
+}
+
+/// The mount's key; programs have its id.
+fn mount_column() -> Column {
+    Column::text("mount").for_people()
+}
+
+/// The times of this field, cut to as many characters.
+fn shorten(answer: &mut Value, key: &str, length: usize) {
+    let series = answer.get_mut("series").and_then(Value::as_array_mut);
+    for row in series.into_iter().flatten() {
+        if let Some(Value::String(time)) = row.get_mut(key)
+            && time.is_char_boundary(length)
+        {
+            time.truncate(length);
+        }
+    }
+}
+
+/// Prints the rows of the answer.
+fn print(
+    services: &Services,
+    answer: Value,
+    columns: Vec<Column>,
+    reading: &Reading,
+) -> anyhow::Result<Outcome> {
+    let mut rows = rows_in(answer, &["series", "rows", "nodes"]);
+    let named_mounts = rows.iter().any(|row| row.contains_key("backendMountId"));
+    if reading.output == Format::Table && named_mounts {
+        // A name is a courtesy: without filestore the id does.
+        let mounts = target::mounts(&services.filestore).unwrap_or_default();
+        for row in &mut rows {
+            let id = row.get("backendMountId").cloned().unwrap_or_default();
+            let mount = mounts.iter().find(|mount| Some(mount.id) == id.as_i64());
+            let name = mount.map_or(id, |mount| mount.mount_key.clone().into());
+            row.insert("mount".to_owned(), name);
+        }
+    }
+    let mut out = Rows::stdout(reading.output, columns);
+    for row in &rows {
+        out.push(row)?;
     }
     if out.finish()? == 0 {
-        say("nothing changed in that place and time");
+        say("nothing found for this place and time");
     }
     Ok(Outcome::Good)
 }
@@ -264,7 +371,7 @@ fn place(services: &Services, path: Option<&OsString>) -> anyhow::Result<Query> 
     };
     match target::find(services, path)? {
         Target::Node(id) => {
-            bail!("a path is needed here, not the node id {id}; `./{id}` is the file of that name")
+            bail!("give a path here, not the node id {id}; for a file of that name, write ./{id}")
         }
         Target::Path { mount_id, path } => {
             let mut query = vec![("mount", mount_id.to_string())];

@@ -2,9 +2,9 @@
 
 use super::status::health;
 use super::{Outcome, text};
-use crate::args::Reading;
 use crate::client::{Service, Services};
 use crate::output::{Column, Row, Rows, say};
+use crate::reading::Reading;
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
@@ -31,14 +31,14 @@ pub(crate) fn run(services: &Services, args: &ConsumersArgs) -> anyhow::Result<O
         Column::number("checkpoint"),
         Column::number("head"),
         Column::number("lagEntries"),
-        Column::number("lagSeconds"),
+        Column::seconds("lagSeconds").titled("LAG"),
         Column::text("digest"),
         Column::text("epoch"),
         Column::text("bus"),
         Column::number("retries"),
         Column::number("deadLetters"),
         Column::text("rebuild"),
-        Column::text("lastError"),
+        Column::text("lastError").for_programs(),
     ];
     let mut columns = columns;
     if args.content {
@@ -109,8 +109,6 @@ fn row(service: &Service, is_table: bool) -> Row {
             let short: String = text(&row, key).chars().take(SHORT).collect();
             row.insert(key.to_owned(), json!(short));
         }
-        let first: String = text(&row, "lastError").chars().take(40).collect();
-        row.insert("lastError".to_owned(), json!(first));
     }
     row
 }

@@ -1,9 +1,9 @@
 //! `dead-letters`: the entries that a book could not apply, with the reason of each.
 
 use super::{Outcome, rows_in};
-use crate::args::Reading;
 use crate::client::{Service, Services};
 use crate::output::{Column, Rows, say};
+use crate::reading::Reading;
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ fn list(services: &Services, args: &ListArgs) -> anyhow::Result<Outcome> {
         Column::text("book"),
         Column::number("journalId"),
         Column::text("eventType"),
-        Column::text("parkedAt"),
+        Column::age("parkedAt").titled("PARKED"),
         Column::text("reason"),
     ];
     let mut out = Rows::stdout(args.reading.output, columns);

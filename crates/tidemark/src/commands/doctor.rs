@@ -9,16 +9,16 @@ mod machine;
 mod services;
 
 use super::Outcome;
-use crate::args::Reading;
 use crate::client::Services;
 use crate::output::{Column, Format, Row, Rows, say};
+use crate::reading::Reading;
 use clap::Args;
 use serde_json::json;
 
 /// `tidemark doctor`
 #[derive(Args, Debug)]
 pub struct DoctorArgs {
-    /// Leave out reading every store in full
+    /// Do not read every store in full
     #[arg(long)]
     pub quick: bool,
     /// How to print, and where the services are.

@@ -1,10 +1,10 @@
 //! `events tail`: the journal as it is read by consumers.
 
 use super::Outcome;
-use crate::args::Reading;
 use crate::client::Services;
 use crate::lines::Lines;
 use crate::output::{Column, Format, Row, Rows};
+use crate::reading::Reading;
 use clap::{Args, Subcommand};
 use journal::{Envelope, JournalId};
 use serde_json::{Value, json};
@@ -54,11 +54,11 @@ pub(crate) fn run(services: &Services, command: &EventsCommand) -> anyhow::Resul
     };
     let columns = vec![
         Column::number("journalId"),
-        Column::text("observedAt"),
+        Column::time("observedAt").titled("TIME"),
         Column::text("type"),
-        Column::number("nodeId"),
-        Column::bytes("sizeDelta"),
         Column::text("path"),
+        Column::bytes("sizeDelta").titled("SIZE CHANGE"),
+        Column::number("nodeId"),
     ];
     let mut out = Rows::stdout(args.reading.output, columns);
     loop {

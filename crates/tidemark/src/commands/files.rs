@@ -1,11 +1,11 @@
 //! Commands that change files or bring them here and there, and what they share.
 //!
-//! A file is named as everywhere: by a node id, as MOUNT:PATH, or by its path on this machine. A
-//! destination that is a directory, or ends with a slash, takes what comes under its own name.
+//! A file is named by a node id, as MOUNT:PATH, or by its path on this machine. If the destination is
+//! a directory or ends with `/`, the file is placed inside it. Otherwise it gets exactly that path.
 //!
-//! Every command carries an idempotency key of its own. Where the service needs longer than one
-//! request may stand still, it is asked again under the same key until it answers: one effect, and
-//! no limit to how long a copy may take.
+//! Every command carries an idempotency key of its own. If a request times out, the service is asked
+//! again under the same key until it answers. So a copy may take as long as it needs, and has one
+//! effect.
 
 pub(crate) mod bar;
 pub(crate) mod change;
@@ -16,10 +16,10 @@ pub(crate) mod put;
 pub(crate) mod reconcile;
 
 use super::text;
-use crate::args::Reading;
 use crate::client::{ANSWER_TIMEOUT, Error, Service, Services};
 use crate::output::{Column, Row};
-use crate::target::{self, Target};
+use crate::reading::Reading;
+use crate::target::{self, Target, shown};
 use anyhow::{Context as _, bail};
 use bar::Bar;
 use clap::Args;
@@ -34,7 +34,7 @@ use uuid::Uuid;
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct Changing {
-    /// On whose behalf; the journal tells it
+    /// The name of the person or program that the journal shows for this change
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,
     /// How to print, and where the services are.
@@ -53,7 +53,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Destination {
     place: Place,
-    /// What comes goes into it, under its own name.
+    /// The file is placed inside it, under its own name.
     is_directory: bool,
 }
 
@@ -126,13 +126,15 @@ impl Destination {
         let is_directory = node.is_some_and(|node| is_directory(&node));
         let is_meant = place.path.is_empty() || text.as_bytes().ends_with(b"/");
         if is_there && !is_directory && (is_meant || sources > 1) {
-            bail!("{} is a file, and a directory is needed", text.display());
+            bail!(
+                "{} is a file; name a directory as the destination",
+                shown(text)
+            );
         }
         if sources > 1 && !is_directory && !is_meant {
             bail!(
-                "{} is no directory: several things need one to go into; end it with a slash to \
-                 have it made",
-                text.display()
+                "{} is not a directory; end it with `/` to make one for these files",
+                shown(text)
             );
         }
         Ok(Self {
@@ -224,10 +226,10 @@ pub(crate) fn answer_row(mut answer: Row) -> Row {
 /// The columns of [`answer_row`].
 pub(crate) fn answer_columns() -> Vec<Column> {
     vec![
-        Column::number("id"),
+        Column::text("path"),
         Column::text("kind"),
         Column::text("state"),
-        Column::text("path"),
-        Column::number("journalEntryId"),
+        Column::number("id"),
+        Column::number("journalEntryId").titled("JOURNAL ENTRY"),
     ]
 }

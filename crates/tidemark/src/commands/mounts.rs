@@ -2,14 +2,18 @@
 
 mod settings;
 
+use super::listing::total_bytes;
 use super::{Outcome, rows_in, text};
-use crate::args::Reading;
 use crate::client::{Service, Services};
 use crate::output::{Column, Row, Rows, escape, say};
+use crate::reading::Reading;
+use crate::target::{self, Mount, Target, shown};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use node::name::spelled;
 use serde_json::{Map, Value, json};
 use settings::{BucketArgs, HashingArgs};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// `tidemark mounts`
@@ -49,15 +53,15 @@ pub struct MountsAddArgs {
 /// `tidemark mounts set`
 #[derive(Args, Debug)]
 pub struct MountsSetArgs {
-    /// The mount's key or id
-    pub mount: String,
+    /// The mount's key or id, or a path in it
+    pub mount: OsString,
     /// Whether commands may change files in it
     #[arg(long, value_enum)]
     pub access: Option<Access>,
-    /// Whether it is in use; of an inactive one the nodes are kept, and nothing else is done
+    /// Whether it is in use. An inactive mount keeps its nodes, and nothing else is done with it
     #[arg(long, value_enum)]
     pub state: Option<State>,
-    /// Its name for people; empty takes it away
+    /// Its name for people; an empty one removes it
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Where a bucket is, and who asks for it.
@@ -126,14 +130,16 @@ pub(crate) fn run(services: &Services, command: &MountsCommand) -> anyhow::Resul
         MountsCommand::List(_) => list(filestore)?,
     };
     let columns = vec![
-        Column::number("id"),
-        Column::text("mountKey"),
-        Column::text("backendKind"),
-        Column::text("accessMode"),
+        Column::text("mountKey").titled("MOUNT"),
+        Column::text("location"),
+        Column::text("backendKind").titled("KIND"),
+        Column::text("accessMode").titled("ACCESS"),
         Column::text("state"),
         Column::text("health"),
-        Column::text("location"),
+        Column::bytes("totalBytes").titled("SIZE"),
+        Column::number("files"),
         Column::text("hashes"),
+        Column::number("id"),
     ];
     let mut out = Rows::stdout(command.reading().output, columns);
     for mut row in rows {
@@ -141,10 +147,30 @@ pub(crate) fn run(services: &Services, command: &MountsCommand) -> anyhow::Resul
         row.insert("hashes".to_owned(), hashes(&row).into());
         let health = row.get("lastHealthStatus").cloned().unwrap_or_default();
         row.insert("health".to_owned(), health);
+        add_totals(services, &mut row);
         out.push(&row)?;
     }
     out.finish()?;
     Ok(Outcome::Good)
+}
+
+/// Bytes and files of the whole mount. A mount that was only just made has no totals yet.
+fn add_totals(services: &Services, mount: &mut Row) {
+    let Some(mount_id) = mount.get("id").and_then(Value::as_i64) else {
+        return;
+    };
+    let root = Target::Path {
+        mount_id,
+        path: String::new(),
+    };
+    let Ok(Value::Object(root)) = target::node(services, &root) else {
+        return;
+    };
+    let files = root
+        .get("rollup")
+        .and_then(|rollup| rollup.get("fileCount"));
+    mount.insert("files".to_owned(), files.cloned().unwrap_or_default());
+    mount.insert("totalBytes".to_owned(), total_bytes(&root));
 }
 
 fn list(filestore: &Service) -> anyhow::Result<Vec<Row>> {
@@ -194,14 +220,11 @@ fn add(filestore: &Service, args: &MountsAddArgs) -> anyhow::Result<Row> {
         )
     } else {
         if let Some(flag) = args.bucket.given() {
-            bail!("{flag} is of buckets: name one as s3://BUCKET/PREFIX");
+            bail!("{flag} is for buckets only; name a bucket as s3://BUCKET/PREFIX");
         }
         let root = std::path::absolute(&args.dir)
-            .with_context(|| format!("{} is no path", args.dir.display()))?;
-        let root = root
-            .to_str()
-            .context("the path of a mount's root must be UTF-8")?;
-        ("local", vec![("rootPath", root.to_owned())])
+            .with_context(|| format!("{} is no path", shown(&args.dir)))?;
+        ("local", vec![("rootPath", spelled(root))])
     };
     // Without a key, filestore makes one from the folder's or the bucket's name.
     let mut body = Map::from_iter([
@@ -222,18 +245,15 @@ fn add(filestore: &Service, args: &MountsAddArgs) -> anyhow::Result<Row> {
 }
 
 fn set(filestore: &Service, args: &MountsSetArgs) -> anyhow::Result<Row> {
-    let is_meant = |mount: &Row| {
-        let id = mount.get("id").and_then(Value::as_i64);
-        text(mount, "mountKey") == args.mount || id.is_some_and(|id| args.mount == id.to_string())
-    };
-    let mut mounts = list(filestore)?;
-    let Some(at) = mounts.iter().position(is_meant) else {
-        bail!(
-            "there is no mount {}; see `tidemark mounts list`",
-            escape(&args.mount)
-        );
-    };
-    let mount = mounts.swap_remove(at);
+    let mounts = list(filestore)?;
+    let known: Vec<Mount> = serde_json::from_value(json!(mounts))
+        .map_err(|error| filestore.garbled(error.to_string()))?;
+    let id = target::mount(&known, &args.mount)?.id;
+    let path = format!("/v1/backend-mounts/{id}");
+    let mount = mounts
+        .into_iter()
+        .find(|mount| mount.get("id").and_then(Value::as_i64) == Some(id))
+        .context("the mount has no id")?;
     let mut patch = Map::new();
     if let Some(access) = args.access {
         patch.insert("accessMode".to_owned(), access.word().into());
@@ -258,8 +278,8 @@ fn set(filestore: &Service, args: &MountsSetArgs) -> anyhow::Result<Row> {
     match args.bucket.given() {
         Some(flag) if text(&mount, "backendKind") != "s3" => {
             bail!(
-                "{flag} is of buckets, and {} is a folder",
-                escape(&args.mount)
+                "{flag} is for buckets only, and {} is a folder",
+                shown(&args.mount)
             )
         }
         Some(_) => args.bucket.put_into(&mut config)?,
@@ -269,11 +289,8 @@ fn set(filestore: &Service, args: &MountsSetArgs) -> anyhow::Result<Row> {
         patch.insert("config".to_owned(), Value::Object(config));
     }
     if patch.is_empty() {
-        bail!("nothing to change: say what, for example --access ro or --hash on");
+        bail!("nothing to change; name a change, for example --access ro or --hash on");
     }
-    let id = mount.get("id").and_then(Value::as_i64);
-    let id = id.context("the mount has no id")?;
-    let path = format!("/v1/backend-mounts/{id}");
     let request = filestore.request(reqwest::Method::PATCH, &path);
     object(filestore, filestore.data(request.json(&patch))?)
 }

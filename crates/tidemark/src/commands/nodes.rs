@@ -1,24 +1,29 @@
 //! `ls` and `stat`: what filestore has.
 
-use super::{Outcome, rows_in, text};
-use crate::args::Reading;
+use super::listing::{Listing, marked, total_bytes};
+use super::{Outcome, text};
 use crate::client::Services;
 use crate::output::{Column, Format, Row, Rows, bytes};
+use crate::reading::Reading;
 use crate::target::{self, Target};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 
-/// Nodes asked for at once.
-const PAGE: u64 = 500;
-
 /// `tidemark ls`
 #[derive(Args, Debug)]
 pub struct LsArgs {
-    /// A node id, MOUNT:PATH, or a path on this machine
-    #[arg(value_name = "NODE|PATH", default_value = ".")]
-    pub target: OsString,
+    /// A node id, MOUNT:PATH, or a path on this machine; without it the current folder, or the
+    /// mounts if that is in none
+    #[arg(value_name = "NODE|PATH")]
+    pub target: Option<OsString>,
+    /// More of each: its exact size, the files below it, when it changed, its version
+    #[arg(long, short)]
+    pub long: bool,
+    /// Everything below, not only what is directly in it
+    #[arg(long, short = 'R', conflicts_with = "depth")]
+    pub recursive: bool,
     /// How many levels down
     #[arg(long, value_name = "LEVELS", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -43,10 +48,17 @@ pub struct StatArgs {
 }
 
 pub(crate) fn ls(services: &Services, args: &LsArgs) -> anyhow::Result<Outcome> {
-    let (mount_id, path) = match target::find(services, &args.target)? {
+    let found = match &args.target {
+        Some(target) => target::find(services, target)?,
+        None => match target::find(services, ".".as_ref()) {
+            Ok(found) => found,
+            Err(error) => return ls_mounts(services, args, error),
+        },
+    };
+    let (mount_id, path) = match found {
         Target::Path { mount_id, path } => (mount_id, path),
         node @ Target::Node(_) => {
-            let node = target::node(services, &node)?;
+            let node = target::known_node(services, &node)?;
             let mount_id = node.get("backendMountId").and_then(Value::as_i64);
             let path = node.get("path").and_then(Value::as_str).map(str::to_owned);
             mount_id
@@ -54,64 +66,97 @@ pub(crate) fn ls(services: &Services, args: &LsArgs) -> anyhow::Result<Outcome> 
                 .context("filestore's node has no mount and path")?
         }
     };
-    let columns = vec![
-        Column::number("id"),
-        Column::text("kind"),
-        Column::text("state"),
-        Column::bytes("totalBytes"),
-        Column::text("lastModifiedAt"),
-        Column::text("path"),
-    ];
-    let mut out = Rows::stdout(args.reading.output, columns);
-    let limit = args.limit.unwrap_or(u64::MAX);
-    let (mut offset, mut after) = (0, None::<i64>);
-    while offset < limit {
-        let page = PAGE.min(limit - offset);
-        let mut query = vec![
-            ("backendMountId", mount_id.to_string()),
-            ("path", path.clone()),
-            ("depth", args.depth.to_string()),
-            ("limit", page.to_string()),
-        ];
-        // The keyset goes on where the last page ended, however large the directory.
-        match after {
-            Some(after) => query.push(("after", after.to_string())),
-            None => query.push(("offset", offset.to_string())),
-        }
-        let filestore = &services.filestore;
-        let nodes = rows_in(
-            filestore.data(filestore.get("/v1/nodes").query(&query))?,
-            &["nodes"],
-        );
-        for node in &nodes {
-            out.push(&with_total(node.clone()))?;
-        }
-        let count = nodes.len() as u64;
-        offset += count;
-        after = nodes
-            .last()
-            .and_then(|node| node.get("id"))
-            .and_then(Value::as_i64);
-        if count < page {
-            break;
-        }
-    }
-    if offset == 0 && limit > 0 {
+    let format = args.reading.output;
+    let mut out = Rows::stdout(format, columns(args.long));
+    let listing = Listing {
+        mount_id,
+        path,
+        depth: (!args.recursive).then_some(args.depth),
+        limit: args.limit.unwrap_or(u64::MAX),
+    };
+    let above = listing.path.len();
+    let count = listing.each(services, |node| {
+        let path = text(&node, "path").get(above..).unwrap_or_default();
+        let name = marked(path.trim_start_matches('/'), &node);
+        Ok(out.push(&listed(node, name, format))?)
+    })?;
+    if count == 0 && listing.limit > 0 {
         // A file has nothing below it, and is listed itself; what is not there is an error.
-        let node = target::node(services, &Target::Path { mount_id, path })?;
+        let Listing { mount_id, path, .. } = listing;
+        let node = target::known_node(services, &Target::Path { mount_id, path })?;
         if let Value::Object(node) = node
             && text(&node, "kind") == "file"
         {
-            out.push(&with_total(node))?;
+            let name = marked(text(&node, "name"), &node);
+            out.push(&listed(node, name, format))?;
         }
     }
     out.finish()?;
     Ok(Outcome::Good)
 }
 
+/// Nothing was named, and the current folder is in no mount: what could be named.
+fn ls_mounts(services: &Services, args: &LsArgs, error: anyhow::Error) -> anyhow::Result<Outcome> {
+    let mounts = target::mounts(&services.filestore)?;
+    if mounts.is_empty() {
+        return Err(error);
+    }
+    let mut out = Rows::stdout(args.reading.output, columns(args.long));
+    for mount in mounts {
+        let root = Target::Path {
+            mount_id: mount.id,
+            path: String::new(),
+        };
+        if let Value::Object(node) = target::known_node(services, &root)? {
+            let name = format!("{}:", mount.mount_key);
+            out.push(&listed(node, name, args.reading.output))?;
+        }
+    }
+    out.finish()?;
+    Ok(Outcome::Good)
+}
+
+fn columns(is_long: bool) -> Vec<Column> {
+    let mut columns = vec![
+        Column::text("shownName").titled("NAME").for_people(),
+        Column::text("path").for_programs(),
+        Column::text("kind").for_programs(),
+    ];
+    if is_long {
+        columns.extend([
+            Column::number("totalBytes").titled("BYTES"),
+            Column::number("files"),
+            Column::time("lastModifiedAt").titled("MODIFIED"),
+            Column::number("version"),
+        ]);
+    } else {
+        columns.extend([
+            Column::bytes("totalBytes").titled("SIZE"),
+            Column::age("lastModifiedAt").titled("MODIFIED"),
+        ]);
+    }
+    columns.extend([Column::text("state"), Column::number("id")]);
+    columns
+}
+
+/// The node with what a listing shows of it.
+fn listed(mut node: Row, name: String, format: Format) -> Row {
+    let total = total_bytes(&node);
+    let files = node
+        .get("rollup")
+        .and_then(|rollup| rollup.get("fileCount"));
+    let files = files.cloned().unwrap_or_default();
+    node.insert("totalBytes".to_owned(), total);
+    node.insert("files".to_owned(), files);
+    // For people only: programs have the path.
+    if format == Format::Table {
+        node.insert("shownName".to_owned(), name.into());
+    }
+    node
+}
+
 pub(crate) fn stat(services: &Services, args: &StatArgs) -> anyhow::Result<Outcome> {
-    let found = target::find(services, &args.target)?;
-    let Value::Object(node) = target::node(services, &found)? else {
+    let Value::Object(node) = target::find_node(services, &args.target)? else {
         return Err(services
             .filestore
             .garbled("the node is not an object")
@@ -120,11 +165,25 @@ pub(crate) fn stat(services: &Services, args: &StatArgs) -> anyhow::Result<Outco
     if args.reading.output == Format::Table {
         return stat_table(&node);
     }
-    let mut out = Rows::stdout_of(args.reading.output, &["id", "path", "kind", "state"]);
+    let mut out = Rows::stdout_of(args.reading.output, STAT_FIRST);
     out.push(&node)?;
     out.finish()?;
     Ok(Outcome::Good)
 }
+
+/// The fields that come first, in this order; the others follow by name.
+const STAT_FIRST: &[&str] = &[
+    "path",
+    "name",
+    "id",
+    "kind",
+    "sizeBytes",
+    "lastModifiedAt",
+    "state",
+    "version",
+    "backendMountId",
+    "parentId",
+];
 
 /// One field a line, sizes in both ways.
 fn stat_table(node: &Row) -> anyhow::Result<Outcome> {
@@ -132,13 +191,21 @@ fn stat_table(node: &Row) -> anyhow::Result<Outcome> {
         Format::Table,
         vec![Column::text("field"), Column::text("value")],
     );
-    let rollup = node.get("rollup").and_then(Value::as_object);
-    let fields = node.iter().filter(|(key, _)| *key != "rollup");
-    let totals = rollup.into_iter().flatten();
-    let named = fields
-        .map(|(key, value)| (key.clone(), value))
-        .chain(totals.map(|(key, value)| (format!("rollup.{key}"), value)));
-    for (key, value) in named {
+    let first = STAT_FIRST.iter().filter_map(|key| node.get_key_value(*key));
+    let others = node
+        .iter()
+        .filter(|(key, _)| !STAT_FIRST.contains(&key.as_str()));
+    let fields = first
+        .chain(others)
+        .flat_map(|(key, value)| match (key.as_str(), value) {
+            // What is below a directory, and how to get a file: a line for each field.
+            ("rollup" | "download", Value::Object(fields)) => fields
+                .iter()
+                .map(|(name, value)| (format!("{key}.{name}"), value))
+                .collect(),
+            _ => vec![(key.clone(), value)],
+        });
+    for (key, value) in fields {
         let shown = match value.as_i64() {
             Some(size) if key.ends_with("Bytes") => json!(format!("{size} ({})", bytes(size))),
             _ => value.clone(),
@@ -150,17 +217,4 @@ fn stat_table(node: &Row) -> anyhow::Result<Outcome> {
     }
     out.finish()?;
     Ok(Outcome::Good)
-}
-
-/// A directory's size is what is in it.
-fn with_total(mut node: Row) -> Row {
-    let total = node
-        .get("rollup")
-        .and_then(|rollup| rollup.get("sizeBytes"));
-    let total = total
-        .filter(|total| !total.is_null())
-        .or_else(|| node.get("sizeBytes"))
-        .cloned();
-    node.insert("totalBytes".to_owned(), total.unwrap_or_default());
-    node
 }

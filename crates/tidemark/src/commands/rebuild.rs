@@ -3,9 +3,9 @@
 use super::dead_letters::Book;
 use super::status::health;
 use super::{Outcome, text};
-use crate::args::Reading;
 use crate::client::{Service, Services};
 use crate::output::{Column, Row, Rows, say};
+use crate::reading::Reading;
 use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,10 +20,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// `tidemark rebuild`
 #[derive(Args, Debug)]
 pub struct RebuildArgs {
-    /// The book to make anew
+    /// The book
     #[arg(value_enum)]
     pub book: Book,
-    /// Go on although entries that the journal has trimmed cannot be had again from anywhere
+    /// Rebuild even if entries are lost: those that the journal has trimmed and nothing else holds
     #[arg(long)]
     pub accept_loss: bool,
     /// Do not wait for its end
@@ -37,11 +37,10 @@ pub struct RebuildArgs {
 /// `tidemark replay`
 #[derive(Args, Debug)]
 pub struct ReplayArgs {
-    /// The book to make anew
+    /// The book
     #[arg(value_enum)]
     pub book: Book,
-    /// The entry after which the journal is read again; what the book says of it and of earlier
-    /// ones stays
+    /// The journal id to start after; what the book has up to and with this entry stays
     #[arg(long, value_name = "JOURNAL_ID")]
     pub from: u64,
     /// Do not wait for its end
@@ -131,7 +130,7 @@ fn wait(service: &Service, started_at: &str) -> anyhow::Result<Row> {
     let bar = bar();
     loop {
         let health = health(service)
-            .context("the rebuild goes on if the service does; if it was stopped, the book is as it was, and the rebuild is to be begun again")?;
+            .context("if the service still runs, the rebuild goes on; if it was stopped, the book is as it was: begin the rebuild again")?;
         let status = object(health.get("rebuild").cloned().unwrap_or_default());
         anyhow::ensure!(
             text(&status, "startedAt") == started_at,

@@ -1,12 +1,12 @@
 //! `search`, `tag` and `owner`: what people say about nodes.
 //!
-//! The record of a node has the node's id as its key. Which namespace it lives in is up to the
-//! namespace rules, so a command that is given no namespace searches all that the caller may see.
+//! The record of a node has the node's id as its key. The namespace rules decide its namespace. So
+//! without `--namespace` a command searches all namespaces that the caller may see.
 
 use super::{Outcome, rows_in};
-use crate::args::Reading;
 use crate::client::{Error, Services};
 use crate::output::{Column, Row, Rows, say};
+use crate::reading::Reading;
 use crate::target;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -316,12 +316,12 @@ fn wait_for_head(services: &Services) -> Result<(), Error> {
 
 fn columns() -> Vec<Column> {
     vec![
-        Column::text("namespace"),
-        Column::text("key"),
+        Column::text("path"),
+        Column::bytes("sizeBytes").titled("SIZE"),
         Column::text("owner"),
         Column::text("tags"),
-        Column::bytes("sizeBytes"),
-        Column::text("path"),
+        Column::text("namespace"),
+        Column::text("key"),
     ]
 }
 

@@ -1,10 +1,10 @@
 //! `scan`: asks filestore to catalogue a mount, and follows the job.
 
 use super::{Outcome, rows_in};
-use crate::args::Reading;
 use crate::client::{Error, Services};
 use crate::output::{Column, Row, Rows, bytes, say};
-use crate::target::{self, Mount, Target};
+use crate::reading::Reading;
+use crate::target::{self, Mount};
 use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,7 +33,7 @@ pub struct ScanArgs {
 pub(crate) fn run(services: &Services, args: &ScanArgs) -> anyhow::Result<Outcome> {
     let mounts = target::mounts(&services.filestore)?;
     let chosen = match &args.target {
-        Some(text) => vec![choose(&mounts, text)?],
+        Some(text) => vec![target::mount(&mounts, text)?],
         None => mounts,
     };
     if chosen.is_empty() {
@@ -45,14 +45,14 @@ pub(crate) fn run(services: &Services, args: &ScanArgs) -> anyhow::Result<Outcom
         Column::text("status"),
         Column::number("directories"),
         Column::number("files"),
-        Column::bytes("bytes"),
+        Column::bytes("bytes").titled("SIZE"),
         Column::number("created"),
         Column::number("updated"),
         Column::number("moved"),
         Column::number("missing"),
         Column::number("reconciled"),
-        Column::number("problemCount"),
-        Column::number("durationMs"),
+        Column::number("problemCount").titled("PROBLEMS"),
+        Column::millis("durationMs").titled("TOOK"),
     ];
     let mut out = Rows::stdout(args.reading.output, columns);
     let mut outcome = Outcome::Good;
@@ -83,20 +83,6 @@ pub(crate) fn catalogue(services: &Services, mount: &Mount) -> anyhow::Result<Va
     let job = follow(services, mount, start(services, mount)?)?;
     problems(mount, &job);
     Ok(job)
-}
-
-/// The mount with this key, this id, or this path in it.
-fn choose(mounts: &[Mount], text: &OsString) -> anyhow::Result<Mount> {
-    if let Some(mount) = mounts.iter().find(|mount| *text == *mount.mount_key) {
-        return Ok(mount.clone());
-    }
-    let current_dir = std::env::current_dir().context("the current folder is not known")?;
-    let id = match target::resolve(text, mounts, &current_dir)? {
-        Target::Node(id) => id,
-        Target::Path { mount_id, .. } => mount_id,
-    };
-    let mount = mounts.iter().find(|mount| mount.id == id).cloned();
-    mount.with_context(|| format!("there is no mount {id}; see `tidemark mounts list`"))
 }
 
 fn start(services: &Services, mount: &Mount) -> Result<Value, Error> {

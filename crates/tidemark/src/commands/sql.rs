@@ -1,12 +1,12 @@
 //! `sql`: a statement to the timestore, and its rows.
 //!
-//! CSV and NDJSON are passed on record by record, so that however many rows need no memory here.
+//! CSV and NDJSON are passed on record by record, so any number of rows needs no memory here.
 
 use super::Outcome;
-use crate::args::Reading;
 use crate::client::{Service, Services};
 use crate::lines::Lines;
 use crate::output::{Column, Format, Row, Rows, escape, say, stdout};
+use crate::reading::Reading;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use reqwest::blocking::Response;

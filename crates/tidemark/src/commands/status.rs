@@ -1,11 +1,10 @@
 //! `status`: one line a service. `openapi`: what a running service says it can do.
 
 use super::Outcome;
-use crate::args::Reading;
 use crate::client::{ANSWER_TIMEOUT, Error, Service, Services};
-use crate::config::Client;
+use crate::config::{Client, Service as Name};
 use crate::output::{Column, Row, Rows, say, stdout};
-use crate::services::Service as Name;
+use crate::reading::Reading;
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -42,7 +41,7 @@ pub(crate) fn status(services: &Services, args: &StatusArgs) -> anyhow::Result<O
         Column::number("checkpoint"),
         Column::number("head"),
         Column::number("lagEntries"),
-        Column::number("lagSeconds"),
+        Column::seconds("lagSeconds").titled("LAG"),
         Column::number("deadLetters"),
         Column::text("bus"),
         Column::text("url"),
@@ -160,7 +159,7 @@ fn ready(service: &Service) -> Result<(), Error> {
 fn down(service: &Service, error: &Error) -> Line {
     let status = match error {
         Error::Unreachable { .. } => "unreachable",
-        Error::Refused { .. } | Error::Garbled { .. } => "error",
+        Error::Refused { .. } | Error::Absent(_) | Error::Garbled { .. } => "error",
     };
     let row = json!({"service": service.name, "status": status, "url": service.base,
         "lastError": error.to_string()});

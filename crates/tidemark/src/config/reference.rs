@@ -6,13 +6,17 @@ use std::fmt::Write as _;
 const INTRODUCTION: &str = "\
 # Configuration
 
+After this page you can set every option of Tidemark, as a flag, in the environment or in a file.
+
 <!-- Generated from the structs in crates/tidemark/src/config/components.rs; do not edit.
      To write it anew: target/debug/tidemark config-reference > docs/configuration.md -->
 
-Every option can be given as a flag, in the environment, or in a TOML file. The first one given
-wins, in this order; then comes the default. The file is the one that `--config` names, else
-`tidemark.toml` in the current folder, if there is one. In it, a key such as `filestore.port` is
-`port` in the table `[filestore]`:
+If an option is given in several places, the flag wins, then the environment, then the file, then the
+default. The file is the one that `--config` names. Without `--config` it is `tidemark.toml` in the
+current folder, if there is one.
+
+All three spellings say the same words. `filestore.port` is the flag `--filestore-port`, the variable
+`FILESTORE_PORT`, and `port` in the table `[filestore]` of the file:
 
 ```toml
 data_dir = \"/var/lib/tidemark\"
@@ -25,17 +29,20 @@ redis_url = \"redis://127.0.0.1:6379\"
 poll_interval = \"500ms\"
 ```
 
-Durations are numbers with a unit: `500ms`, `5s`, `1m30s`. `{data_dir}` stands for the folder of
-the data. Flags of the sections *Common options* to *feed* belong to `tidemark dev` and `tidemark
-serve`; the commands that talk to running services read the same hosts, ports and names from the
-environment and the file, and take the flags of the section *Services*.
+Durations are numbers with a unit: `500ms`, `5s`, `1m30s`. `{data_dir}` stands for the folder of the
+data.
+
+`tidemark dev` and `tidemark serve` take the flags of the sections *Common options* to *feed*. The
+commands that talk to running services take the flags of the section *Services*. They read hosts, ports
+and names from the environment and the file, as the services do.
 ";
 
 const NAMESPACE_RULES: &str = "
 ### Namespace rules
 
-`[[metastore.namespace_rules]]` stands in the file only. The first rule that matches a node decides
-where its record lives; a node that no rule matches goes to `metastore.filestore_namespace`.
+`[[metastore.namespace_rules]]` can be given in the file only. The first rule that matches a node
+decides the namespace of its record. A node that no rule matches goes to
+`metastore.filestore_namespace`.
 
 ```toml
 [[metastore.namespace_rules]]
@@ -47,9 +54,9 @@ require = [\"checksum\"]
 action = \"sync\"            # or \"skip\", or \"quarantine\"
 ```
 
-Every part of `match` may be left out; `mount` is the id of a mount. A node that lacks a field of
-`require` goes to `metastore.quarantine_namespace`, and so does what `quarantine` matches; `skip`
-keeps no record.
+Every part of `match` may be left out. `mount` is the id of a mount. A node that lacks a field of
+`require` goes to `metastore.quarantine_namespace`, and so does a node that a rule with `quarantine`
+matches. `skip` keeps no record.
 ";
 
 const SEARCH_PRESETS: &str = "

@@ -1,12 +1,13 @@
 //! `tidemark dev`: everything in one process, a tree catalogued, and a first answer.
 
-use super::{Running, Service};
+use super::Running;
 use crate::client::Services;
 use crate::commands::scan;
-use crate::config::{Client, Config};
+use crate::config::{Client, Config, Service};
 use crate::output::{bytes, escape, stdout};
-use crate::target::Mount;
+use crate::target::{Mount, shown};
 use anyhow::Context as _;
+use node::name::spelled;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -32,11 +33,11 @@ pub fn dev(config: &Config, directories: &[PathBuf]) -> anyhow::Result<()> {
     for directory in directories {
         let mount = filestore
             .ensure_local_mount(directory)
-            .with_context(|| format!("{} cannot be mounted", directory.display()))?;
+            .with_context(|| format!("{} cannot be mounted", shown(directory)))?;
         mounts.push(Mount {
             id: mount.id,
             mount_key: mount.mount_key,
-            root_path: Some(directory.display().to_string()),
+            root_path: Some(spelled(directory)),
         });
     }
     announce(&running)?;

@@ -1,8 +1,8 @@
 //! The consumers of this process and what wakes them.
 
-use crate::config::{BusUrl, Config};
+use crate::config::Config;
 use anyhow::Context as _;
-use feed::bus::redis::{self, Server, TlsFiles};
+use feed::bus::redis::{self, Server};
 use feed::bus::{inline, poll};
 use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
 use feed::{HttpJournalReader, SharedReader, Sink, publisher};
@@ -15,23 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long Redis may take to answer at start.
 const REDIS_START_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// The Redis server that is the bus, if one is.
-///
-/// # Errors
-/// A file of its TLS settings cannot be used.
-pub(crate) fn bus_server(config: &Config) -> Result<Option<Server>, redis::OpenError> {
-    let filestore = &config.filestore;
-    let BusUrl::Redis(url) = &filestore.redis_url else {
-        return Ok(None);
-    };
-    let files = TlsFiles {
-        ca: filestore.redis_ca_file.clone(),
-        cert: filestore.redis_cert_file.clone(),
-        key: filestore.redis_key_file.clone(),
-    };
-    Server::open(url, &files).map(Some)
-}
 
 /// Checks at start that the bus does what it is for, so that a typing mistake is found at once.
 /// `listens`: a consumer runs here.
@@ -194,6 +177,7 @@ mod tests {
 
     fn config(arguments: &[&str]) -> Config {
         let command = Config::augment_args(Command::new("tidemark").no_binary_name(true));
+        let command = crate::config::spelled(command);
         let matches = command.get_matches_from(arguments);
         Config::from_arg_matches(&matches).unwrap()
     }

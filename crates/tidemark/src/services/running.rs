@@ -1,7 +1,7 @@
 //! Opening, serving and closing.
 
-use super::{Service, follow, signals};
-use crate::config::Config;
+use super::{follow, signals};
+use crate::config::{Config, Service};
 use anyhow::Context as _;
 use axum::Router;
 use feed::consumer::ConsumerHandle;
@@ -30,9 +30,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// How long a consumer may take to finish the batch in hand.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
-/// How often it is looked whether a mount can be reached.
+/// How often filestore checks that each mount can be reached.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
-/// How often gauges that grow by themselves (the lag) are published.
+/// How often the gauges of the consumers (the lag) are published.
 const METRICS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Services that are open and bound, and not yet serving.
@@ -48,6 +48,7 @@ pub struct Running {
     rescan: Option<RescanOptions>,
     watch: Option<WatchOptions>,
     retention: Option<RetentionOptions>,
+    metrics_directories: u32,
     pub(super) stop: CancellationToken,
 }
 
@@ -83,7 +84,7 @@ impl Running {
         for service in services {
             listeners.push((*service, bind(config, *service, tokens.is_some(), runtime)?));
         }
-        let bus = follow::bus_server(config)?;
+        let bus = crate::config::bus_server(config)?;
         if let Some(server) = &bus {
             let listens = listens(config, services);
             follow::check_bus(config, server, listens, runtime)?;
@@ -104,6 +105,7 @@ impl Running {
             rescan: rescan_options(config),
             watch: watch_options(config),
             retention: retention(config),
+            metrics_directories: config.filestore.metrics_directories,
             stop: CancellationToken::new(),
         };
         running.open(config, services)?;
@@ -264,7 +266,8 @@ impl Running {
         outcome.map(drop)
     }
 
-    /// Changes made behind Tidemark's back are seen at once, where the system lets us.
+    /// Starts to watch the mounts, so that changes by other programs are seen at once. Without
+    /// inotify they are rescanned only.
     fn watch(&mut self) -> Option<Watch> {
         let (filestore, options) = (self.filestore.as_ref()?, self.watch.take()?);
         match Watch::start(Arc::clone(filestore), options) {
@@ -281,7 +284,7 @@ impl Running {
         }
     }
 
-    /// They are also found by scanning again, from the start on.
+    /// Starts the rescans; the first are due at once.
     fn rescan(&self) -> anyhow::Result<Option<Rescan>> {
         let (Some(filestore), Some(options)) = (&self.filestore, self.rescan) else {
             return Ok(None);
@@ -291,17 +294,18 @@ impl Running {
         Ok(Some(rescan))
     }
 
-    /// Whether mounts can be reached is told with them.
+    /// Starts the checks of the mounts and their gauges.
     fn look_after_mounts(&self) -> anyhow::Result<Option<MountHealthChecks>> {
         let Some(filestore) = &self.filestore else {
             return Ok(None);
         };
-        let checks = MountHealthChecks::start(Arc::clone(filestore), HEALTH_INTERVAL)
+        let directories = usize::try_from(self.metrics_directories)?;
+        let checks = MountHealthChecks::start(Arc::clone(filestore), HEALTH_INTERVAL, directories)
             .context("the thread that looks after mounts cannot be started")?;
         Ok(Some(checks))
     }
 
-    /// Files of mounts whose configuration asks for it get their content hash.
+    /// Starts to hash the files of mounts whose configuration asks for it.
     fn hash(&self) -> anyhow::Result<Option<Hashing>> {
         let Some(filestore) = &self.filestore else {
             return Ok(None);
@@ -311,7 +315,7 @@ impl Running {
         Ok(Some(hashing))
     }
 
-    /// Old entries go once the consumers that filestore knows have applied them.
+    /// Starts to remove journal entries that every known consumer has applied and that are old.
     fn retain(&self, runtime: &Runtime) {
         let (Some(filestore), Some(options)) = (&self.filestore, self.retention) else {
             return;
@@ -465,7 +469,7 @@ fn view(
     ConsumerView {
         consumer,
         service,
-        is_inline: config.filestore.redis_url == crate::config::BusUrl::Inline,
+        is_inline: config.filestore.redis_url == feed::bus::BusUrl::Inline,
         stall_threshold,
     }
 }
@@ -479,7 +483,7 @@ fn with_consumer(router: OpenApiRouter, view: ConsumerView) -> OpenApiRouter {
         }))
 }
 
-/// Publishes what grows by itself, and lets the recorder tidy its histograms.
+/// Publishes the gauges of the consumers, and lets the recorder tidy its histograms.
 async fn publish_metrics(
     metrics: PrometheusHandle,
     consumers: Vec<ConsumerHandle>,

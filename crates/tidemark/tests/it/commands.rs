@@ -169,8 +169,8 @@ fn mounts_are_listed_and_added() {
     let ran = services.run(&["mounts", "list", "-o", "csv"]);
     assert_eq!(
         ran.out,
-        "id,mountKey,backendKind,accessMode,state,health,location,hashes\n\
-         1,data,local,rw,active,,/srv/data,off\n"
+        "mountKey,location,backendKind,accessMode,state,health,totalBytes,files,hashes,id\n\
+         data,/srv/data,local,rw,active,,,,off,1\n"
     );
     let ran = services.run(&[
         "mounts",
@@ -265,7 +265,7 @@ fn a_bucket_is_mounted_by_its_url_and_flags() {
     );
     let (ran, asked) = asked_of_mounts(&["add", "folder", "--region", "x"]);
     assert_eq!((ran.code, asked), (1, None));
-    assert!(ran.err.contains("--region is of buckets"), "{ran:?}");
+    assert!(ran.err.contains("--region is for buckets only"), "{ran:?}");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn of_a_mount_only_what_is_named_is_changed() {
         (&["set", "data"], "nothing to change"),
         (
             &["set", "data", "--region", "x"],
-            "is of buckets, and data is a folder",
+            "is for buckets only, and data is a folder",
         ),
     ] {
         let (ran, asked) = asked_of_mounts(args);
@@ -442,7 +442,8 @@ fn stat_shows_one_node_by_path() {
     let ran = services.run(&["stat", "99"]);
     assert_eq!(ran.code, 1);
     assert!(
-        ran.err.contains("there is no such thing (not_found)"),
+        ran.err
+            .contains("there is no node 99; for a file of that name, write ./99"),
         "{}",
         ran.err
     );
@@ -461,7 +462,7 @@ fn growth_prints_in_every_format_and_passes_on_what_is_asked() {
     });
     let ran = services.run(&["growth"]);
     let lines: Vec<_> = ran.out.lines().collect();
-    assert!(lines[0].starts_with("BUCKET START"), "{}", ran.out);
+    assert!(lines[0].starts_with("DAY "), "{}", ran.out);
     assert!(
         lines[1].contains("2.9M") && lines[1].contains("4.7G"),
         "{}",
@@ -503,8 +504,10 @@ fn churn_top_and_as_of_ask_the_timestore() {
     let services = Services::new(one_mount, nothing, |asked: &Asked| {
         let rows = json!([{"nodeId": 1, "path": "a", "sizeBytes": 2048}]);
         match asked.path.as_str() {
-            "/filestore/as-of" => Answer::json(&json!({"nodes": rows, "files": 1,
-                "directories": 2, "sizeBytes": 2048, "warnings": []})),
+            "/filestore/as-of" => Answer::json(
+                &json!({"nodes": rows, "files": 1, "at": "2026-02-22T00:00:00.000Z",
+                "directories": 2, "sizeBytes": 2048, "warnings": []}),
+            ),
             _ => Answer::json(&json!({"rows": rows, "warnings": []})),
         }
     });
@@ -538,7 +541,10 @@ fn churn_top_and_as_of_ask_the_timestore() {
         assert_eq!(services.timestore.asked_once(line).query[name], value);
     }
     let ran = services.run(&["as-of", "7d", "data:"]);
-    assert_eq!(ran.err, "in all 1 files in 2 directories, 2.0K\n");
+    assert_eq!(
+        ran.err,
+        "as of 2026-02-22T00:00:00.000Z: 1 files in 2 directories, 2.0K\n"
+    );
 }
 
 #[test]
@@ -626,8 +632,8 @@ fn search_prints_records_with_their_nodes() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(
         ran.out,
-        "NAMESPACE  KEY  OWNER  TAGS      SIZE BYTES  PATH\n\
-         media      7    ada    raw,keep        1.5K  a/b\n"
+        "PATH  SIZE  OWNER  TAGS      NAMESPACE  KEY\n\
+         a/b   1.5K  ada    raw,keep  media      7\n"
     );
     assert_eq!(ran.err, "1 of 5 records; more with --limit\n");
     let body = services.metastore.asked_once("POST /records/search").json();

@@ -1,11 +1,12 @@
 //! Flag, then environment, then file, then default; and what is said when a value does not fit.
 
 use crate::fake::{run, tidemark};
+use feed::bus::BusUrl;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tidemark::args::Command;
-use tidemark::config::{BusUrl, Config};
+use tidemark::config::Config;
 
 fn write(dir: &Path, text: &str) -> String {
     let path = dir.join("given.toml");

@@ -1,9 +1,8 @@
 //! What can be seen without asking a service: files, disks, Redis, the system's limits.
 
 use super::Finding;
-use crate::config::Config;
+use crate::config::{Config, bus_server};
 use crate::output::bytes;
-use crate::services::bus_server;
 use anyhow::Context as _;
 use feed::bus::redis::SessionError;
 use process::Chain;

@@ -16,7 +16,7 @@ impl Bar {
         Self::new(what, "{spinner} {prefix} {wide_msg} [{elapsed}]")
     }
 
-    /// Bytes that come or go; their number grows as it becomes known.
+    /// A transfer of bytes. Their number may grow while it runs.
     pub(crate) fn bytes(what: &str) -> Self {
         let template = "{spinner} {prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} \
                         [{elapsed}, {eta} left]";
@@ -39,7 +39,7 @@ impl Bar {
         self.0.tick();
     }
 
-    /// So many more are expected.
+    /// Adds to the number that is expected.
     pub(crate) fn expect(&self, more: u64) {
         match self.0.length() {
             Some(_) => self.0.inc_length(more),
@@ -47,17 +47,17 @@ impl Bar {
         }
     }
 
-    /// So many more are done.
+    /// Adds to the number that is done.
     pub(crate) fn advance(&self, more: u64) {
         self.0.inc(more);
     }
 
-    /// Says what it is about just now.
+    /// Shows what is being done just now.
     pub(crate) fn about(&self, what: &str) {
         self.0.set_message(escape(what));
     }
 
-    /// Says something to the person without the bar in the way.
+    /// Prints a line to the person above the bar.
     pub(crate) fn say(&self, line: impl std::fmt::Display) {
         self.0.suspend(|| crate::output::say(line));
     }

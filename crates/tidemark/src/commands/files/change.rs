@@ -7,6 +7,7 @@ use crate::client::{Error, Services};
 use crate::output::{Row, Rows, escape};
 use anyhow::{Context as _, bail};
 use clap::Args;
+use node::name::spelled;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::ffi::OsString;
@@ -17,7 +18,7 @@ pub struct MkdirArgs {
     /// The directories: MOUNT:PATH, or paths on this machine. Those above them are made too
     #[arg(value_name = "PATH", required = true)]
     pub targets: Vec<OsString>,
-    /// A directory that is there already is no error
+    /// Do not fail if a directory exists already
     #[arg(long, short)]
     pub parents: bool,
     /// Metadata of the directories, a JSON object
@@ -31,7 +32,7 @@ pub struct MkdirArgs {
 /// `tidemark mv`
 #[derive(Args, Debug)]
 pub struct MvArgs {
-    /// What is moved, and last where it goes: into a directory that is there, or to a new name
+    /// The files and directories to move, then the destination: a directory, or a new name
     #[arg(value_name = "NODE|PATH", num_args = 2.., required = true)]
     pub paths: Vec<OsString>,
     /// Replace a file that is there
@@ -45,10 +46,10 @@ pub struct MvArgs {
 /// `tidemark cp`
 #[derive(Args, Debug)]
 pub struct CpArgs {
-    /// What is copied, and last where it goes: into a directory that is there, or to a new name
+    /// The files and directories to copy, then the destination: a directory, or a new name
     #[arg(value_name = "NODE|PATH", num_args = 2.., required = true)]
     pub paths: Vec<OsString>,
-    /// Copy directories with all in them
+    /// Copy directories with everything in them
     #[arg(long, short)]
     pub recursive: bool,
     /// Replace a file that is there
@@ -62,13 +63,13 @@ pub struct CpArgs {
 /// `tidemark rm`
 #[derive(Args, Debug)]
 pub struct RmArgs {
-    /// What is deleted
+    /// The files and directories to delete
     #[arg(value_name = "NODE|PATH", required = true)]
     pub targets: Vec<OsString>,
-    /// Delete directories with all in them
+    /// Delete directories with everything in them
     #[arg(long, short)]
     pub recursive: bool,
-    /// What is not there is no error
+    /// Do not fail if one does not exist
     #[arg(long, short)]
     pub force: bool,
     /// On whose behalf, how to print, and where the services are.
@@ -117,7 +118,7 @@ pub(crate) fn cp(services: &Services, args: &CpArgs) -> anyhow::Result<Outcome> 
                 .node(services)?
                 .is_some_and(|node| is_directory(&node));
             if is_directory && !args.recursive {
-                bail!("{text} is a directory: copy it with --recursive");
+                bail!("{text} is a directory; copy it with --recursive");
             }
             Ok(args.overwrite)
         },
@@ -131,17 +132,17 @@ fn relocate(
     paths: &[OsString],
     changing: &Changing,
     route: &str,
-    check: impl Fn(std::path::Display<'_>, &Place) -> anyhow::Result<bool>,
+    check: impl Fn(&str, &Place) -> anyhow::Result<bool>,
 ) -> anyhow::Result<Outcome> {
-    let (target, sources) = paths.split_last().context("say where it is to go")?;
+    let (target, sources) = paths.split_last().context("the destination is missing")?;
     let destination = Destination::find(services, target, sources.len())?;
     each(changing, sources, |bar, text| {
         let source = Place::find(services, text)?;
-        let shown = std::path::Path::new(text).display();
+        let shown = crate::target::shown(text);
         if source.path.is_empty() {
-            bail!("{shown} is the root of its mount, which stays where it is");
+            bail!("{shown} is the root of its mount and cannot be moved");
         }
-        let overwrite = check(shown, &source)?;
+        let overwrite = check(&shown, &source)?;
         let target = destination.of(source.name());
         let body = json!({"backendMountId": source.mount_id, "path": source.path,
             "targetBackendMountId": target.mount_id, "targetPath": target.path,
@@ -159,15 +160,15 @@ pub(crate) fn rm(services: &Services, args: &RmArgs) -> anyhow::Result<Outcome> 
             Err(error) if args.force && is_not_found(&error) => return Ok(None),
             place => place?,
         };
-        let shown = std::path::Path::new(text).display();
+        let shown = crate::target::shown(text);
         if place.path.is_empty() {
-            bail!("{shown} is the root of its mount, which is not deleted");
+            bail!("{shown} is the root of its mount and cannot be deleted");
         }
         let is_directory = place
             .node(services)?
             .is_some_and(|node| is_directory(&node));
         if is_directory && !args.recursive {
-            bail!("{shown} is a directory: delete it with --recursive");
+            bail!("{shown} is a directory; delete it with --recursive");
         }
         let body = json!({"backendMountId": place.mount_id, "path": place.path,
             "recursive": args.recursive});
@@ -196,7 +197,7 @@ fn each(
     let mut out = Rows::stdout(changing.reading.output, answer_columns());
     let mut outcome = Outcome::Good;
     for operand in operands {
-        let shown = operand.to_string_lossy();
+        let shown = spelled(operand);
         let bar = Bar::waiting(&shown);
         let done = work(&bar, operand);
         bar.end();

@@ -1,9 +1,9 @@
 //! `get`: files of a mount, onto this machine.
 //!
-//! What comes goes into a file of another name beside its place, is compared with the digest that
-//! filestore has of it, synced, and then renamed: the place holds the whole file or what it held
-//! before. The file of another name is named after the node and its state (its ETag), so the next
-//! `get` of the same state goes on where an interrupted one has ended.
+//! A download is written to a temporary file beside its place, compared with the digest that filestore
+//! has of it, synced, and then renamed. So the place holds the whole file or what it held before. The
+//! temporary file is named after the node and its state (its ETag). So the next `get` of the same state
+//! continues where an interrupted one ended.
 
 mod part;
 
@@ -11,13 +11,13 @@ use super::super::{Outcome, rows_in, text};
 use super::bar::Bar;
 use super::pool::{self, Counts};
 use super::{Place, is_directory, is_on_disk, number, object};
-use crate::args::Reading;
 use crate::client::Services;
-use crate::output::{Column, Row, Rows, escape};
-use crate::target;
+use crate::output::{Column, Row, Rows};
+use crate::reading::Reading;
+use crate::target::{self, shown};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use node::name::os_path;
+use node::name::{os_path, spelled};
 use part::Whole;
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
@@ -37,13 +37,13 @@ const PAGE: u64 = 1_000;
 /// `tidemark get`
 #[derive(Args, Debug)]
 pub struct GetArgs {
-    /// What is fetched: a node id, MOUNT:PATH, or a path on this machine
+    /// The file to fetch: a node id, MOUNT:PATH, or a path on this machine
     #[arg(value_name = "NODE|PATH")]
     pub target: OsString,
-    /// Where it goes on this machine: into a folder that is there, or to this name; `-` is stdout
+    /// Where to put it on this machine: a folder, or a new name; `-` is stdout
     #[arg(value_name = "FILE", default_value = ".")]
     pub file: PathBuf,
-    /// Fetch directories with all in them
+    /// Fetch directories with everything in them
     #[arg(long, short)]
     pub recursive: bool,
     /// Replace files that are there
@@ -61,29 +61,26 @@ struct Download<'s> {
 }
 
 pub(crate) fn run(services: &Services, args: &GetArgs) -> anyhow::Result<Outcome> {
-    let found = target::find(services, &args.target)?;
-    let shown = args.target.to_string_lossy();
-    let node =
-        target::node(services, &found).with_context(|| format!("looking up {}", escape(&shown)))?;
-    let node = object(&services.filestore, node)?;
+    let named = shown(&args.target);
+    let node = object(
+        &services.filestore,
+        target::find_node(services, &args.target)?,
+    )?;
     if !is_on_disk(&node) {
         bail!(
             "{} is {}: it has no contents now",
-            escape(&shown),
+            named,
             text(&node, "state")
         );
     }
     let download = Download {
         services,
         is_overwriting: args.overwrite,
-        bar: Bar::bytes(&shown),
+        bar: Bar::bytes(&spelled(&args.target)),
     };
     if args.file.as_os_str() == "-" {
         if is_directory(&node) {
-            bail!(
-                "{} is a directory: only a file goes to stdout",
-                escape(&shown)
-            );
+            bail!("{} is a directory; only a file can go to stdout", named);
         }
         download.to_stdout(&node)?;
         download.bar.end();
@@ -93,7 +90,7 @@ pub(crate) fn run(services: &Services, args: &GetArgs) -> anyhow::Result<Outcome
     let counts = Counts::default();
     let got = match (is_directory(&node), args.recursive) {
         (true, true) => download.tree(&node, &to, &counts),
-        (true, false) => bail!("{} is a directory: get it with --recursive", escape(&shown)),
+        (true, false) => bail!("{} is a directory; get it with --recursive", named),
         (false, _) => {
             download
                 .bar
@@ -113,7 +110,7 @@ pub(crate) fn run(services: &Services, args: &GetArgs) -> anyhow::Result<Outcome
     ];
     let mut out = Rows::stdout(args.reading.output, columns);
     let row = json!({
-        "path": text(&node, "path"), "file": to.to_string_lossy(),
+        "path": text(&node, "path"), "file": spelled(&to),
         "files": counts.files.load(Relaxed), "directories": counts.directories.load(Relaxed),
         "bytes": counts.bytes.load(Relaxed), "failed": counts.failed.load(Relaxed),
     });
@@ -137,12 +134,12 @@ fn local_place(node: &Row, file: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The path on this machine of a path below `folder`. What a service says is not trusted to stay
-/// there.
+/// The path on this machine of a path below `folder`. A path from a service that would leave the
+/// folder is refused.
 fn below(folder: &Path, path: &str) -> anyhow::Result<PathBuf> {
     let is_plain = |name: &str| !name.is_empty() && name != "." && name != "..";
     if !path.split('/').all(is_plain) || path.contains('\0') {
-        bail!("filestore names {path:?}, which is no path");
+        bail!("filestore answered with {path:?}, which is not a path");
     }
     Ok(folder.join(os_path(path)))
 }
@@ -213,13 +210,10 @@ impl Download<'_> {
 
     fn file(&self, node: &Row, to: &Path, counts: &Counts) -> anyhow::Result<()> {
         if !self.is_overwriting && to.symlink_metadata().is_ok() {
-            bail!(
-                "{} is there already: replace it with --overwrite",
-                to.display()
-            );
+            bail!("{} exists already; replace it with --overwrite", shown(to));
         }
         if to.is_dir() {
-            bail!("{} is a folder, which no file replaces", to.display());
+            bail!("{} is a folder; a file cannot replace it", shown(to));
         }
         let id = number(node, "id").context("filestore's node has no id")?;
         let mut attempt = 1;
@@ -229,7 +223,7 @@ impl Download<'_> {
                 Err(error) if attempt < ATTEMPTS && is_broken_off(&error) => {
                     attempt += 1;
                     self.bar
-                        .say(format_args!("{}: {error:#}; going on", to.display()));
+                        .say(format_args!("{}: {error:#}; going on", shown(to)));
                 }
                 Err(error) => return Err(error),
             }
@@ -340,7 +334,7 @@ fn is_broken_off(error: &anyhow::Error) -> bool {
 fn make_folder(path: &Path) -> anyhow::Result<()> {
     match std::fs::create_dir_all(path) {
         Ok(()) => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("{} cannot be made", path.display())),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be made", shown(path))),
     }
 }
 

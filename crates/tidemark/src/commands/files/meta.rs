@@ -3,9 +3,9 @@
 use super::super::Outcome;
 use super::bar::Bar;
 use super::{Changing, answer_row, json_command, object as object_of};
-use crate::args::Reading;
 use crate::client::Services;
 use crate::output::{Column, Format, Row, Rows};
+use crate::reading::Reading;
 use crate::target;
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -142,8 +142,7 @@ pub(crate) fn run(services: &Services, command: &MetaCommand) -> anyhow::Result<
 }
 
 fn read(services: &Services, target: &OsString) -> anyhow::Result<Row> {
-    let found = target::find(services, target)?;
-    let node = target::node(services, &found)?;
+    let node = target::find_node(services, target)?;
     Ok(metadata_of(object_of(&services.filestore, node)?))
 }
 
@@ -154,7 +153,7 @@ fn patch(
     body: &Value,
 ) -> anyhow::Result<Row> {
     let id = target::node_id(services, target)?;
-    let bar = Bar::waiting(&target.to_string_lossy());
+    let bar = Bar::waiting(&node::name::spelled(target));
     let patch = (&Method::PATCH, &*format!("/v1/nodes/{id}/metadata"));
     let answer = json_command(services, changing, &bar, patch, body);
     bar.end();
@@ -190,7 +189,7 @@ fn print(metadata: &Row, reading: &Reading) -> anyhow::Result<Outcome> {
 fn print_one(metadata: &Row, key: &str, reading: &Reading) -> anyhow::Result<Outcome> {
     let Some(value) = metadata.get(key) else {
         let keys: Vec<_> = metadata.keys().map(String::as_str).collect();
-        bail!("there is no {key:?}; the keys are {keys:?}");
+        bail!("the node has no metadata {key:?}; it has {keys:?}");
     };
     let mut out = Rows::stdout(
         reading.output,

@@ -1,4 +1,4 @@
-//! Several transfers at once: the service commits those that come together with one sync.
+//! Several transfers at once. The service commits commands that arrive together with one sync.
 
 use super::bar::Bar;
 use crate::client::Error;
@@ -21,7 +21,7 @@ pub(crate) struct Counts {
     pub(crate) files: AtomicU64,
     pub(crate) directories: AtomicU64,
     pub(crate) bytes: AtomicU64,
-    /// Said to the person, and left out.
+    /// Files that failed. Each was reported and left out.
     pub(crate) failed: AtomicU64,
 }
 
@@ -30,18 +30,18 @@ impl Counts {
         self.failed.load(Ordering::Relaxed) == 0
     }
 
-    /// Leaves this one out and says why; of many, the first ones.
+    /// Counts a file that is left out. The first hundred are named with the reason.
     pub(crate) fn fail(&self, bar: &Bar, name: &str, reason: impl std::fmt::Display) {
         match self.failed.fetch_add(1, Ordering::Relaxed) {
             before if before < SAID => bar.say(format_args!("{}: {reason}", escape(name))),
-            SAID => bar.say("and more, which are counted and not named"),
+            SAID => bar.say("more files failed; they are counted but not named"),
             _ => {}
         }
     }
 }
 
-/// Feeds what `feed` sends to several threads that each do `work`. An error of `feed`, or one that
-/// would meet the next ones too, ends it all.
+/// Hands what `feed` sends to several threads that each do `work`. An error of `feed` or of `work` ends
+/// them all.
 pub(crate) fn run<T: Send>(
     feed: impl FnOnce(&mut dyn FnMut(T) -> anyhow::Result<()>) -> anyhow::Result<()>,
     work: impl Fn(T) -> anyhow::Result<()> + Sync,

@@ -7,6 +7,7 @@ use super::pool::{self, Counts};
 use super::{Changing, Destination, Place, command, number};
 use crate::client::Services;
 use crate::output::{Column, Row, Rows};
+use crate::target::shown;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use node::name::spelled;
@@ -25,10 +26,10 @@ use std::sync::atomic::Ordering::Relaxed;
 /// `tidemark put`
 #[derive(Args, Debug)]
 pub struct PutArgs {
-    /// Files of this machine (`-` is what comes on stdin), and last where they go
+    /// Files of this machine (`-` is stdin), then the destination
     #[arg(value_name = "FILE|PATH", num_args = 2.., required = true)]
     pub paths: Vec<OsString>,
-    /// Put folders with all in them
+    /// Put folders with everything in them
     #[arg(long, short)]
     pub recursive: bool,
     /// Replace files that are there
@@ -49,7 +50,10 @@ struct Upload<'s> {
 }
 
 pub(crate) fn run(services: &Services, args: &PutArgs) -> anyhow::Result<Outcome> {
-    let (target, sources) = args.paths.split_last().context("say where it is to go")?;
+    let (target, sources) = args
+        .paths
+        .split_last()
+        .context("the destination is missing")?;
     let destination = Destination::find(services, target, sources.len())?;
     let columns = vec![
         Column::text("source"),
@@ -62,11 +66,11 @@ pub(crate) fn run(services: &Services, args: &PutArgs) -> anyhow::Result<Outcome
     let mut out = Rows::stdout(args.changing.reading.output, columns);
     let mut outcome = Outcome::Good;
     for source in sources {
-        let shown = source.to_string_lossy();
+        let name = spelled(source);
         let upload = Upload {
             services,
             args,
-            bar: Bar::bytes(&shown),
+            bar: Bar::bytes(&name),
         };
         let put = upload.operand(source, &destination);
         upload.bar.end();
@@ -75,12 +79,11 @@ pub(crate) fn run(services: &Services, args: &PutArgs) -> anyhow::Result<Outcome
                 if !counts.is_whole() {
                     outcome = Outcome::Bad;
                 }
-                out.push(&row(&shown, &place, &counts))?;
+                out.push(&row(&name, &place, &counts))?;
             }
             Err(error) if sources.len() == 1 => return Err(error),
             Err(error) => {
-                let shown = crate::output::escape(&shown);
-                crate::output::say(format_args!("error: {shown}: {error:#}"));
+                crate::output::say(format_args!("error: {}: {error:#}", shown(source)));
                 outcome = Outcome::Bad;
             }
         }
@@ -108,7 +111,7 @@ impl Upload<'_> {
         if source == "-" {
             let place = destination.of("");
             if destination.is_directory {
-                bail!("what comes on stdin has no name: say which file it is to be");
+                bail!("stdin has no name; end the destination with the name of the file");
             }
             self.stream(&Source::Stdin, &place, &counts)?;
             return Ok((place, counts));
@@ -116,17 +119,17 @@ impl Upload<'_> {
         let path = Path::new(source);
         let metadata = path
             .metadata()
-            .with_context(|| format!("{} cannot be read", path.display()))?;
+            .with_context(|| format!("{} cannot be read", shown(path)))?;
         let place = destination.of(&name_of(path)?);
         if metadata.is_dir() {
             if !self.args.recursive {
-                bail!("{} is a folder: put it with --recursive", path.display());
+                bail!("{} is a folder; put it with --recursive", shown(path));
             }
             self.tree(path, &place, &counts)?;
         } else if metadata.is_file() {
             self.file(path, &place, &counts)?;
         } else {
-            bail!("{} is neither a file nor a folder", path.display());
+            bail!("{} is neither a file nor a folder", shown(path));
         }
         Ok((place, counts))
     }
@@ -140,11 +143,7 @@ impl Upload<'_> {
                 match self.file(&path, &place, counts) {
                     Err(error) if pool::is_fatal(&error) => return Err(error),
                     Err(error) => {
-                        counts.fail(
-                            &self.bar,
-                            &path.to_string_lossy(),
-                            format_args!("{error:#}"),
-                        );
+                        counts.fail(&self.bar, &spelled(&path), format_args!("{error:#}"));
                     }
                     Ok(()) => {}
                 }
@@ -166,13 +165,13 @@ impl Upload<'_> {
             let entries = match std::fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) => {
-                    counts.fail(&self.bar, &folder.to_string_lossy(), error);
+                    counts.fail(&self.bar, &spelled(&folder), error);
                     continue;
                 }
             };
             let mut is_made = folder == root;
             for entry in entries {
-                let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
+                let entry = entry.with_context(|| format!("reading {}", shown(&folder)))?;
                 let (path, below) = (entry.path(), place.join(&spelled(entry.file_name())));
                 let kind = entry.file_type();
                 match kind {
@@ -191,15 +190,11 @@ impl Upload<'_> {
                         } else {
                             "neither a file nor a folder"
                         };
-                        counts.fail(
-                            &self.bar,
-                            &path.to_string_lossy(),
-                            format_args!("left out: {what}"),
-                        );
+                        counts.fail(&self.bar, &spelled(&path), format_args!("left out: {what}"));
                         continue;
                     }
                     Err(error) => {
-                        counts.fail(&self.bar, &path.to_string_lossy(), error);
+                        counts.fail(&self.bar, &spelled(&path), error);
                         continue;
                     }
                 }
@@ -215,7 +210,7 @@ impl Upload<'_> {
     fn file(&self, path: &Path, place: &Place, counts: &Counts) -> anyhow::Result<()> {
         let metadata = path.metadata();
         let length = metadata
-            .with_context(|| format!("{} cannot be read", path.display()))?
+            .with_context(|| format!("{} cannot be read", shown(path)))?
             .len();
         if !self.args.recursive {
             self.bar.expect(length);
@@ -247,7 +242,7 @@ impl Upload<'_> {
         let node = node.context("filestore's answer has no node")?;
         let sent = format!("blake3:{}", sent.lock().finalize());
         if text(node, "contentHash") != sent {
-            bail!("what arrived is not what was sent ({sent}): put it again with --overwrite");
+            bail!("the file arrived damaged (sent {sent}); put it again with --overwrite");
         }
         counts.files.fetch_add(1, Relaxed);
         let bytes = number(node, "sizeBytes").unwrap_or(0);
@@ -263,9 +258,9 @@ fn name_of(path: &Path) -> anyhow::Result<String> {
         None => {
             let real = path
                 .canonicalize()
-                .with_context(|| format!("{} cannot be read", path.display()))?;
+                .with_context(|| format!("{} cannot be read", shown(path)))?;
             let name = real.file_name().map(std::ffi::OsStr::to_owned);
-            name.with_context(|| format!("{} has no name to go by", path.display()))?
+            name.with_context(|| format!("{} has no name", shown(path)))?
         }
     };
     anyhow::ensure!(!name.as_bytes().is_empty(), "an empty path names nothing");
@@ -302,7 +297,7 @@ impl Source<'_> {
                 length: Some(length),
             })
         };
-        open().with_context(|| format!("{} cannot be read", path.display()))
+        open().with_context(|| format!("{} cannot be read", shown(path)))
     }
 }
 

@@ -3,9 +3,9 @@
 use super::super::{Outcome, text};
 use super::bar::Bar;
 use super::{Place, number, object};
-use crate::args::Reading;
 use crate::client::Services;
 use crate::output::{Column, Row, Rows, escape, say};
+use crate::reading::Reading;
 use clap::{Args, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,13 +22,13 @@ pub struct ReconcileArgs {
     /// A node id, MOUNT:PATH, or a path on this machine
     #[arg(value_name = "NODE|PATH", default_value = ".")]
     pub target: OsString,
-    /// All below it too
+    /// Also everything below it
     #[arg(long, short)]
     pub recursive: bool,
     /// Compute the digests of contents too
     #[arg(long)]
     pub hash: bool,
-    /// Why, as the journal is to tell it
+    /// The reason that the journal shows
     #[arg(long, value_enum, default_value = "manual")]
     pub reason: Reason,
     /// Do not wait for the end
@@ -70,12 +70,12 @@ pub(crate) fn run(services: &Services, args: &ReconcileArgs) -> anyhow::Result<O
         job = follow(services, &args.target, job)?;
     }
     let columns = vec![
-        Column::number("id"),
+        Column::text("path"),
         Column::text("status"),
         Column::text("reason"),
-        Column::text("path"),
-        Column::number("durationMs"),
-        Column::text("result"),
+        Column::millis("durationMs").titled("TOOK"),
+        Column::text("result").for_programs(),
+        Column::number("id"),
     ];
     let mut out = Rows::stdout(args.reading.output, columns);
     out.push(&job)?;
@@ -101,7 +101,7 @@ fn follow(services: &Services, target: &OsString, mut job: Row) -> anyhow::Resul
     let Some(id) = number(&job, "id") else {
         return Err(filestore.garbled("the job has no id").into());
     };
-    let bar = Bar::waiting(&target.to_string_lossy());
+    let bar = Bar::waiting(&node::name::spelled(target));
     let mut wait = FIRST_LOOK;
     // Nobody sends: the channel is a timer.
     let (_never, timer) = mpsc::channel::<()>();

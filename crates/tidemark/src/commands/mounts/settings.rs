@@ -16,8 +16,8 @@ pub struct BucketArgs {
     /// Another S3 than Amazon's
     #[arg(long, value_name = "https://HOST:PORT")]
     pub endpoint: Option<String>,
-    /// Whether the bucket goes into the path of URLs (true), or into their host name (false);
-    /// without it, into the path with an endpoint of one's own, else into the host name
+    /// Whether the bucket is part of the path of URLs (true) or of their host name (false); by
+    /// default the path if there is an endpoint, else the host name
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
     pub path_style: Option<bool>,
     /// Allow an endpoint with http://, which sends contents in the clear
@@ -50,8 +50,12 @@ impl BucketArgs {
     /// Sets what was given.
     pub(super) fn put_into(&self, config: &mut Map<String, Value>) -> anyhow::Result<()> {
         let file = self.credentials_file.as_ref().map(|file| {
-            let file = std::path::absolute(file)
-                .with_context(|| format!("--credentials-file: {} is no path", file.display()))?;
+            let file = std::path::absolute(file).with_context(|| {
+                format!(
+                    "--credentials-file: {} is no path",
+                    crate::target::shown(file)
+                )
+            })?;
             let text = file.to_str().map(str::to_owned);
             text.context("--credentials-file: the path must be UTF-8")
         });
@@ -84,10 +88,10 @@ pub struct HashingArgs {
     /// Whether files get a blake3 hash of their contents in the background
     #[arg(long, value_enum)]
     pub hash: Option<Hash>,
-    /// Only files of at least so many bytes
+    /// Only files of at least this many bytes
     #[arg(long, value_name = "BYTES")]
     pub hash_min_bytes: Option<u64>,
-    /// Only files of at most so many bytes
+    /// Only files of at most this many bytes
     #[arg(long, value_name = "BYTES")]
     pub hash_max_bytes: Option<u64>,
     /// Only files whose path matches, such as `raw/**/*.dng`; may be given more than once

@@ -1,6 +1,8 @@
 //! A file on its way: beside its place, under a name of its own.
 
+use crate::target::shown;
 use anyhow::{Context as _, bail};
+use node::name::spelled;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -25,7 +27,7 @@ pub(super) struct Whole {
 
 /// The part of this node in this state that is beside `to`, made if there is none.
 pub(super) fn open(to: &Path, node_id: i64, etag: &str) -> anyhow::Result<Part> {
-    let named = blake3::hash(format!("{node_id} {etag} {}", to.display()).as_bytes());
+    let named = blake3::hash(format!("{node_id} {etag} {}", spelled(to)).as_bytes());
     let named = named.to_hex();
     let name = format!(".tidemark-get-{}.part", named.get(..16).unwrap_or_default());
     let path = to.with_file_name(name);
@@ -47,7 +49,7 @@ pub(super) fn open(to: &Path, node_id: i64, etag: &str) -> anyhow::Result<Part> 
         io::Result::Ok((file, hasher, length))
     };
     let (file, hasher, length) =
-        open().with_context(|| format!("{} cannot be written", path.display()))?;
+        open().with_context(|| format!("{} cannot be written", shown(&path)))?;
     Ok(Part {
         file,
         path,
@@ -86,7 +88,7 @@ impl Part {
         }
         self.file
             .sync_all()
-            .with_context(|| format!("{} cannot be written", self.path.display()))?;
+            .with_context(|| format!("{} cannot be written", shown(&self.path)))?;
         Ok(Whole {
             path: self.path,
             length: self.length,
@@ -105,19 +107,16 @@ impl Whole {
         match rustix::fs::renameat_with(CWD, &self.path, CWD, to, flags) {
             Ok(()) => Ok(self.length),
             Err(Errno::EXIST) => {
-                bail!(
-                    "{} is there already: replace it with --overwrite",
-                    to.display()
-                )
+                bail!("{} exists already; replace it with --overwrite", shown(to))
             }
             // Some filesystems cannot refuse to replace; that nothing was there was seen before.
             Err(Errno::INVAL | Errno::NOSYS) => {
                 std::fs::rename(&self.path, to)
-                    .with_context(|| format!("{} cannot be written", to.display()))?;
+                    .with_context(|| format!("{} cannot be written", shown(to)))?;
                 Ok(self.length)
             }
             Err(error) => Err(io::Error::from(error))
-                .with_context(|| format!("{} cannot be written", to.display())),
+                .with_context(|| format!("{} cannot be written", shown(to))),
         }
     }
 }
@@ -127,7 +126,7 @@ pub(super) fn compare(content_hash: Option<&str>, came: &blake3::Hasher) -> anyh
     let came = format!("blake3:{}", came.finalize());
     match content_hash.filter(|hash| hash.starts_with("blake3:")) {
         Some(promised) if promised != came => {
-            bail!("the contents have the digest {came}, and {promised} was promised: try again")
+            bail!("the file arrived damaged (got {came}, expected {promised}); try again")
         }
         _ => Ok(()),
     }

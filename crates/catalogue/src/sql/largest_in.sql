@@ -1,0 +1,16 @@
+SELECT name, size_bytes, file_count, directory_count, child_count, last_calculated_at
+FROM (
+    SELECT
+        nodes.name,
+        rollups.size_bytes,
+        rollups.file_count,
+        rollups.directory_count,
+        rollups.child_count,
+        rollups.last_calculated_at
+    FROM nodes
+    JOIN rollups ON rollups.node_id = nodes.id
+    WHERE nodes.parent_id = ?1 AND nodes.kind = 'directory'
+        AND nodes.state IN ('active', 'inconsistent')
+)
+ORDER BY size_bytes DESC, name
+LIMIT ?2
