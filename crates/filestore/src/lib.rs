@@ -1,26 +1,27 @@
-//! Where it starts: mounts, nodes, the commands that change them, and the journal of every change.
+//! Where it starts: scans, commands, and what keeps them going; the catalogue is filled here.
 //!
 //! ```text
-//! REST ([rest]) ─▶ commands ─▶ disk           one transaction
-//!                       │                  ┌─▶ nodes, rollups
-//!                       └──▶ store::WriteTx┤
-//! scan ─▶ walk ──▶ compare ──────┘         └─▶ journal ─▶ readers, REST, event stream
+//! REST ([rest]) ─▶ commands ─▶ backend        one transaction
+//!                     │                    ┌─▶ nodes, rollups
+//!                     └──▶ catalogue::WriteTx
+//! scan ─▶ backend::walk ─▶ compare ──┘     └─▶ journal ─▶ readers, REST, event stream
 //!   ▲ ▲ ▲
 //!   │ │ └─ watch (inotify: which names to look at)
 //!   │ └─── rescan (by period)
 //!   └───── reconcile (jobs that people and commands ask for)
 //!
-//! hashing ─▶ contents of files without a hash, in the background ─▶ store::WriteTx
+//! hashing ─▶ contents of files without a hash, in the background ─▶ catalogue::WriteTx
 //! ```
 //!
-//! The catalogue (`store`) has one writer and changes a node and the journal together. Files are
-//! changed by commands (`command`, `disk`), and by anybody else behind our back, which a scan
-//! (`scan`, `walk`) finds out. What people see is in `rest` and `view`.
+//! Each part is a component that is made with just what it needs, and imports only what stands below
+//! it; [`Filestore`] (`wiring`) puts them together, and only REST and tests import it. Files are
+//! changed by commands, and by anybody else behind our back, which a scan finds out. What people see
+//! is in `rest` and `view`.
 //!
 //! Deliberately not here: who follows the journal. This crate knows neither metastore nor
 //! timestore, nor the bus.
 //!
-//! Start with [`Filestore`] and `store::WriteTx::change`.
+//! Start with `wiring`, and [`catalogue::WriteTx::change`].
 
 mod command;
 mod consumers;

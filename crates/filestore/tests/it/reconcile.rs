@@ -318,6 +318,63 @@ async fn a_download_that_meets_a_drift_marks_the_node_and_has_it_reconciled() {
 }
 
 #[tokio::test]
+async fn every_command_that_meets_a_drift_tells_it_once() {
+    let server = Server::start().await;
+    for path in ["moved", "copied", "deleted", "tree/file"] {
+        write(&server, path, "1");
+    }
+    server.scan().await;
+    for path in ["moved", "copied", "deleted", "tree"] {
+        let at = server.root.join(path);
+        match at.is_dir() {
+            true => std::fs::remove_dir_all(&at).unwrap(),
+            false => std::fs::remove_file(&at).unwrap(),
+        }
+    }
+    std::fs::create_dir(server.root.join("deleted")).unwrap();
+    let copy = |path: &str| json!({ "path": path, "targetPath": "elsewhere" });
+    let head = server.head();
+    let refused = [
+        server.rename("moved", "elsewhere").await,
+        server
+            .json(Method::POST, "/v1/nodes/copy", copy("copied"))
+            .await,
+        server
+            .json(Method::POST, "/v1/nodes/copy", copy("tree"))
+            .await,
+        server.delete("deleted", false).await,
+    ];
+    for answer in &refused {
+        assert_eq!(answer.problem(), (409, "conflict"), "{answer:?}");
+    }
+    for path in ["moved", "copied", "tree", "deleted"] {
+        // It is told before the command is answered.
+        let told = server.told(head);
+        let by_command =
+            told.iter()
+                .zip(server.entries(head))
+                .filter(|((event_type, at, _), entry)| {
+                    let data: Value = serde_json::from_str(entry.data.get()).unwrap();
+                    event_type == "drift.detected" && at == path && data["reporter"] != "reconcile"
+                });
+        assert_eq!(by_command.count(), 1, "{path} in {told:?}");
+        testkit::wait_for_async("the job", LONG, async || {
+            let told = server.told(head);
+            let is_it = |(event_type, at, _): &(String, String, i64)| {
+                event_type == "node.missing" && at == path
+            };
+            if told.iter().any(is_it) {
+                Ok(())
+            } else {
+                Err(told)
+            }
+        })
+        .await;
+    }
+    server.close().await;
+}
+
+#[tokio::test]
 async fn a_job_that_was_cut_off_is_resumed_and_given_up_after_some_times() {
     let server = Server::start().await;
     write(&server, "d/file", "1");
