@@ -4,7 +4,7 @@ use super::*;
 use ::node::{Facts, NodePath};
 use backend::hash::content::{Gate, HashConditions, Hashed};
 use backend::walk::{Entry, Failure};
-use backend::{Directory, Error, Kind, ListingCache, Opened, PathFacts};
+use backend::{Directory, Error, Kind, ListingCache, Opened, PathFacts, Reason};
 use catalogue::Verb;
 
 /// A backend that does not list some directories: tests run as a user whom nothing refuses.
