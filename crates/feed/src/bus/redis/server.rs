@@ -116,10 +116,12 @@ pub enum SessionError {
         source: RedisError,
     },
     /// Redis cannot be reached, or the connection broke.
-    #[error("Redis at {server} cannot be reached, or has closed the connection")]
+    #[error("Redis at {server} cannot be reached, or has closed the connection{hint}")]
     Unreachable {
         /// The server.
         server: String,
+        /// What may be wrong.
+        hint: &'static str,
         /// Why.
         #[source]
         source: RedisError,
@@ -247,6 +249,12 @@ impl Server {
             _ if error.is_io_error() || error.is_connection_dropped() => {
                 SessionError::Unreachable {
                     server,
+                    hint: match asked {
+                        Asked::Connect if error.is_connection_dropped() => {
+                            "; if it speaks TLS on this port, begin FILESTORE_REDIS_URL with rediss://"
+                        }
+                        _ => "",
+                    },
                     source: error,
                 }
             }
