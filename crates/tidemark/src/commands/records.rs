@@ -116,7 +116,9 @@ pub(crate) fn search(services: &Services, args: &SearchArgs) -> anyhow::Result<O
         let body = json!({"namespace": args.namespace, "q": q, "limit": limit, "cursor": cursor,
                           "explain": args.explain});
         let request = metastore.request(Method::POST, "/records/search");
-        let answer = metastore.json(request.json(&body))?;
+        let answer = metastore
+            .json(request.json(&body))
+            .map_err(|error| at_its_place(error, &q))?;
         let pagination = answer.get("pagination").cloned().unwrap_or_default();
         if cursor.is_none() {
             total = total_of(&pagination);
@@ -138,6 +140,24 @@ pub(crate) fn search(services: &Services, args: &SearchArgs) -> anyhow::Result<O
         ));
     }
     Ok(Outcome::Good)
+}
+
+/// What is wrong with a query, with a mark under the place.
+fn at_its_place(error: Error, q: &str) -> anyhow::Error {
+    const PLACE: &str = "/q: at character ";
+    let told = error.to_string();
+    let told = told
+        .split_once(PLACE)
+        .and_then(|(_, told)| told.split_once(": "));
+    let place = told.and_then(|(place, _)| place.parse::<usize>().ok());
+    match (place, told) {
+        (Some(place), Some((_, what))) if !q.contains('\n') => {
+            let mark = " ".repeat(place.saturating_sub(1));
+            let what = what.trim_end().trim_end_matches(" (invalid_request)");
+            anyhow::anyhow!("{what}\n  {q}\n  {mark}^")
+        }
+        _ => error.into(),
+    }
 }
 
 /// The arguments as one query. What the shell kept together with its quotes is one value again:

@@ -642,6 +642,53 @@ fn search_prints_records_with_their_nodes() {
 }
 
 #[test]
+fn search_goes_on_by_cursor_and_passes_on_what_it_is_warned_of() {
+    let services = Services::new(
+        nothing,
+        |asked: &Asked| match asked.json()["cursor"].as_str() {
+            None => Answer::json(&json!({
+                "pagination": {"total": 1100, "isTotalExact": false, "nextCursor": "c2"},
+                "warnings": ["no record has a field `sise`; did you mean size?"],
+                "records": [record("media")]})),
+            Some("c2") => {
+                Answer::json(&json!({"pagination": {"total": 1100, "isTotalExact": false,
+                "nextCursor": "c3"}, "records": [record("films")]}))
+            }
+            _ => Answer::not_found(),
+        },
+        nothing,
+    );
+    let ran = services.run(&["search", "sise:1", "annual report", "--limit", "2"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.out.lines().count(), 3, "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "no record has a field `sise`; did you mean size?\n2 of 1100+ records; more with --limit\n"
+    );
+    let asked = services.metastore.asked();
+    assert_eq!(asked[0].json()["q"], "sise:1 \"annual report\"");
+}
+
+#[test]
+fn a_search_that_is_not_understood_is_marked_at_its_place() {
+    let refused = |_: &Asked| {
+        let what = "at character 6: size takes bytes; write size:>1G";
+        Answer::json(
+            &json!({"detail": format!("/q: {what}"), "code": "invalid_request",
+            "errors": [{"pointer": "/q", "detail": what}]}),
+        )
+        .status(400)
+    };
+    let services = Services::new(nothing, refused, nothing);
+    let ran = services.run(&["search", "plan", "size:>big"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "error: size takes bytes; write size:>1G\n  plan size:>big\n       ^\n"
+    );
+}
+
+#[test]
 fn tags_and_owner_are_set_on_the_nodes_record_wherever_it_lives() {
     let services = Services::new(
         one_mount,
