@@ -2,8 +2,8 @@
 
 use crate::hash::content::{Gate, HashConditions, Hashed};
 use crate::walk::{Entry, Failure, Options};
-use crate::{Bucket, Disk, Error, ListingCache};
-use node::{Facts, Identity, NodePath};
+use crate::{Bucket, Disk, Error, ListingCache, Operation, Reason};
+use node::{Facts, Identity, NodePath, Root};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
@@ -54,6 +54,32 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// # Errors
     /// It cannot be looked at.
     fn facts_again(&self, cache: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error>;
+
+    /// The name of the filesystem that the root lies on: other ones have other names. A bucket has
+    /// none.
+    fn volume(&self) -> Option<i64>;
+
+    /// The root as it is known among others.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    fn root(&self) -> Result<Root, Error> {
+        let facts = self.facts("")?;
+        let absent = || Error::of_disk(Operation::LookAt, "")(Reason::NotFound);
+        let facts = facts.ok_or_else(absent)?;
+        Ok(Root {
+            identity: facts.identity,
+            volume: self.volume(),
+        })
+    }
+
+    /// Whether the directory that `path` is in lists a name in just this spelling. Something stands
+    /// at the path: but on a filesystem that takes the letters of names in any case, it may have
+    /// another name.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    fn lists(&self, path: &str) -> Result<bool, Error>;
 
     /// The facts of a path and of all directories above it, from the top, without the root; it
     /// ends where nothing stands.

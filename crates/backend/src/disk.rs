@@ -20,11 +20,12 @@ mod statx;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod volume;
+
+pub use volume::is_shared_type;
 
 use crate::{Backend as _, Error, Operation, PathFacts};
-use node::Facts;
-use node::NodePath;
-use node::name;
+use node::{Facts, NodePath, name};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -56,6 +57,7 @@ pub(crate) struct Stamp {
     /// The inode number.
     pub(crate) inode: i64,
     size_bytes: i64,
+    pub(crate) allocated_bytes: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
@@ -71,6 +73,7 @@ impl Stamp {
         Ok(Self {
             inode: stat.st_ino.cast_signed(),
             size_bytes: stat.st_size,
+            allocated_bytes: stat.st_blocks.cast_unsigned().saturating_mul(512),
             modified: (stat.st_mtime, nanos(stat.st_mtime_nsec)),
             changed: (stat.st_ctime, nanos(stat.st_ctime_nsec)),
         })

@@ -17,11 +17,12 @@ pub mod conformance;
 pub mod disk;
 mod error;
 pub mod hash;
+pub mod mountinfo;
 pub mod s3;
 pub mod walk;
 
 pub use backend::{Backend, Directory, Kind, Opened, PathFacts};
-pub use disk::Disk;
+pub use disk::{Disk, is_shared_type};
 pub use error::{Error, Operation, Reason};
 pub use s3::{Bucket, Buckets, ListingCache, Settings};
 

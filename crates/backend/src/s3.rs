@@ -40,7 +40,7 @@ pub use registry::Buckets;
 use crate::{Error, Operation};
 use error::Refusal;
 use journal::NodeKind;
-use node::{Facts, Identity};
+use node::{Facts, Identity, Moment};
 use object_store::aws::AmazonS3;
 use object_store::client::HttpClient;
 use std::sync::Arc;
@@ -81,18 +81,19 @@ pub struct Object {
 impl Object {
     /// What a walk tells of it.
     pub fn facts(&self) -> Facts {
-        let modified_ns = self.modified_seconds.saturating_mul(1_000_000_000);
+        let modified = Moment::new(self.modified_seconds, 0);
         let [a, b, c, d, e, f, g, h, ..] =
             *blake3::hash(self.etag.trim_matches('"').as_bytes()).as_bytes();
         Facts {
             kind: NodeKind::File,
             is_symlink: false,
             size_bytes: i64::try_from(self.size_bytes).unwrap_or(i64::MAX),
-            modified_ns: Some(modified_ns),
+            modified_ns: Some(modified),
+            changed_ns: None,
             identity: Identity {
                 dev: DEVICE,
                 ino: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
-                born_ns: Some(modified_ns),
+                born_ns: Some(modified),
             },
         }
     }
@@ -105,6 +106,7 @@ pub const fn directory_facts() -> Facts {
         is_symlink: false,
         size_bytes: 0,
         modified_ns: None,
+        changed_ns: None,
         identity: Identity {
             dev: DEVICE,
             ino: 0,

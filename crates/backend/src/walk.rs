@@ -63,7 +63,11 @@ pub trait Entrance: std::fmt::Debug + Send + Sync {
     /// A directory, open, is about to be listed.
     fn enter(&self, directory: BorrowedFd<'_>, identity: Identity);
 
-    /// Whether this directory is to be entered although nothing in it is to be compared.
+    /// A directory cannot be read. `is_missed`: something happened in it.
+    fn refused(&self, identity: Identity, is_missed: bool);
+
+    /// Whether this directory is to be entered although nothing in it is to be compared: it is not
+    /// entered yet, or could not be read.
     fn wants(&self, identity: Identity) -> bool;
 
     /// Everything is entered again.
@@ -101,6 +105,13 @@ impl Options {
             crosses_filesystems,
             hidden,
             entrance: None,
+        }
+    }
+
+    /// A directory cannot be read.
+    pub fn refuse(&self, identity: Option<Identity>, is_missed: bool) {
+        if let (Some(entrance), Some(identity)) = (&self.entrance, identity) {
+            entrance.refused(identity, is_missed);
         }
     }
 

@@ -7,9 +7,10 @@
 //! the node back (`scan::former`). Noted are identities with a birth time only: they are never
 //! another file's.
 
+use super::moment::Column;
 use super::{ReadTx, StoreError};
 use journal::Time;
-use node::{Facts, Identity, OBJECT_DEVICE};
+use node::{Facts, Identity};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The latest notes that are kept, of all mounts: some ten megabytes at most.
@@ -24,11 +25,6 @@ pub struct Former {
     pub node: i64,
     /// The file that it was.
     pub identity: Identity,
-}
-
-/// Whether the identity says of a file that it is this one and no other, ever.
-pub fn is_certain(identity: Identity) -> bool {
-    identity.ino != 0 && identity.born_ns.is_some() && identity.dev != OBJECT_DEVICE
 }
 
 /// Whether there is a note about a node of this mount.
@@ -46,12 +42,12 @@ pub fn any(tx: &ReadTx<'_>, mount_id: i64) -> Result<bool, StoreError> {
 /// The catalogue cannot be read or written.
 pub fn of(tx: &ReadTx<'_>, mount_id: i64, facts: &Facts) -> Result<Option<Former>, StoreError> {
     let identity = facts.identity;
-    if !is_certain(identity) {
+    if !identity.is_certain() {
         return Ok(None);
     }
     let Identity { dev, ino, born_ns } = identity;
     let mut statement = tx.prepare_cached(include_str!("sql/former.sql"))?;
-    let params = params![mount_id, ino, dev, born_ns, facts.kind.as_str()];
+    let params = params![mount_id, ino, dev, born_ns.map(Column), facts.kind.as_str()];
     let former = statement.query_row(params, |row| {
         Ok(Former {
             id: row.get(0)?,
@@ -88,7 +84,7 @@ pub(super) fn note(
         mount_id,
         dev,
         ino,
-        born_ns,
+        born_ns.map(Column),
         now.as_millis()
     ])?;
     connection

@@ -347,7 +347,11 @@ impl RollupBounds {
             ("child_count", self.child_count),
             ("file_count", self.file_count),
             ("directory_count", self.directory_count),
-            ("size_bytes", self.size_bytes),
+            (
+                // At most what a bound can say.
+                "iif(size_high > 1, 9223372036854775807, (size_high << 62) + size_bytes)",
+                self.size_bytes,
+            ),
         ];
         for (column, bounds) in columns {
             let of_node =

@@ -1,6 +1,7 @@
 //! What a scan asks the catalogue.
 
 use crate::listings::{self, Listing};
+use crate::moment::{Column, moment};
 use crate::scratch::Found;
 use crate::{Catalogue, Node, ReadTx, StoreError, nodes};
 use journal::{JournalId, NodeKind};
@@ -38,9 +39,33 @@ pub struct Candidate {
     pub id: i64,
     /// Where it was.
     pub path: String,
+    /// The directory that it was in.
+    pub parent: Option<i64>,
     /// What was known of it.
     pub facts: Facts,
+    is_missing: bool,
 }
+
+impl Candidate {
+    /// Whether it was in the directory where the name was found, under that name: a directory that
+    /// moved has its files with it. A node that is missing is not so near: others go before it.
+    #[must_use]
+    pub fn is_kin_of(&self, found: &Found, parent: Option<i64>) -> bool {
+        let name = self.path.rsplit('/').next();
+        let is_here = self.parent == parent && name == Some(found.name.as_str());
+        !self.is_missing && (self.path == found.path || is_here)
+    }
+}
+
+/// How far the candidates of a file with very many names were gone through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    is_missing: bool,
+    id: i64,
+}
+
+/// Candidates that are put in the best order; of more than that one is as good as another.
+pub const CANDIDATES: usize = 64;
 
 /// One thread's view of the catalogue: every question sees the last commit.
 #[derive(Debug)]
@@ -152,23 +177,58 @@ impl<'s> Lookup<'s> {
             self.mount_id,
             ino,
             dev,
-            born_ns,
+            born_ns.map(Column),
             found.path,
             parent,
-            found.name
+            found.name,
+            CANDIDATES.cast_signed(),
         ];
         let mut statement = self
             .connection
             .prepare_cached(include_str!("sql/candidates.sql"))?;
-        let candidates = statement.query_map(params, |row| {
-            Ok(Candidate {
-                id: row.get(0)?,
-                path: row.get(1)?,
-                facts: facts(row, 2)?,
-            })
-        })?;
+        let candidates = statement.query_map(params, candidate)?;
         Ok(candidates.collect::<Result<_, _>>()?)
     }
+
+    /// The candidates after those that were gone through, a page of them: the missing ones last.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read or written.
+    pub fn further_candidates(
+        &self,
+        found: &Found,
+        passed: &mut Passed,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let Identity { dev, ino, born_ns } = found.facts.identity;
+        let params = params![
+            self.mount_id,
+            ino,
+            dev,
+            born_ns.map(Column),
+            passed.is_missing,
+            passed.id,
+            CANDIDATES.cast_signed(),
+        ];
+        let mut statement = self
+            .connection
+            .prepare_cached(include_str!("sql/further_candidates.sql"))?;
+        let page = statement.query_map(params, candidate)?;
+        let page: Vec<Candidate> = page.collect::<Result<_, _>>()?;
+        if let Some(last) = page.last() {
+            (passed.is_missing, passed.id) = (last.is_missing, last.id);
+        }
+        Ok(page)
+    }
+}
+
+fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+    Ok(Candidate {
+        id: row.get(0)?,
+        path: row.get(1)?,
+        facts: facts(row, 2)?,
+        parent: row.get(10)?,
+        is_missing: row.get(11)?,
+    })
 }
 
 fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>, StoreError> {
@@ -181,7 +241,7 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>, StoreError> {
     })
 }
 
-/// The facts in the seven columns of a row from `first` on.
+/// The facts in the eight columns of a row from `first` on.
 fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
     let is_directory = row.get(first)?;
     Ok(Facts {
@@ -192,11 +252,12 @@ fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
         },
         is_symlink: row.get(first + 1)?,
         size_bytes: row.get(first + 2)?,
-        modified_ns: row.get(first + 3)?,
+        modified_ns: moment(row, first + 3)?,
+        changed_ns: moment(row, first + 7)?,
         identity: Identity {
             dev: row.get(first + 4)?,
             ino: row.get(first + 5)?,
-            born_ns: row.get(first + 6)?,
+            born_ns: moment(row, first + 6)?,
         },
     })
 }

@@ -166,6 +166,16 @@ pub fn by_root(tx: &ReadTx<'_>, root: &str) -> Result<Option<Mount>, StoreError>
     Ok(statement.query_row([root], from_row).optional()?)
 }
 
+/// The name of the filesystem that the mount's root lies on, if it is known.
+///
+/// # Errors
+/// The catalogue cannot be read or written.
+pub fn volume(tx: &ReadTx<'_>, id: i64) -> Result<Option<i64>, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT volume FROM mounts WHERE id = ?1")?;
+    let volume = statement.query_row([id], |row| row.get(0)).optional()?;
+    Ok(volume.flatten())
+}
+
 /// Inserts the mount (its id and times are set here) and its root node.
 ///
 /// # Errors

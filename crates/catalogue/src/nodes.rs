@@ -1,5 +1,6 @@
 //! The node's row, and the ways to find one.
 
+use super::moment::{Column, moment};
 use super::{ReadTx, StoreError};
 use journal::{ConsistencyState, JournalId, NodeKind, NodeState, Time};
 use node::{Facts, Identity};
@@ -25,6 +26,8 @@ pub struct Node {
     pub checksum: Option<String>,
     /// The hash of its contents, where it is known.
     pub content_hash: Option<String>,
+    /// Its digests may be of other contents than it has: they are looked at again.
+    pub is_in_doubt: bool,
     /// What people wrote on it.
     pub metadata: Metadata,
     /// What is the matter with it.
@@ -62,6 +65,7 @@ impl Node {
             facts,
             checksum: None,
             content_hash: None,
+            is_in_doubt: false,
             metadata: Metadata::default(),
             state: NodeState::Active,
             version: 0,
@@ -101,11 +105,22 @@ impl Node {
         super::rollups::is_on_disk(self.state)
     }
 
+    /// The hash of its contents, unless that is in doubt.
+    #[must_use]
+    pub fn hash_in_force(&self) -> Option<String> {
+        self.content_hash.clone().filter(|_| !self.is_in_doubt)
+    }
+
+    /// The checksum that was promised of its contents, unless that is in doubt.
+    #[must_use]
+    pub fn checksum_in_force(&self) -> Option<String> {
+        self.checksum.clone().filter(|_| !self.is_in_doubt)
+    }
+
     /// When its contents last changed.
     pub fn last_modified_at(&self) -> Option<Time> {
-        self.facts
-            .modified_ns
-            .map(|ns| Time::from_millis(ns.div_euclid(1_000_000)))
+        let modified = self.facts.modified_ns?;
+        Some(Time::from_millis(modified.as_millis()))
     }
 
     /// The node of a row that `node_columns.sql` selected.
@@ -123,15 +138,17 @@ impl Node {
                 kind: word(row, 4, NodeKind::from_word)?,
                 is_symlink: row.get(5)?,
                 size_bytes: row.get(6)?,
-                modified_ns: row.get(7)?,
+                modified_ns: moment(row, 7)?,
+                changed_ns: moment(row, 25)?,
                 identity: Identity {
                     dev: row.get(8)?,
                     ino: row.get(9)?,
-                    born_ns: row.get(10)?,
+                    born_ns: moment(row, 10)?,
                 },
             },
             checksum: row.get(11)?,
             content_hash: row.get(12)?,
+            is_in_doubt: row.get(26)?,
             metadata: Metadata::from_column(row.get(13)?)
                 .map_err(|error| conversion(13, Box::new(error)))?,
             state: word(row, 14, NodeState::from_word)?,
@@ -309,8 +326,39 @@ pub fn directories_of(
     );
     let Identity { dev, ino, born_ns } = identity;
     let mut statement = tx.prepare_cached(SQL)?;
-    let nodes = statement.query_map(params![mount_id, ino, dev, born_ns], Node::from_row)?;
+    let nodes = statement.query_map(
+        params![mount_id, ino, dev, born_ns.map(Column)],
+        Node::from_row,
+    )?;
     Ok(nodes.collect::<Result<_, _>>()?)
+}
+
+/// Whether a node that is not deleted is in this directory.
+///
+/// # Errors
+/// The catalogue cannot be read or written.
+pub fn has_children(tx: &ReadTx<'_>, directory: i64) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM nodes WHERE parent_id = ?1 AND state <> 'deleted' LIMIT 1";
+    Ok(tx.prepare_cached(SQL)?.exists([directory])?)
+}
+
+/// Whether any node, of whichever mount and state, is or was the directory of this identity.
+///
+/// # Errors
+/// The catalogue cannot be read or written.
+pub fn is_or_was_directory(tx: &ReadTx<'_>, identity: Identity) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT EXISTS (
+            SELECT 1 FROM nodes INDEXED BY nodes_by_identity
+            WHERE mount_id IN (SELECT id FROM mounts) AND ino = ?1 AND ino <> 0
+                AND state <> 'deleted' AND born_ns IS ?2 AND kind = 'directory'
+        ) OR EXISTS (
+            SELECT 1 FROM nodes INDEXED BY nodes_deleted_directories
+            WHERE mount_id IN (SELECT id FROM mounts) AND ino = ?1
+                AND state = 'deleted' AND born_ns IS ?2 AND kind = 'directory'
+        )";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let params = params![identity.ino, identity.born_ns.map(Column)];
+    Ok(statement.query_row(params, |row| row.get(0))?)
 }
 
 /// Nodes on disk, above the id `after`, that are not where their parents are: by id.
@@ -357,7 +405,7 @@ pub fn other_names(
     );
     let Identity { dev, ino, born_ns } = identity;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let params = params![mount_id, ino, dev, born_ns, id, after, limit];
+    let params = params![mount_id, ino, dev, born_ns.map(Column), id, after, limit];
     let mut statement = tx.prepare_cached(SQL)?;
     let nodes = statement.query_map(params, Node::from_row)?;
     Ok(nodes.collect::<Result<_, _>>()?)

@@ -1,5 +1,6 @@
 //! The journal's own store, read: pages, waiting, snapshots; and retention.
 
+use super::moment::moment;
 use super::{Catalogue, Head, Node, ReadTx, StoreError, meta, nodes};
 use journal::{
     ConsistencyState, Digest, Entry, EventType, JournalId, JournalReader, NodeKind, NodeState,
@@ -105,9 +106,7 @@ fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
         content_hash: row.get(10)?,
         metadata: metadata.map_err(|error| nodes::conversion(11, Box::new(error)))?,
         consistency_state: Some(nodes::word(row, 12, ConsistencyState::from_word)?),
-        last_modified_at: row
-            .get::<_, Option<i64>>(13)?
-            .map(|ns| Time::from_millis(ns.div_euclid(1_000_000))),
+        last_modified_at: moment(row, 13)?.map(|modified| Time::from_millis(modified.as_millis())),
         observed_at: Some(Time::from_millis(row.get(14)?)),
     })
 }

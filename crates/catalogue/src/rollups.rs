@@ -18,7 +18,8 @@ use std::ops::{AddAssign, Neg};
 /// What a directory's totals change by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Delta {
-    pub(super) size_bytes: i64,
+    /// The sizes of all files on a disk can add up to more than 64 bits.
+    pub(super) size_bytes: i128,
     pub(super) file_count: i64,
     pub(super) directory_count: i64,
     /// Direct children: for the directory itself, not for its ancestors.
@@ -90,13 +91,15 @@ impl Pending {
             if delta == Delta::default() {
                 continue;
             }
+            let (high, low) = split(delta.size_bytes);
             add.execute(params![
                 id,
-                delta.size_bytes,
+                low,
                 delta.file_count,
                 delta.directory_count,
                 delta.child_count,
-                now.as_millis()
+                now.as_millis(),
+                high
             ])?;
             if let Some(parent) = parent {
                 let (depth, grandparent) = place(parent)?;
@@ -113,11 +116,26 @@ impl Pending {
     }
 }
 
+/// The bits of a sum of sizes that the column `size_bytes` has.
+const LOW_BITS: u32 = 62;
+const LOW: i128 = (1 << LOW_BITS) - 1;
+
+/// A sum of sizes as its two columns: `size_high` and `size_bytes`.
+fn split(size: i128) -> (i64, i64) {
+    let part = |part: i128| i64::try_from(part).unwrap_or(i64::MAX);
+    (part(size >> LOW_BITS), part(size & LOW))
+}
+
+/// The sum of sizes in the columns `size_high` and `size_bytes`.
+fn join(high: i64, low: i64) -> i128 {
+    (i128::from(high) << LOW_BITS) + i128::from(low)
+}
+
 /// A directory's totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rollup {
-    /// The bytes of all files below it.
-    pub size_bytes: i64,
+    /// The bytes of all files below it; they can be more than 64 bits tell.
+    pub size_bytes: i128,
     /// Files below it.
     pub file_count: i64,
     /// Directories below it.
@@ -136,7 +154,7 @@ pub fn of(tx: &ReadTx<'_>, directory: i64) -> Result<Option<Rollup>, StoreError>
     let mut statement = tx.prepare_cached(include_str!("sql/rollup.sql"))?;
     let rollup = statement.query_row([directory], |row| {
         Ok(Rollup {
-            size_bytes: row.get(0)?,
+            size_bytes: join(row.get(5)?, row.get(0)?),
             file_count: row.get(1)?,
             directory_count: row.get(2)?,
             child_count: row.get(3)?,
@@ -159,7 +177,7 @@ pub fn largest_in(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![directory, limit], |row| {
         let rollup = Rollup {
-            size_bytes: row.get(1)?,
+            size_bytes: join(row.get(6)?, row.get(1)?),
             file_count: row.get(2)?,
             directory_count: row.get(3)?,
             child_count: row.get(4)?,
@@ -177,7 +195,7 @@ pub(super) fn own(node: &Node) -> Delta {
     }
     let is_directory = node.facts.kind == NodeKind::Directory;
     Delta {
-        size_bytes: node.facts.size_bytes,
+        size_bytes: node.facts.size_bytes.into(),
         file_count: i64::from(!is_directory),
         directory_count: i64::from(is_directory),
         child_count: 1,

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/schema_5.sql"),
     include_str!("sql/schema_6.sql"),
     include_str!("sql/schema_7.sql"),
+    include_str!("sql/schema_8.sql"),
 ];
 
 /// How many entries before the head are computed again on open.
@@ -161,4 +162,52 @@ fn check(connection: &Connection, meta: &Meta) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ReadTx, rollups};
+
+    const HUGE: i64 = 6 << 60;
+
+    #[test]
+    fn sums_of_an_earlier_version_are_exact_also_those_that_had_lost_their_last_digits() {
+        let db = Connection::open_in_memory().unwrap();
+        let (before, step) = MIGRATIONS.split_at(7);
+        before
+            .iter()
+            .for_each(|step| db.execute_batch(step).unwrap());
+        let nodes = [
+            (1, None, "", "directory", 0),
+            (2, Some(1), "d", "directory", 0),
+            (3, Some(2), "d/one", "file", HUGE),
+            (4, Some(2), "d/two", "file", HUGE),
+            (5, Some(1), "small", "file", 5),
+            (6, Some(1), "e", "directory", 0),
+        ];
+        for (id, parent, path, kind, size) in nodes {
+            let sql = "INSERT INTO nodes (id, mount_id, parent_id, name, path, depth, kind,
+                    is_symlink, size_bytes, modified_ns, dev, ino, state, version,
+                    consistency_state, created_at, updated_at, last_journal_id)
+                VALUES (?1, 1, ?2, ?3, ?3, 0, ?4, 0, ?5, 7, 0, ?1, 'active', 1, 'active', 0, 0, 1)";
+            db.execute(sql, params![id, parent, path, kind, size])
+                .unwrap();
+        }
+        let sql = "INSERT INTO rollups VALUES (?1, ?2, 0, 0, 0, 0)";
+        for (id, sum) in [(1, 1.3835058055282164e19), (2, 1.3835058055282164e19)] {
+            db.execute(sql, params![id, sum]).unwrap();
+        }
+        db.execute(sql, params![6, HUGE]).unwrap();
+        step.iter().for_each(|step| db.execute_batch(step).unwrap());
+        let sum = |id| {
+            let rollup = rollups::of(&ReadTx::new(&db), id).unwrap().unwrap();
+            rollup.size_bytes
+        };
+        let two = 2 * i128::from(HUGE);
+        assert_eq!([sum(1), sum(2), sum(6)], [two + 5, two, i128::from(HUGE)]);
+        let changed = "SELECT count(*) FROM nodes WHERE changed_ns IS NOT NULL";
+        let changed: i64 = db.query_row(changed, [], |row| row.get(0)).unwrap();
+        assert_eq!(changed, 0, "the next scan tells");
+    }
 }

@@ -4,6 +4,7 @@
 //! nor with the number of differences. The file has no name, and goes with the scan.
 
 use crate::listings::Listing;
+use crate::moment::{Column, moment};
 use journal::{JournalId, NodeKind};
 use node::{Facts, Identity};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -87,8 +88,31 @@ pub struct Scratch {
 
 /// What was seen cannot be kept, or not be found again.
 #[derive(Debug, thiserror::Error)]
-#[error("the temporary database of the scan failed; is the temporary directory full?")]
-pub struct ScratchError(#[from] rusqlite::Error);
+pub enum ScratchError {
+    /// The temporary database cannot be made.
+    #[error("the scan's temporary database cannot be made in {}", temp_directory().display())]
+    Make(#[source] std::io::Error),
+    /// A statement fails.
+    #[error("{}", advice(.0))]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Where temporary databases lie: where `TMPDIR` says, else `/tmp`.
+fn temp_directory() -> std::path::PathBuf {
+    std::env::temp_dir()
+}
+
+fn advice(error: &rusqlite::Error) -> String {
+    let directory = temp_directory();
+    let directory = directory.display();
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => format!(
+            "the disk of the temporary directory {directory} is full, and a scan keeps there what \
+             it found: make room there, or set TMPDIR to a directory with room and start again"
+        ),
+        _ => format!("the scan's temporary database in {directory} failed"),
+    }
+}
 
 type Result<T> = std::result::Result<T, ScratchError>;
 
@@ -98,8 +122,18 @@ impl Scratch {
     /// # Errors
     /// The temporary database fails.
     pub fn open() -> Result<Self> {
-        let db = Connection::open("")?;
+        Self::open_in(&temp_directory())
+    }
+
+    fn open_in(directory: &std::path::Path) -> Result<Self> {
+        let file = tempfile::Builder::new()
+            .prefix("tidemark-scan-")
+            .tempfile_in(directory)
+            .map_err(ScratchError::Make)?;
+        let db = Connection::open(file.path())?;
         db.execute_batch(include_str!("sql/scratch.sql"))?;
+        // It is open, and from now on it has no name.
+        drop(file);
         // One transaction that never commits: nothing of it is to outlive the scan.
         db.execute_batch("BEGIN")?;
         db.set_prepared_statement_cache_capacity(32);
@@ -117,7 +151,7 @@ impl Scratch {
         };
         let (facts, identity) = (found.facts, found.facts.identity);
         self.db
-            .prepare_cached("INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL)")?
+            .prepare_cached("INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)")?
             .execute(params![
                 found.id,
                 parent,
@@ -127,10 +161,11 @@ impl Scratch {
                 facts.is_directory(),
                 facts.is_symlink,
                 facts.size_bytes,
-                facts.modified_ns,
+                facts.modified_ns.map(Column),
                 identity.dev,
                 identity.ino,
-                identity.born_ns,
+                identity.born_ns.map(Column),
+                facts.changed_ns.map(Column),
             ])?;
         Ok(())
     }
@@ -142,17 +177,18 @@ impl Scratch {
     pub fn add_changed(&self, changed: &Changed) -> Result<()> {
         let (facts, identity) = (changed.facts, changed.facts.identity);
         self.db
-            .prepare_cached("INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?)")?
+            .prepare_cached("INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?)")?
             .execute(params![
                 changed.node,
                 changed.version,
                 facts.is_directory(),
                 facts.is_symlink,
                 facts.size_bytes,
-                facts.modified_ns,
+                facts.modified_ns.map(Column),
                 identity.dev,
                 identity.ino,
-                identity.born_ns,
+                identity.born_ns.map(Column),
+                facts.changed_ns.map(Column),
             ])?;
         Ok(())
     }
@@ -243,7 +279,35 @@ impl Scratch {
     /// # Errors
     /// The temporary database fails.
     pub fn found_after(&self, id: i64, limit: usize) -> Result<Vec<Found>> {
-        let sql = "SELECT * FROM found WHERE id > ? ORDER BY id LIMIT ?";
+        self.found(
+            "SELECT * FROM found WHERE id > ? ORDER BY id LIMIT ?",
+            id,
+            limit,
+        )
+    }
+
+    /// This name is matched when all others are.
+    ///
+    /// # Errors
+    /// The temporary database fails.
+    pub fn postpone(&self, found: i64) -> Result<()> {
+        self.db
+            .prepare_cached("INSERT OR IGNORE INTO postponed VALUES (?)")?
+            .execute([found])?;
+        Ok(())
+    }
+
+    /// The next names that are matched when all others are.
+    ///
+    /// # Errors
+    /// The temporary database fails.
+    pub fn postponed_after(&self, id: i64, limit: usize) -> Result<Vec<Found>> {
+        let sql = "SELECT found.* FROM postponed JOIN found ON found.id = postponed.found
+            WHERE postponed.found > ? ORDER BY postponed.found LIMIT ?";
+        self.found(sql, id, limit)
+    }
+
+    fn found(&self, sql: &str, id: i64, limit: usize) -> Result<Vec<Found>> {
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map((id, limit.cast_signed()), |row| {
             let parent = row.get("parent")?;
@@ -411,11 +475,37 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         },
         is_symlink: row.get("is_symlink")?,
         size_bytes: row.get("size_bytes")?,
-        modified_ns: row.get("modified_ns")?,
+        modified_ns: moment(row, "modified_ns")?,
+        changed_ns: moment(row, "changed_ns")?,
         identity: Identity {
             dev: row.get("dev")?,
             ino: row.get("ino")?,
-            born_ns: row.get("born_ns")?,
+            born_ns: moment(row, "born_ns")?,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_with_the_way_out() {
+        let disk = testkit::SmallDisk::mount(1 << 20);
+        let scratch = Scratch::open_in(disk.path()).unwrap();
+        assert_eq!(
+            std::fs::read_dir(disk.path()).unwrap().count(),
+            0,
+            "it has no name"
+        );
+        disk.fill();
+        let lose = |node| scratch.add_lost(node, false);
+        let error = (0..10_000_000).find_map(|node| lose(node).err()).unwrap();
+        let text = error.to_string();
+        let directory = temp_directory().display().to_string();
+        assert!(
+            text.contains(&directory) && text.contains("TMPDIR"),
+            "{text}"
+        );
+    }
 }

@@ -25,6 +25,7 @@ fn facts(kind: NodeKind, size_bytes: i64) -> Facts {
         is_symlink: false,
         size_bytes,
         modified_ns: None,
+        changed_ns: None,
         identity,
     }
 }
@@ -87,7 +88,8 @@ impl Bench {
             .store
             .read(|connection| rollups::of(connection, self.root.id));
         let rollup = rollup.unwrap().unwrap();
-        (rollup.size_bytes, rollup.file_count)
+        let size_bytes = i64::try_from(rollup.size_bytes).unwrap();
+        (size_bytes, rollup.file_count)
     }
 
     fn assert_chained(&self) {

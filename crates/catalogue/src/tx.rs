@@ -1,8 +1,10 @@
 //! What a job of the writer can do: change nodes and append to the journal, together.
 
 use super::change::{self, Cause, Fact, Verb};
+use super::doubt;
 use super::formers::{self, Former};
 use super::listings::{self, Listing};
+use super::moment::Column;
 use super::rollups::{self, Pending};
 use super::{Head, Node, ReadTx, StoreError, nodes};
 use journal::{EventType, JournalId, NodeState, Time};
@@ -145,6 +147,11 @@ impl<'c> WriteTx<'c> {
                 self.update(before, after)?;
             }
         }
+        if before
+            .is_some_and(|before| before.is_in_doubt && before.content_hash != after.content_hash)
+        {
+            self.trust(after.id)?;
+        }
         self.roll_up(before, after)?;
         self.touch(after.parent_id)?;
         if let Some(before) = before
@@ -172,8 +179,38 @@ impl<'c> WriteTx<'c> {
     }
 
     /// Learns what the disk says of a node where that is no change that anybody is to be told of:
-    /// its identity. Neither version nor journal move, so size and modification time must be what
-    /// they are.
+    /// its identity and change time. Neither version nor journal move, so size and modification time
+    /// must be what they are.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub fn learn(&mut self, id: i64, facts: &Facts) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE nodes SET changed_ns = ?2 WHERE id = ?1";
+        let changed = facts.changed_ns.map(Column);
+        self.read
+            .connection()
+            .prepare_cached(SQL)?
+            .execute(params![id, changed])?;
+        self.learn_identity(id, facts.identity)
+    }
+
+    /// The node's digests are not relied on until they have been looked at again.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub fn doubt(&mut self, id: i64) -> Result<(), StoreError> {
+        doubt::insert(self.read.connection(), id, self.now)
+    }
+
+    /// The node's digests have been looked at, or are gone.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub fn trust(&mut self, id: i64) -> Result<(), StoreError> {
+        doubt::remove(self.read.connection(), id)
+    }
+
+    /// Learns which file a node is, and nothing else.
     ///
     /// # Errors
     /// A statement fails.
@@ -182,7 +219,24 @@ impl<'c> WriteTx<'c> {
         self.read
             .connection()
             .prepare_cached(SQL)?
-            .execute(params![id, identity.dev, identity.ino, identity.born_ns])?;
+            .execute(params![
+                id,
+                identity.dev,
+                identity.ino,
+                identity.born_ns.map(Column)
+            ])?;
+        Ok(())
+    }
+
+    /// Learns which filesystem a mount's root lies on.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub fn learn_volume(&mut self, mount_id: i64, volume: i64) -> Result<(), StoreError> {
+        self.read
+            .connection()
+            .prepare_cached("UPDATE mounts SET volume = ?2 WHERE id = ?1")?
+            .execute((mount_id, volume))?;
         Ok(())
     }
 
@@ -373,7 +427,7 @@ impl<'c> WriteTx<'c> {
             .connection()
             .prepare_cached(include_str!("sql/update_node.sql"))?;
         bind(&mut update, after)?;
-        update.raw_bind_parameter(28, before.version)?;
+        update.raw_bind_parameter(29, before.version)?;
         match update.raw_execute()? {
             0 => Err(StoreError::Stale(before.id)),
             _ => Ok(()),
@@ -455,10 +509,10 @@ fn bind(statement: &mut rusqlite::Statement<'_>, node: &Node) -> rusqlite::Resul
     statement.raw_bind_parameter(7, node.facts.kind.as_str())?;
     statement.raw_bind_parameter(8, node.facts.is_symlink)?;
     statement.raw_bind_parameter(9, node.facts.size_bytes)?;
-    statement.raw_bind_parameter(10, node.facts.modified_ns)?;
+    statement.raw_bind_parameter(10, node.facts.modified_ns.map(Column))?;
     statement.raw_bind_parameter(11, node.facts.identity.dev)?;
     statement.raw_bind_parameter(12, node.facts.identity.ino)?;
-    statement.raw_bind_parameter(13, node.facts.identity.born_ns)?;
+    statement.raw_bind_parameter(13, node.facts.identity.born_ns.map(Column))?;
     statement.raw_bind_parameter(14, node.checksum.as_deref())?;
     statement.raw_bind_parameter(15, node.content_hash.as_deref())?;
     statement.raw_bind_parameter(16, node.metadata.column())?;
@@ -472,5 +526,6 @@ fn bind(statement: &mut rusqlite::Statement<'_>, node: &Node) -> rusqlite::Resul
     statement.raw_bind_parameter(24, node.created_at.as_millis())?;
     statement.raw_bind_parameter(25, node.updated_at.as_millis())?;
     statement.raw_bind_parameter(26, time(node.deleted_at))?;
-    statement.raw_bind_parameter(27, node.journal_id.as_i64())
+    statement.raw_bind_parameter(27, node.journal_id.as_i64())?;
+    statement.raw_bind_parameter(28, node.facts.changed_ns.map(Column))
 }

@@ -20,6 +20,7 @@
 //! - Each hash is journalled as `filestore.node.updated` by the command `hash`, so that it comes to
 //!   the other books like everything else.
 
+mod doubt;
 mod due;
 mod pace;
 mod status;
@@ -35,6 +36,7 @@ use crate::open_mount::Opener;
 use crate::scan::Scanner;
 use catalogue::mounts::{self, Mount, MountState};
 use catalogue::{Catalogue, StoreError};
+use doubt::Doubts;
 use parking_lot::Mutex;
 use process::{Stop, Task};
 use serde_json::Value;
@@ -90,17 +92,21 @@ impl Hasher {
 
 /// The threads that hash. They stop when this is dropped or the filestore is closed.
 #[derive(Debug)]
-pub struct Hashing(#[expect(dead_code, reason = "held for its life")] Task);
+pub struct Hashing(#[expect(dead_code, reason = "held for their lives")] [Task; 2]);
 
 impl Hashing {
     pub(crate) fn of(hasher: Arc<Hasher>) -> std::io::Result<Self> {
         status::describe();
+        let doubts = Doubts {
+            hasher: Arc::clone(&hasher),
+        };
         let supervisor = Supervisor {
             hasher,
             running: HashMap::new(),
         };
-        let task = Task::spawn("filestore-hashing", move |stop| supervisor.run(stop))?;
-        Ok(Self(task))
+        let hashing = Task::spawn("filestore-hashing", move |stop| supervisor.run(stop))?;
+        let doubts = Task::spawn("filestore-doubts", move |stop| doubts.run(stop))?;
+        Ok(Self([hashing, doubts]))
     }
 }
 

@@ -32,6 +32,7 @@ mod mount;
 mod mount_gauges;
 mod mount_health;
 mod open_mount;
+mod purge;
 mod reconcile;
 mod rescan;
 mod rest;
@@ -48,6 +49,7 @@ pub use consumers::{HoldOptions, JournalConsumer};
 pub use hashing::Hashing;
 pub use mount::MountError;
 pub use mount_health::{MountHealth, MountHealthChecks};
+pub use purge::Purged;
 pub use rescan::{Rescan, RescanOptions};
 pub use retention::RetentionOptions;
 pub use scan::{

@@ -3,7 +3,7 @@
 pub(crate) mod config;
 mod policy;
 
-pub(crate) use policy::Policy;
+pub(crate) use policy::{BYTES_PER_SECOND, Policy};
 
 use ::node::name::spelled;
 use backend::s3::{self, Settings, SettingsError};

@@ -1,7 +1,7 @@
 //! Mounts, opened.
 
-use ::node::NodePath;
 use ::node::name::{os_path, spelled};
+use ::node::{NodePath, Root};
 use backend::{Backend, Buckets, Disk, Location, Settings};
 use catalogue::mounts::{self, BackendKind, Mount, MountState};
 use catalogue::{Catalogue, Node, StoreError, nodes};
@@ -77,11 +77,13 @@ impl Opener {
     /// an empty mount point whose disk is not mounted. Where nothing but the root is known, any
     /// will do.
     fn check_root(&self, open: &OpenMount, known: &Node) -> Result<(), OpenError> {
-        let found = open.backend.facts("")?.map(|facts| facts.identity);
-        let known_as = known.facts.identity;
-        let is_certain = known_as.born_ns.is_some();
-        let is_other =
-            found.is_none_or(|found| found != known_as && found.born_ns.is_some() && is_certain);
+        let known_as = Root {
+            identity: known.facts.identity,
+            volume: self
+                .catalogue
+                .read(|tx| mounts::volume(tx, open.mount.id))?,
+        };
+        let is_other = open.backend.root()?.is_another_than(&known_as);
         let has_nodes = || {
             self.catalogue
                 .read(|tx| nodes::children(tx, known.id, None, 1))

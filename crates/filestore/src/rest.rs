@@ -18,6 +18,7 @@ mod nodes;
 mod params;
 mod presign;
 mod problem;
+mod purge;
 mod range;
 mod reconciliation;
 mod scans;
@@ -101,6 +102,7 @@ impl Filestore {
             .routes(routes!(mounts::list, mounts::create))
             .routes(routes!(mounts::get, mounts::update))
             .routes(routes!(scans::start))
+            .routes(routes!(purge::purge))
             .routes(routes!(scans::get, scans::cancel))
             .routes(routes!(reconciliation::start))
             .routes(routes!(reconciliation::list))

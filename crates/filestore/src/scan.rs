@@ -63,11 +63,11 @@ pub(crate) use task::{Leftover, Part, Scope, Task};
 
 use crate::mount::config::crosses_filesystems;
 use crate::open_mount::root_of;
-use ::node::Identity;
+use ::node::Root;
 use backend::Backend;
 use backend::walk;
 use catalogue::Lookup;
-use catalogue::mounts::{BackendKind, Mount, MountState};
+use catalogue::mounts::{self, BackendKind, Mount, MountState};
 use catalogue::scratch::{ParentRef, Scratch};
 use catalogue::{Catalogue, StoreError, WriteTx, nodes};
 use crossbeam_channel::Receiver;
@@ -137,8 +137,8 @@ struct Scan<'s> {
     task: Task,
     mount_id: i64,
     root_id: i64,
-    /// The root's identity, where the catalogue has another one or none.
-    new_root: Option<Identity>,
+    /// The root, where the catalogue knows it otherwise or not at all.
+    new_root: Option<Root>,
     /// Nothing but the root is known of the mount.
     is_fresh: bool,
     backend: Arc<dyn Backend>,
@@ -177,18 +177,19 @@ impl<'s> Scan<'s> {
         hidden: &[PathBuf],
         options: &'s ScanOptions,
     ) -> Result<Self, ScanError> {
-        let (root, is_fresh) = catalogue.read(|connection| {
-            let root = nodes::root(connection, mount.id)?;
-            let children = nodes::children(connection, root.id, None, 1)?;
-            Ok::<_, StoreError>((root, children.is_empty()))
+        let (root, known, is_fresh) = catalogue.read(|tx| {
+            let root = nodes::root(tx, mount.id)?;
+            let known = Root {
+                identity: root.facts.identity,
+                volume: mounts::volume(tx, mount.id)?,
+            };
+            let children = nodes::children(tx, root.id, None, 1)?;
+            Ok::<_, StoreError>((root, known, children.is_empty()))
         })?;
-        let new_root = backend.facts("").ok().flatten().map(|facts| facts.identity);
-        let new_root = new_root.filter(|new| *new != root.facts.identity);
-        if let Some(new) = new_root {
-            let is_certain = new.born_ns.is_some() && root.facts.identity.born_ns.is_some();
-            if is_certain && !is_fresh && !options.accept_root {
-                return Err(ScanError::OtherRoot(root_of(mount)));
-            }
+        let new_root = backend.root().ok().filter(|new| *new != known);
+        let is_other = new_root.is_some_and(|new| new.is_another_than(&known));
+        if is_other && !is_fresh && !options.accept_root {
+            return Err(ScanError::OtherRoot(root_of(mount)));
         }
         let hidden = hidden.iter().filter_map(|path| backend.numbers_of(path));
         let crosses = crosses_filesystems(&mount.config);
@@ -252,10 +253,14 @@ impl<'s> Scan<'s> {
             writing = self.write_all(writing, Writing::write_found)?;
             writing = self.write_all(writing, Writing::write_lost)?;
         }
-        if let (Some(identity), true) = (self.new_root, self.task.is_whole()) {
-            let root_id = self.root_id;
-            self.catalogue
-                .write(move |tx| tx.learn_identity(root_id, identity))?;
+        if let (Some(root), true) = (self.new_root, self.task.is_whole()) {
+            let (root_id, mount_id) = (self.root_id, self.mount_id);
+            self.catalogue.write(move |tx| {
+                if let Some(volume) = root.volume {
+                    tx.learn_volume(mount_id, volume)?;
+                }
+                tx.learn_identity(root_id, root.identity)
+            })?;
         }
         if writing.scratch.has_agreeing()? {
             writing = self.write_all(writing, Writing::write_agreeing)?;

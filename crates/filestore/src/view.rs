@@ -105,7 +105,7 @@ pub struct DownloadView {
 pub struct RollupView {
     /// The directory.
     pub node_id: i64,
-    /// The length of all files below it.
+    /// The length of all files below it; 2^63 - 1 if it is that or more.
     pub size_bytes: i64,
     /// How many files, symlinks among them.
     pub file_count: i64,
@@ -132,8 +132,8 @@ impl NodeView {
             depth: node.depth(),
             kind: node.facts.kind,
             size_bytes: node.facts.size_bytes,
-            checksum: node.checksum.clone(),
-            content_hash: node.content_hash.clone(),
+            checksum: node.checksum_in_force(),
+            content_hash: node.hash_in_force(),
             metadata: Metadata::as_raw(&node.metadata).to_owned(),
             state: node.state,
             version: node.version,
@@ -158,7 +158,7 @@ impl RollupView {
     pub(crate) fn of(node_id: i64, rollup: Rollup) -> Self {
         Self {
             node_id,
-            size_bytes: rollup.size_bytes,
+            size_bytes: i64::try_from(rollup.size_bytes).unwrap_or(i64::MAX),
             file_count: rollup.file_count,
             directory_count: rollup.directory_count,
             child_count: rollup.child_count,
@@ -180,8 +180,8 @@ impl DownloadView {
             presign_url: None,
             supports_range: true,
             size_bytes: Some(node.facts.size_bytes),
-            checksum: node.checksum.clone(),
-            content_hash: node.content_hash.clone(),
+            checksum: node.checksum_in_force(),
+            content_hash: node.hash_in_force(),
             filename: Some(node.name().to_owned()),
         })
     }

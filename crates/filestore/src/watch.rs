@@ -29,17 +29,21 @@
 //! This talks to inotify itself: the crate `notify` watches paths, which a rename makes wrong and a
 //! symlink can lead astray, gives up a whole tree when one watch fails, and does not say which.
 
+mod linked;
+mod mounted;
 mod pending;
 mod status;
 mod system;
 mod watches;
 
 use crate::scan::{Part, ScanError, ScanOptions, Scanner, Scope, Task};
-use ::node::name;
+use ::node::{Identity, name};
 use catalogue::Catalogue;
 use catalogue::DirectoryRef;
 use catalogue::{StoreError, mounts, nodes};
 use journal::ReconcileReason;
+use linked::Linked;
+use mounted::MountPoints;
 use parking_lot::{Condvar, Mutex};
 use pending::{Batch, Pending, Settling, Touched};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -195,11 +199,15 @@ impl Shared {
     /// Reads events until it is over.
     fn read(&self) {
         let mut buffer = vec![MaybeUninit::<u8>::uninit(); READ_BYTES];
+        let (table, mut points) = (MountPoints::open(), MountPoints::default());
+        let mut linked = Linked::default();
+        self.look_at_mount_points(&mut points);
         loop {
-            let mut ready = [
+            let mut ready = vec![
                 PollFd::new(&self.over, PollFlags::IN),
                 PollFd::from_borrowed_fd(self.watches.handle(), PollFlags::IN),
             ];
+            ready.extend(table.iter().map(|table| PollFd::new(table, PollFlags::PRI)));
             match poll(&mut ready, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return self.fail(error),
@@ -207,13 +215,19 @@ impl Shared {
             if ready.first().is_some_and(|over| !over.revents().is_empty()) {
                 return;
             }
+            if ready
+                .get(2)
+                .is_some_and(|table| !table.revents().is_empty())
+            {
+                self.look_at_mount_points(&mut points);
+            }
             if let Some(on_read) = &self.on_read {
                 on_read();
             }
             let mut reader = Reader::new(self.watches.handle(), &mut buffer);
             loop {
                 match reader.next() {
-                    Ok(event) => self.take(&event),
+                    Ok(event) => self.take(&event, &mut linked),
                     Err(Errno::AGAIN) => break,
                     Err(Errno::INTR) => {}
                     Err(error) => return self.fail(error),
@@ -221,6 +235,19 @@ impl Shared {
             }
             self.changed.notify_all();
         }
+    }
+
+    /// Mounts in which something was mounted or unmounted are scanned.
+    fn look_at_mount_points(&self, points: &mut MountPoints) {
+        let Ok(mounts) = self.catalogue.read(mounts::all) else {
+            return;
+        };
+        let changed = points.changed(&mounts);
+        if changed.is_empty() {
+            return;
+        }
+        self.watches.blind(&changed);
+        self.pending.lock().all(changed, Instant::now());
     }
 
     /// Nothing is seen any more: the periodic rescan has to do.
@@ -233,7 +260,7 @@ impl Shared {
         self.watching.end();
     }
 
-    fn take(&self, event: &Event<'_>) {
+    fn take(&self, event: &Event<'_>, linked: &mut Linked) {
         status::count_event();
         let (flags, now) = (event.events(), Instant::now());
         if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
@@ -259,6 +286,15 @@ impl Shared {
         let is_growing = flags == ReadFlags::MODIFY;
         let mut pending = self.pending.lock();
         for directory in directories {
+            if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
+                linked.came(directory, &changed);
+            } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
+                linked.went(directory, &changed);
+            } else {
+                for (at, name) in linked.written(directory, &changed) {
+                    pending.touch(at, name, is_growing, now);
+                }
+            }
             pending.touch(directory, changed.clone(), is_growing, now);
         }
     }
@@ -374,11 +410,10 @@ impl Worker {
                 );
                 continue;
             }
-            // It has left the mount, or its node has not come yet: then its parent is looked at
-            // again, and watches it again.
             self.shared.watches.leave(directory);
-            if identity.born_ns.is_none() {
-                // Or the filesystem does not keep its numbers.
+            // It has left the mount, and a node says so. Or nobody knows what it was, or the
+            // filesystem does not keep its numbers: then what happened in it was missed.
+            if identity.born_ns.is_none() || !self.has_left(*identity)? {
                 self.shared.watches.blind(&[mount_id]);
             }
         }
@@ -397,6 +432,12 @@ impl Worker {
             let nodes = nodes::directories_of(connection, mount_id, identity)?;
             Ok(!nodes.is_empty())
         })
+    }
+
+    /// Whether a node was this directory, which is not in this mount any more.
+    fn has_left(&self, identity: Identity) -> Result<bool, StoreError> {
+        let catalogue = &self.shared.catalogue;
+        catalogue.read(|tx| nodes::is_or_was_directory(tx, identity))
     }
 
     /// Scans; a failure is told once, and left to the periodic rescan.

@@ -11,6 +11,7 @@ use crate::metric;
 use crate::mount::{MountError, Mounts};
 use crate::mount_health::{HealthChecker, MountHealthChecks};
 use crate::open_mount::Opener;
+use crate::purge::{self, Purged};
 use crate::reconcile::Reconciler;
 use crate::rescan::{Rescan, RescanOptions};
 use crate::retention::RetentionOptions;
@@ -208,6 +209,30 @@ impl Filestore {
         self.scanner.stop_all();
         self.reconciler.close();
         self.catalogue.close();
+    }
+}
+
+/// Nodes that have been missing for long.
+impl Filestore {
+    /// Deletes the nodes of a mount that have been missing for so long; only counts them, if it is a
+    /// dry run. Blocks.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read or written.
+    pub fn purge_missing(
+        &self,
+        mount_id: i64,
+        missing_for: Duration,
+        principal: Option<&str>,
+        is_dry_run: bool,
+    ) -> Result<Purged, StoreError> {
+        let before = purge::horizon(&self.catalogue, missing_for);
+        purge::purge(&self.catalogue, mount_id, before, principal, is_dry_run)
+    }
+
+    /// Does that in all mounts every hour, until `stop`.
+    pub async fn keep_purging(self: Arc<Self>, missing_for: Duration, stop: CancellationToken) {
+        purge::keep_purging(Arc::clone(&self.catalogue), missing_for, stop).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a backend says of one name, and when that is the same file as before.
 
+use crate::Moment;
 use journal::NodeKind;
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +11,50 @@ pub const OBJECT_DEVICE: i64 = -1;
 /// given the same inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// The device, 0 where it is the mount root's own: device numbers of disks may change when a
-    /// machine starts, and the files must not lose their identity by it.
+    /// The filesystem, 0 where it is the mount root's own. Not the device number, where the
+    /// filesystem has a better name: device numbers may change when a machine starts, and the files
+    /// must not lose their identity by it.
     pub dev: i64,
     /// The inode number.
     pub ino: i64,
-    /// When the inode was made, in nanoseconds since 1970, where the filesystem remembers it.
-    pub born_ns: Option<i64>,
+    /// When the inode was made, where the filesystem remembers it and keeps to it.
+    pub born_ns: Option<Moment>,
+}
+
+impl Identity {
+    /// Whether it is the same file as `other`, of which the same path told before. Which filesystem
+    /// it lies on is not asked: that has the same files after a restart, by whatever number.
+    fn is_at_one_path_with(&self, other: &Self) -> bool {
+        self.ino == other.ino && self.born_ns == other.born_ns
+    }
+
+    /// Whether it says of a file that it is this one and no other, ever.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.ino != 0 && self.born_ns.is_some() && self.dev != OBJECT_DEVICE
+    }
+}
+
+/// The directory that a mount's nodes were found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Which one it is.
+    pub identity: Identity,
+    /// The name of the filesystem that it lies on; `None` where nobody has asked yet, and of a bucket.
+    pub volume: Option<i64>,
+}
+
+impl Root {
+    /// Whether it is another directory than `known`: most likely a disk is not mounted, or another
+    /// one is. Roots of disks that were formatted in the same second have the same inode number and
+    /// birth time, and some filesystems have no birth times; so the filesystem is asked too.
+    #[must_use]
+    pub fn is_another_than(&self, known: &Self) -> bool {
+        let is_other_volume =
+            known.volume.is_some() && self.volume.is_some() && known.volume != self.volume;
+        let has_births = known.identity.born_ns.is_some() && self.identity.born_ns.is_some();
+        is_other_volume || has_births && !self.identity.is_at_one_path_with(&known.identity)
+    }
 }
 
 /// What the disk says of one name.
@@ -28,11 +66,27 @@ pub struct Facts {
     pub is_symlink: bool,
     /// The length of a regular file in bytes; 0 for everything else.
     pub size_bytes: i64,
-    /// When the contents last changed, in nanoseconds since 1970; `None` for a directory, whose
-    /// own contents are its children.
-    pub modified_ns: Option<i64>,
+    /// When the contents last changed, as whoever wrote them says; `None` for a directory, whose own
+    /// contents are its children.
+    pub modified_ns: Option<Moment>,
+    /// When the contents, or what the disk says of the file, last changed, as the system says: nobody
+    /// can put it back. `None` for a directory, for an object, and where nobody has asked yet.
+    #[serde(default)]
+    pub changed_ns: Option<Moment>,
     /// Which file it is.
     pub identity: Identity,
+}
+
+/// Whether a file's contents are what they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// They are.
+    Kept,
+    /// Something about the file changed, and its size and modification time did not. It got another
+    /// name or other permissions; or somebody wrote to it and put the time back.
+    InDoubt,
+    /// They are not, or must be taken to be others: another file stands there.
+    Changed,
 }
 
 impl Facts {
@@ -65,10 +119,62 @@ impl Facts {
                 && self.identity.dev == seen.identity.dev
                 && self.identity.ino == seen.identity.ino;
         }
-        let has_kept_its_contents = !self.is_directory()
-            && self.size_bytes == seen.size_bytes
-            && self.modified_ns == seen.modified_ns;
+        let has_kept_its_contents = !self.is_directory() && self.has_size_and_time_of(seen);
         self.has_identity_of(seen) && (self.identity.born_ns.is_some() || has_kept_its_contents)
+    }
+
+    /// Whether another file stands where `before` was seen. The same path is asked, so much less
+    /// proof is needed than to know a file by [`is_same_file`](Self::is_same_file).
+    #[must_use]
+    pub fn is_another_than(&self, before: &Self) -> bool {
+        if before.kind != self.kind || before.is_symlink != self.is_symlink {
+            return true;
+        }
+        let (old, new) = (before.identity, self.identity);
+        match (old.born_ns, new.born_ns) {
+            // Nobody has seen its identity yet.
+            _ if old.ino == 0 => false,
+            (Some(_), Some(_)) => !new.is_at_one_path_with(&old),
+            // Without birth times inode numbers say little, and some network filesystems make them
+            // up anew: then only a file whose contents differ too is another one.
+            _ => old.ino != new.ino && !self.is_directory() && !self.has_size_and_time_of(before),
+        }
+    }
+
+    /// What became of the contents of the file that was seen as `before` at the same path, or that
+    /// was recognised elsewhere.
+    #[must_use]
+    pub fn contents_since(&self, before: &Self) -> Contents {
+        let (old, new) = (before.identity, self.identity);
+        // Another inode with the same size and time is a file that was written anew.
+        let is_replaced = old.born_ns.is_some()
+            && new.born_ns.is_some()
+            && !new.is_at_one_path_with(&old)
+            && !self.is_directory();
+        if is_replaced || !self.has_size_and_time_of(before) {
+            return Contents::Changed;
+        }
+        match (before.changed_ns, self.changed_ns) {
+            (Some(old), Some(new)) if old != new => Contents::InDoubt,
+            _ => Contents::Kept,
+        }
+    }
+
+    /// Whether the catalogue is to learn these, where the contents are what they were with `before`
+    /// and nobody is to be told of anything. An inode number that is made up anew each time is not
+    /// learnt over and over, except of a directory, which is watched by it.
+    #[must_use]
+    pub fn is_news_after(&self, before: &Self) -> bool {
+        let (old, new) = (before.identity, self.identity);
+        before.changed_ns != self.changed_ns
+            || old.ino == 0
+            || old != new && (new.born_ns.is_some() || self.is_directory())
+    }
+
+    fn has_size_and_time_of(&self, other: &Self) -> bool {
+        self.is_symlink == other.is_symlink
+            && self.size_bytes == other.size_bytes
+            && self.modified_ns == other.modified_ns
     }
 }
 
@@ -76,16 +182,17 @@ impl Facts {
 mod tests {
     use super::*;
 
-    fn file(ino: i64, born_ns: Option<i64>, modified_ns: i64) -> Facts {
+    fn file(ino: i64, born: Option<i64>, modified: i64) -> Facts {
         Facts {
             kind: NodeKind::File,
             is_symlink: false,
             size_bytes: 5,
-            modified_ns: Some(modified_ns),
+            modified_ns: Some(Moment::from_nanos(modified)),
+            changed_ns: Some(Moment::from_nanos(modified)),
             identity: Identity {
                 dev: 0,
                 ino,
-                born_ns,
+                born_ns: born.map(Moment::from_nanos),
             },
         }
     }
@@ -118,5 +225,89 @@ mod tests {
             !directory.is_same_file(&directory),
             "nothing tells a reused directory inode"
         );
+    }
+
+    #[test]
+    fn a_change_time_that_moved_alone_leaves_the_contents_in_doubt() {
+        let before = file(7, Some(100), 1);
+        let touched = Facts {
+            changed_ns: Some(Moment::from_nanos(2)),
+            ..before
+        };
+        assert_eq!(before.contents_since(&before), Contents::Kept);
+        assert_eq!(touched.contents_since(&before), Contents::InDoubt);
+        assert_eq!(
+            file(7, Some(100), 2).contents_since(&before),
+            Contents::Changed
+        );
+        assert_eq!(
+            file(8, Some(200), 1).contents_since(&before),
+            Contents::Changed
+        );
+        let unasked = Facts {
+            changed_ns: None,
+            ..before
+        };
+        assert_eq!(before.contents_since(&unasked), Contents::Kept);
+        assert!(before.is_news_after(&unasked) && touched.is_news_after(&before));
+        assert!(!before.is_news_after(&before));
+    }
+
+    #[test]
+    fn a_root_is_another_one_if_the_filesystem_is_or_the_birth_differs() {
+        let root = |ino, born, volume| Root {
+            identity: file(ino, born, 1).identity,
+            volume,
+        };
+        let known = root(2, Some(100), Some(5));
+        assert!(!root(2, Some(100), Some(5)).is_another_than(&known));
+        assert!(
+            root(2, Some(100), Some(6)).is_another_than(&known),
+            "formatted in the same second"
+        );
+        assert!(
+            root(2, Some(101), Some(5)).is_another_than(&known),
+            "made anew"
+        );
+        assert!(root(2, Some(101), None).is_another_than(&known));
+        assert!(
+            !root(2, Some(100), Some(6)).is_another_than(&root(2, Some(100), None)),
+            "not asked yet"
+        );
+        let weak = root(1, None, Some(5));
+        assert!(
+            root(2, Some(100), Some(6)).is_another_than(&weak),
+            "it is not mounted"
+        );
+        assert!(
+            !root(7, None, Some(5)).is_another_than(&weak),
+            "numbers are made up"
+        );
+    }
+
+    #[test]
+    fn a_filesystem_with_another_number_has_the_same_files_at_the_same_paths() {
+        let before = file(7, Some(100), 1);
+        let mut after = before;
+        after.identity.dev = 9;
+        assert!(!after.is_another_than(&before));
+        assert_eq!(after.contents_since(&before), Contents::Kept);
+        assert!(after.is_news_after(&before), "the number is learnt");
+        assert!(!after.is_same_file(&before), "elsewhere it proves nothing");
+    }
+
+    #[test]
+    fn a_directory_without_a_birth_time_is_the_one_of_its_path_and_its_number_is_learnt() {
+        let directory = |ino| Facts {
+            kind: NodeKind::Directory,
+            modified_ns: None,
+            changed_ns: None,
+            ..file(ino, None, 1)
+        };
+        assert!(!directory(8).is_another_than(&directory(7)));
+        assert!(directory(8).is_news_after(&directory(7)));
+        assert!(!file(8, None, 1).is_news_after(&file(7, None, 1)));
+        assert!(!file(8, None, 1).is_another_than(&file(7, None, 1)));
+        assert!(file(8, None, 2).is_another_than(&file(7, None, 1)));
     }
 }

@@ -2,8 +2,10 @@
 //! when it is the same file as before. Pure: no disk, no store, no HTTP.
 
 mod facts;
+mod moment;
 pub mod name;
 mod path;
 
-pub use facts::{Facts, Identity, OBJECT_DEVICE};
+pub use facts::{Contents, Facts, Identity, OBJECT_DEVICE, Root};
+pub use moment::Moment;
 pub use path::{NodePath, PathError, is_own_name, join};

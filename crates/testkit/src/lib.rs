@@ -17,6 +17,7 @@
 mod certificates;
 mod deep;
 pub mod file_fault;
+mod mounts;
 mod port;
 mod process;
 mod proxy;
@@ -28,6 +29,7 @@ mod wait;
 
 pub use certificates::Certificates;
 pub use deep::Deep;
+pub use mounts::{DiskImage, Mounted};
 pub use port::free_port;
 pub use process::Process;
 pub use proxy::TcpProxy;

@@ -22,6 +22,18 @@ impl Backend for Disk {
         self.facts(path)
     }
 
+    fn volume(&self) -> Option<i64> {
+        Some(self.tree.volume())
+    }
+
+    fn lists(&self, path: &str) -> Result<bool, Error> {
+        let (parent, last) = path.rsplit_once('/').unwrap_or(("", path));
+        self.tree
+            .directory(parent)
+            .and_then(|directory| self.tree.lists(directory.as_fd(), last))
+            .map_err(failed(Operation::LookAt, path))
+    }
+
     fn lineage(&self, path: &NodePath) -> Result<PathFacts, Error> {
         let mut lineage = Vec::new();
         for at in path.lineage() {
@@ -41,12 +53,21 @@ impl Backend for Disk {
         options: &Options,
         buffer: &mut Vec<u8>,
     ) -> Result<Vec<Entry>, Failure> {
-        let (handle, identity) = self.enter(directory)?;
+        let (handle, identity) = match self.enter(directory) {
+            Err(Failure::Unreadable(reason)) => {
+                options.refuse(directory.identity, false);
+                return Err(Failure::Unreadable(reason));
+            }
+            entered => entered?,
+        };
         if let Some(entrance) = &options.entrance {
             entrance.enter(handle.as_fd(), identity);
         }
         let entries = self.read(handle.as_fd(), options, buffer);
-        let mut entries = entries.map_err(Failure::of)?;
+        let mut entries = entries.map_err(|error| {
+            options.refuse(Some(identity), false);
+            Failure::of(error)
+        })?;
         if directory.path.is_empty() {
             entries.retain(|entry| !is_own_name(&entry.name));
         }
@@ -77,6 +98,9 @@ impl Backend for Disk {
                 Err(Errno::NOENT) => continue,
                 facts => facts,
             };
+            if !self.tree.lists(handle.as_fd(), name).unwrap_or(true) {
+                continue;
+            }
             if facts.is_ok_and(|facts| options.hides(&facts)) || is_root && is_own_name(name) {
                 continue;
             }

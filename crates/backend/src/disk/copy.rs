@@ -7,8 +7,7 @@
 
 use super::{DIRECTORY_MODE, Disk, FILE_MODE, failed, list};
 use crate::{Backend as _, Error, Operation, PathFacts};
-use node::Facts;
-use node::name;
+use node::{Facts, Moment, name};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::fs::File;
@@ -90,7 +89,7 @@ impl Disk {
         &self,
         path: &str,
         source: &mut dyn Read,
-        modified_ns: Option<i64>,
+        modified: Option<Moment>,
     ) -> Result<u64, Error> {
         let writing = || failed(Operation::Write, path);
         let failed = |error| writing()(Errno::from_io_error(&error).unwrap_or(Errno::IO));
@@ -99,10 +98,10 @@ impl Disk {
         let file = rustix::fs::openat(&parent, &*name, NEW_FILE, FILE_MODE).map_err(writing())?;
         let mut file = File::from(file);
         let size = std::io::copy(source, &mut file).map_err(failed)?;
-        if let Some(modified_ns) = modified_ns {
+        if let Some(modified) = modified {
             let modified = Timespec {
-                tv_sec: modified_ns.div_euclid(1_000_000_000),
-                tv_nsec: modified_ns.rem_euclid(1_000_000_000),
+                tv_sec: modified.seconds(),
+                tv_nsec: modified.subsec_nanos().into(),
             };
             set_modified(&file, modified).map_err(writing())?;
         }

@@ -1,40 +1,46 @@
-//! What the disk says of one name, without following it.
+//! The facts of a name, as `statx` gives them.
 
+use super::volume::{Device, Devices};
 use journal::NodeKind;
-use node::{Facts, Identity};
-use rustix::fs::{AtFlags, FileType, Statx, StatxFlags};
+use node::{Facts, Identity, Moment};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
+use rustix::path::Arg;
 use std::os::fd::AsFd;
 
 const WANTED: StatxFlags = StatxFlags::TYPE
     .union(StatxFlags::SIZE)
     .union(StatxFlags::MTIME)
+    .union(StatxFlags::CTIME)
     .union(StatxFlags::INO)
     .union(StatxFlags::BTIME);
 
-/// The facts of `name` in `directory`; of `directory` itself, if the name is empty.
+/// The facts of `name` in `directory`; of `directory` itself, if the flags allow an empty name.
 pub(super) fn facts_at(
     directory: impl AsFd,
-    name: impl rustix::path::Arg,
+    name: impl Arg + Copy,
     flags: AtFlags,
-    root_dev: Option<i64>,
+    devices: &Devices,
 ) -> Result<Facts, Errno> {
     let flags = flags | AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-    let stat = rustix::fs::statx(directory, name, flags, WANTED)?;
-    Ok(from_statx(&stat, root_dev))
+    let stat = rustix::fs::statx(&directory, name, flags, WANTED)?;
+    let number = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
+    let device = devices.device(number, || {
+        let path = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match flags.contains(AtFlags::EMPTY_PATH) {
+            true => rustix::io::dup(&directory),
+            false => rustix::fs::openat(&directory, name, path, Mode::empty()),
+        }
+    });
+    Ok(from_statx(&stat, device))
 }
 
-fn from_statx(stat: &Statx, root_dev: Option<i64>) -> Facts {
+fn from_statx(stat: &Statx, device: Device) -> Facts {
     let file_type = FileType::from_raw_mode(stat.stx_mode.into());
     let is_regular = file_type == FileType::RegularFile;
     let is_directory = file_type == FileType::Directory;
-    let dev = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor).cast_signed();
-    let nanos = |seconds: i64, nanos: u32| {
-        seconds
-            .saturating_mul(1_000_000_000)
-            .saturating_add(i64::from(nanos))
-    };
-    let has_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    let moment = |time: StatxTimestamp| Moment::new(time.tv_sec, time.tv_nsec);
+    let has_birth = device.has_births && stat.stx_mask & StatxFlags::BTIME.bits() != 0;
     Facts {
         kind: if is_directory {
             NodeKind::Directory
@@ -47,11 +53,12 @@ fn from_statx(stat: &Statx, root_dev: Option<i64>) -> Facts {
         } else {
             0
         },
-        modified_ns: (!is_directory).then(|| nanos(stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec)),
+        modified_ns: (!is_directory).then(|| moment(stat.stx_mtime)),
+        changed_ns: (!is_directory).then(|| moment(stat.stx_ctime)),
         identity: Identity {
-            dev: if root_dev == Some(dev) { 0 } else { dev },
+            dev: device.dev,
             ino: stat.stx_ino.cast_signed(),
-            born_ns: has_birth.then(|| nanos(stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec)),
+            born_ns: has_birth.then(|| moment(stat.stx_btime)),
         },
     }
 }

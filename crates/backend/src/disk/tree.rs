@@ -1,9 +1,10 @@
 //! A tree on disk, reached from one open root.
 
 use super::statx;
+use super::volume::Devices;
 use crate::Reason;
 use node::{Facts, name};
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,6 +17,9 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
+/// The bytes of one read of a directory.
+const LISTING_BYTES: usize = 64 * 1024;
+
 /// What one system call takes; `PATH_MAX` is 4,096 with the closing NUL.
 const STEP_BYTES: usize = 4_000;
 
@@ -27,7 +31,7 @@ const ATTEMPTS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Tree {
     root: OwnedFd,
-    root_dev: i64,
+    devices: Devices,
     has_openat2: bool,
 }
 
@@ -36,15 +40,13 @@ impl Tree {
     pub(super) fn open(root: &Path) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(root, flags, Mode::empty())?;
-        let root_dev = statx::facts_at(&root, c"", AtFlags::EMPTY_PATH, None)?
-            .identity
-            .dev;
+        let devices = Devices::of(&root)?;
         // Old kernels and some sandboxes do not have it: then every name is its own step.
         let probe = OFlags::PATH | OFlags::CLOEXEC;
         let has_openat2 = rustix::fs::openat2(&root, c".", probe, Mode::empty(), BENEATH).is_ok();
         Ok(Self {
             root,
-            root_dev,
+            devices,
             has_openat2,
         })
     }
@@ -56,6 +58,11 @@ impl Tree {
             has_openat2: false,
             ..self
         }
+    }
+
+    /// The name of the filesystem that the root lies on.
+    pub(super) fn volume(&self) -> i64 {
+        self.devices.volume.name
     }
 
     /// The device and inode number of a directory anywhere, as this tree would tell them.
@@ -91,7 +98,7 @@ impl Tree {
                 } else {
                     AtFlags::empty()
                 };
-                statx::facts_at(&directory, last, flags, Some(self.root_dev))
+                statx::facts_at(&directory, last, flags, &self.devices)
             });
         match found {
             Ok(facts) => Ok(Some(facts)),
@@ -102,12 +109,38 @@ impl Tree {
 
     /// The facts of `name` in an open directory of this tree.
     pub(super) fn facts_in(&self, directory: BorrowedFd<'_>, name: &CStr) -> Result<Facts, Errno> {
-        statx::facts_at(directory, name, AtFlags::empty(), Some(self.root_dev))
+        statx::facts_at(directory, name, AtFlags::empty(), &self.devices)
+    }
+
+    /// Whether an open directory lists the name in just this spelling; it is read only if the name
+    /// is found in another one too.
+    pub(super) fn lists(&self, directory: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
+        let Some(other) = in_other_case(name) else {
+            return Ok(true);
+        };
+        let facts = |name: &str| {
+            let name = &*name::to_bytes(name);
+            statx::facts_at(directory, name, AtFlags::empty(), &self.devices)
+        };
+        match (facts(name), facts(&other)) {
+            (Ok(facts), Ok(other)) if facts.has_identity_of(&other) => {}
+            _ => return Ok(true),
+        }
+        let mut buffer = Vec::with_capacity(LISTING_BYTES);
+        let own = rustix::fs::openat(directory, c".", OFlags::RDONLY | DIRECTORY, Mode::empty())?;
+        let mut names = RawDir::new(own, buffer.spare_capacity_mut());
+        let name = name::to_bytes(name);
+        while let Some(found) = names.next() {
+            if found?.file_name().to_bytes() == &*name {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The facts of an open directory of this tree.
     pub(super) fn facts_of(&self, directory: BorrowedFd<'_>) -> Result<Facts, Errno> {
-        statx::facts_at(directory, c"", AtFlags::EMPTY_PATH, Some(self.root_dev))
+        statx::facts_at(directory, c"", AtFlags::EMPTY_PATH, &self.devices)
     }
 
     fn open_beneath(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -165,4 +198,25 @@ impl Tree {
             }
         }
     }
+}
+
+/// The name with its letters in the other case; `None` if it has none.
+fn in_other_case(name: &str) -> Option<String> {
+    let is_ascii = name.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let swap = |letter: char| {
+        if is_ascii && !letter.is_ascii() {
+            return letter;
+        }
+        let one =
+            |mut letters: Box<dyn Iterator<Item = char>>| match (letters.next(), letters.next()) {
+                (Some(one), None) => one,
+                _ => letter,
+            };
+        match letter.is_lowercase() {
+            true => one(Box::new(letter.to_uppercase())),
+            false => one(Box::new(letter.to_lowercase())),
+        }
+    };
+    let other: String = name.chars().map(swap).collect();
+    (other != name).then_some(other)
 }

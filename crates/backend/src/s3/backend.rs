@@ -17,6 +17,15 @@ impl Backend for Bucket {
         self.look_again(cache, path)
     }
 
+    fn volume(&self) -> Option<i64> {
+        None
+    }
+
+    fn lists(&self, _: &str) -> Result<bool, Error> {
+        // Keys differ by every letter.
+        Ok(true)
+    }
+
     fn lineage(&self, path: &NodePath) -> Result<PathFacts, Error> {
         self.on_the_way(path)
     }

@@ -13,6 +13,7 @@ fn catalogue(nodes: &[(String, NodeKind, NodeState)]) -> Connection {
     for schema in [
         include_str!("../sql/schema_1.sql"),
         include_str!("../sql/schema_2.sql"),
+        include_str!("../sql/schema_8.sql"),
     ] {
         connection.execute_batch(schema).unwrap();
     }

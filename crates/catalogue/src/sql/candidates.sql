@@ -1,4 +1,5 @@
-SELECT id, path, kind = 'directory', is_symlink, size_bytes, modified_ns, dev, ino, born_ns
+SELECT id, path, kind = 'directory', is_symlink, size_bytes, modified_ns, dev, ino, born_ns,
+    changed_ns, parent_id, state = 'missing'
 FROM nodes
 WHERE mount_id = ?1 AND ino = ?2 AND ino <> 0 AND state <> 'deleted'
     AND dev = ?3 AND (dev = -1 OR born_ns IS ?4)
@@ -10,4 +11,4 @@ ORDER BY
     parent_id IS ?6 DESC,
     name = ?7 DESC,
     id
-LIMIT 64
+LIMIT ?8

@@ -19,8 +19,12 @@ CREATE TABLE found (
     dev INTEGER NOT NULL,
     ino INTEGER NOT NULL,
     born_ns INTEGER,
+    changed_ns INTEGER,
     node INTEGER
 );
+
+-- Found names that are known files and are to be matched when all others are.
+CREATE TABLE postponed (found INTEGER PRIMARY KEY);
 
 -- Objects in a bucket (-1 stands in for the device) are recognised only where one of a kind is found.
 CREATE INDEX found_object ON found (ino) WHERE dev = -1;
@@ -35,7 +39,8 @@ CREATE TABLE changed (
     modified_ns INTEGER,
     dev INTEGER NOT NULL,
     ino INTEGER NOT NULL,
-    born_ns INTEGER
+    born_ns INTEGER,
+    changed_ns INTEGER
 );
 
 -- Nodes that are not where they were. `is_tree` tells directories that were found elsewhere or

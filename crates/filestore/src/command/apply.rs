@@ -5,7 +5,7 @@
 
 use super::{Action, Answer, CommandError, Intent, Put};
 use crate::view::NodeView;
-use ::node::NodePath;
+use ::node::{Contents, NodePath};
 use backend::PathFacts;
 use catalogue::idempotency::{self, Kept};
 use catalogue::{Cause, Metadata, Node, StoreError, Verb, WriteTx, intents, nodes};
@@ -159,6 +159,11 @@ fn upload(
     lineage: &PathFacts,
 ) -> Result<Applied, CommandError> {
     let (above, facts) = match (put.facts, lineage.split_last()) {
+        (Some(staged), Some(((at, now), above))) if at == put.path.as_str() => {
+            let is_it =
+                now.has_identity_of(&staged) && now.contents_since(&staged) != Contents::Changed;
+            (above, if is_it { *now } else { staged })
+        }
         (Some(facts), _) => (&lineage[..], facts),
         (None, Some(((_, facts), above))) => (above, *facts),
         (None, None) => return Err(StoreError::Damaged("an upload has no facts".to_owned()).into()),
@@ -295,7 +300,8 @@ fn copy_node(
         after.parent_id = parent_id;
         after.facts = *facts;
         let is_same = |source: &Node| {
-            source.facts.size_bytes == facts.size_bytes
+            !source.is_in_doubt
+                && source.facts.size_bytes == facts.size_bytes
                 && (source.facts.modified_ns == facts.modified_ns || is_compared)
         };
         let same = source.as_ref().filter(|source| is_same(source));

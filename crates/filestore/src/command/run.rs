@@ -5,8 +5,7 @@ use super::{
     Action, Answer, CommandError, Commands, Intent, Put, Step, Transfer, apply, refuse_own,
 };
 use crate::metric;
-use ::node::Facts;
-use ::node::NodePath;
+use ::node::{Facts, NodePath};
 use backend::disk::Staged;
 use backend::{Backend as _, Bucket, Disk, Kind, Operation, PathFacts};
 use catalogue::idempotency::{self, Fingerprint};
@@ -182,12 +181,13 @@ impl Commands {
         });
         // Two syncs at once: nothing is to be seen of either before both are done.
         let intended = run.intend_while(action, || staged.sync())?;
-        let (lineage, ()) = intended.attempt(|| {
+        let (mut lineage, ()) = intended.attempt(|| {
             disk.in_directories(&ask.path.parent(), || {
                 self.step(Step::DirectoriesMade);
                 disk.rename(name, disk, ask.path.as_str(), ask.overwrite)
             })
         })?;
+        lineage.extend(renamed(disk, &ask.path));
         intended.commit(lineage)
     }
 
@@ -392,6 +392,12 @@ impl Intended<'_> {
         }
         Ok(answer)
     }
+}
+
+/// What stands at a path now that something was renamed to it: the rename set its change time.
+pub(super) fn renamed(disk: &Disk, path: &NodePath) -> Option<(String, Facts)> {
+    let facts = disk.facts(path.as_str()).ok().flatten()?;
+    Some((path.to_string(), facts))
 }
 
 /// Brings contents that were staged elsewhere to the mount's filesystem.

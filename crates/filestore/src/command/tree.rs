@@ -1,10 +1,10 @@
 //! Commands that may be about whole trees: delete and move.
 
 use super::request::{Actor, DeleteNode, MoveNode};
-use super::run::{Run, exists, expect_version};
+use super::run::{Run, exists, expect_version, renamed};
 use super::{Action, Answer, CommandError, Commands, Step, drift, refuse_own};
 use crate::open_mount::OpenMount;
-use ::node::Facts;
+use ::node::{Contents, Facts};
 use backend::{Kind, PathFacts, Reason};
 use catalogue::{Node, nodes};
 use journal::NodeKind;
@@ -180,7 +180,15 @@ impl Commands {
             Err(CommandError::Backend(error)) if error.reason == Reason::OtherFilesystem => {
                 self.move_by_copy(run, (from, to), ask, &node)
             }
-            moved => intended.commit(moved?.0),
+            moved => {
+                let (mut lineage, ()) = moved?;
+                // What the look before did not explain, the next one is to see.
+                if facts.contents_since(&node.facts) == Contents::Kept {
+                    let now = renamed(target, &ask.target_path);
+                    lineage.extend(now.filter(|(_, now)| now.has_identity_of(&facts)));
+                }
+                intended.commit(lineage)
+            }
         }
     }
 }

@@ -210,8 +210,8 @@ impl Due {
         &self,
         catalogue: &Catalogue,
         may_go_on: &dyn Fn() -> bool,
-    ) -> Result<Option<(u64, u64)>, StoreError> {
-        let (mut files, mut bytes) = (0, 0_u64);
+    ) -> Result<Option<(u64, u128)>, StoreError> {
+        let (mut files, mut bytes) = (0, 0_u128);
         let mut after = String::new();
         loop {
             if !may_go_on() {
@@ -225,7 +225,7 @@ impl Due {
             after.clone_from(&last.path);
             for candidate in page.iter().filter_map(|node| self.candidate(node, 0)) {
                 files += 1;
-                bytes = bytes.saturating_add(candidate.bytes());
+                bytes += u128::from(candidate.bytes());
             }
         }
     }

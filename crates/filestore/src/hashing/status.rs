@@ -92,6 +92,9 @@ pub(super) enum LeftOut {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     status: Mutex<HashingStatus>,
+    /// The bytes that wait. They can be more than 64 bits tell, and are to be right again once they
+    /// are fewer.
+    pending_bytes: Mutex<u128>,
     /// Counted at each read, so not under the lock.
     read_bytes: AtomicU64,
 }
@@ -100,6 +103,7 @@ impl Progress {
     pub(super) fn status(&self) -> HashingStatus {
         HashingStatus {
             read_bytes: self.read_bytes.load(Ordering::Relaxed),
+            pending_bytes: u64::try_from(*self.pending_bytes.lock()).unwrap_or(u64::MAX),
             ..self.status.lock().clone()
         }
     }
@@ -108,7 +112,8 @@ impl Progress {
         let mut status = self.status.lock();
         status.state = state;
         if matches!(state, HashingState::Counting | HashingState::Idle) {
-            (status.pending_files, status.pending_bytes) = (0, 0);
+            status.pending_files = 0;
+            *self.pending_bytes.lock() = 0;
         }
     }
 
@@ -127,23 +132,24 @@ impl Progress {
         metrics::counter!(BYTES).increment(bytes);
     }
 
-    pub(super) fn found(&self, files: u64, bytes: u64) {
+    pub(super) fn found(&self, files: u64, bytes: u128) {
         let mut status = self.status.lock();
         status.pending_files = status.pending_files.saturating_add(files);
-        status.pending_bytes = status.pending_bytes.saturating_add(bytes);
+        *self.pending_bytes.lock() += bytes;
     }
 
     /// One file less waits.
     pub(super) fn took(&self, bytes: u64) {
         let mut status = self.status.lock();
         status.pending_files = status.pending_files.saturating_sub(1);
-        status.pending_bytes = status.pending_bytes.saturating_sub(bytes);
+        let mut pending = self.pending_bytes.lock();
+        *pending = pending.saturating_sub(bytes.into());
     }
 
     pub(super) fn hashed(&self, files: u64, bytes: u64) {
         let mut status = self.status.lock();
         status.hashed_files += files;
-        status.hashed_bytes += bytes;
+        status.hashed_bytes = status.hashed_bytes.saturating_add(bytes);
         metrics::counter!(FILES).increment(files);
     }
 

@@ -10,6 +10,7 @@ use backend::{Backend, Reason};
 use catalogue::{Catalogue, Cause, StoreError, Verb, nodes};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use process::{Chain, Stop};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ const BATCH: usize = 100;
 const BATCH_TIME: Duration = Duration::from_secs(1);
 
 /// How long a file must have been quiet: longer than a step of any filesystem's clock.
-const QUIET_MS: i64 = 2_000;
+pub(super) const QUIET_MS: i64 = 2_000;
 
 /// How long a file that is not quiet, changes or breaks off is left alone.
 const LATER: Duration = Duration::from_secs(3);
@@ -31,6 +32,15 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// How long one read waits for commands, at most.
 const YIELD: Duration = Duration::from_millis(250);
+
+/// Files that are longer have a reader of their own, so that the others do not wait for them.
+const LONG_BYTES: u64 = 1 << 30;
+
+/// Long files that wait for it; what comes after that goes with the others.
+const LONG_WAITING: usize = 1_000;
+
+/// Why a file is left out that is [`Hashed::TooLong`].
+pub(super) const TOO_LONG: &str = "it is longer than 16 TiB, and most of that is holes";
 
 /// One mount's hashing.
 pub(super) struct Work {
@@ -50,6 +60,17 @@ enum Outcome {
     /// The mount cannot be reached: this file has not been tried.
     Unreachable(String),
     Stopped,
+}
+
+/// A file, what came of it, and whether the reader of long files read it.
+type Done = (Candidate, Outcome, bool);
+
+/// What the readers have, and the long files that wait.
+#[derive(Default)]
+struct Lanes {
+    under_way: usize,
+    is_long_under_way: bool,
+    long: VecDeque<Candidate>,
 }
 
 /// How a round ended.
@@ -148,18 +169,20 @@ impl Work {
         let most = self.policy.concurrency * 2;
         std::thread::scope(|scope| {
             let (jobs, waiting) = bounded(most);
-            let (results, done) = bounded(most);
+            let (long_jobs, long_waiting) = bounded(1);
+            let (results, done) = bounded(most + 1);
             for _ in 0..self.policy.concurrency {
                 let (waiting, results) = (waiting.clone(), results.clone());
-                scope.spawn(move || self.read_all(&waiting, &results));
+                scope.spawn(move || self.read_all(&waiting, &results, false));
             }
-            drop((waiting, results));
-            self.feed(due, &jobs, &done)
+            drop(waiting);
+            scope.spawn(move || self.read_all(&long_waiting, &results, true));
+            self.feed(due, (&jobs, &long_jobs), &done)
         })
     }
 
     fn next(&self, due: &mut Due) -> Result<Option<Candidate>, StoreError> {
-        let found = &mut |found: &Candidate| self.progress.found(1, found.bytes());
+        let found = &mut |found: &Candidate| self.progress.found(1, found.bytes().into());
         due.next(&self.hasher.catalogue, &|| !self.is_over(), found)
     }
 
@@ -167,28 +190,44 @@ impl Work {
     fn feed(
         &self,
         due: &mut Due,
-        jobs: &Sender<Candidate>,
-        done: &Receiver<(Candidate, Outcome)>,
+        (jobs, long_jobs): (&Sender<Candidate>, &Sender<Candidate>),
+        done: &Receiver<Done>,
     ) -> Result<Round, StoreError> {
-        let (mut under_way, mut is_more, mut unreachable) = (0, true, None);
+        let (mut goes_on, mut unreachable) = (true, None);
+        let mut lanes = Lanes::default();
         let mut batch = Batch::default();
         loop {
-            while is_more && under_way < self.policy.concurrency * 2 {
-                let next = self.next(due)?;
-                // There is room for it, so this does not wait.
-                is_more = next.is_some_and(|next| jobs.send(next).is_ok());
-                under_way += usize::from(is_more);
+            let mut is_more = goes_on;
+            while is_more && lanes.under_way < self.policy.concurrency * 2 {
+                match self.next(due)? {
+                    None => is_more = false,
+                    Some(next) if next.bytes() > LONG_BYTES && lanes.long.len() < LONG_WAITING => {
+                        lanes.long.push_back(next);
+                    }
+                    // There is room for it, so this does not wait.
+                    Some(next) => lanes.under_way += usize::from(jobs.send(next).is_ok()),
+                }
             }
-            if batch.is_due() || under_way == 0 {
+            if goes_on
+                && !lanes.is_long_under_way
+                && let Some(next) = lanes.long.pop_front()
+            {
+                lanes.is_long_under_way = long_jobs.send(next).is_ok();
+            }
+            let is_idle = lanes.under_way == 0 && !lanes.is_long_under_way;
+            if batch.is_due() || is_idle {
                 batch.write(&self.hasher.catalogue, &self.progress)?;
             }
-            if under_way == 0 {
+            if is_idle {
                 break;
             }
-            let Ok((candidate, outcome)) = done.recv_timeout(POLL) else {
+            let Ok((candidate, outcome, is_long)) = done.recv_timeout(POLL) else {
                 continue;
             };
-            under_way -= 1;
+            match is_long {
+                true => lanes.is_long_under_way = false,
+                false => lanes.under_way -= 1,
+            }
             match outcome {
                 Outcome::Hashed(hash) => {
                     self.progress.took(candidate.bytes());
@@ -203,19 +242,20 @@ impl Work {
                 }
                 Outcome::Unreachable(reason) => {
                     due.give_back(candidate);
-                    (is_more, unreachable) = (false, Some(reason));
+                    (goes_on, unreachable) = (false, Some(reason));
                 }
-                Outcome::Stopped => is_more = false,
+                Outcome::Stopped => goes_on = false,
             }
         }
+        lanes.long.into_iter().for_each(|long| due.give_back(long));
         Ok(unreachable.map_or(Round::Done, Round::Unreachable))
     }
 
     /// One reader.
-    fn read_all(&self, waiting: &Receiver<Candidate>, results: &Sender<(Candidate, Outcome)>) {
+    fn read_all(&self, waiting: &Receiver<Candidate>, results: &Sender<Done>, is_long: bool) {
         for candidate in waiting {
             let outcome = self.read(&candidate);
-            if results.send((candidate, outcome)).is_err() {
+            if results.send((candidate, outcome, is_long)).is_err() {
                 return;
             }
         }
@@ -237,6 +277,10 @@ impl Work {
         let hashed = backend.hash(&candidate.path, &conditions, gate);
         match hashed.map_err(|error| refused(backend, &error)) {
             Ok(Hashed::Hash(hash, _)) => Outcome::Hashed(hash),
+            Ok(Hashed::TooLong) => Outcome::LeftOut(
+                LeftOut::Unreadable,
+                Some(format!("{}: {TOO_LONG}", candidate.path)),
+            ),
             Ok(Hashed::Other | Hashed::Gone) => Outcome::LeftOut(LeftOut::Outdated, None),
             Ok(Hashed::Fresh | Hashed::Changing) => Outcome::Later(LeftOut::Changing, None),
             Ok(Hashed::Stopped) => Outcome::Stopped,
@@ -339,7 +383,8 @@ impl Batch {
             progress.left_out(LeftOut::Outdated, None);
         }
         let files = u64::try_from(written.len()).unwrap_or(u64::MAX);
-        progress.hashed(files, written.iter().sum());
+        let bytes = written.iter().copied().fold(0, u64::saturating_add);
+        progress.hashed(files, bytes);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const MIN_BYTES: u64 = 1;
 
 /// Bytes read in a second, if nothing else is said.
-const BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
+pub(crate) const BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
 
 /// The slowest and the fastest there is.
 const RATES: std::ops::RangeInclusive<u64> = 4 * 1024..=1024 * 1024 * 1024 * 1024;

@@ -247,11 +247,15 @@ impl Reconciler {
         match hashed {
             Ok(Hashed::Hash(hash, facts)) => {
                 hashes.files += 1;
-                hashes.bytes += facts.size_bytes.cast_unsigned();
+                hashes.bytes = hashes
+                    .bytes
+                    .saturating_add(facts.size_bytes.cast_unsigned());
                 Ok(Some((hash, facts)))
             }
             Ok(Hashed::Stopped) => Err(JobError::Stopped),
-            Ok(Hashed::Other | Hashed::Fresh | Hashed::Changing | Hashed::Gone) => {
+            Ok(
+                Hashed::Other | Hashed::Fresh | Hashed::Changing | Hashed::Gone | Hashed::TooLong,
+            ) => {
                 hashes.left_out += 1;
                 Ok(None)
             }
@@ -282,7 +286,11 @@ impl Reconciler {
                     continue;
                 }
                 let mut after = before.clone();
+                if before.content_hash.as_ref() != Some(&hash) {
+                    after.checksum = None;
+                }
                 after.content_hash = Some(hash);
+                tx.trust(id)?;
                 settle(tx, reason, &before, &mut after)?;
             }
             Ok::<_, StoreError>(())

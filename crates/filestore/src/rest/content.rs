@@ -5,6 +5,7 @@ use super::{State, problem};
 use crate::Filestore;
 use crate::command::CommandError;
 use ::journal::{JournalId, NodeDownloaded, NodeKind, NodeState, Text};
+use ::node::Moment;
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
@@ -263,17 +264,25 @@ fn file_content(disk: &Disk, node: Node) -> Result<Content, CommandError> {
     let metadata = file
         .metadata()
         .map_err(backend::Error::of_disk(Operation::LookAt, &node.path))?;
-    let modified_ns = metadata
-        .mtime()
-        .saturating_mul(1_000_000_000)
-        .saturating_add(metadata.mtime_nsec());
+    let moment = |seconds, nanos| Moment::new(seconds, u32::try_from(nanos).unwrap_or_default());
+    let modified = moment(metadata.mtime(), metadata.mtime_nsec());
+    let changed = moment(metadata.ctime(), metadata.ctime_nsec());
     let length = metadata.len();
     let is_as_catalogued = i64::try_from(length) == Ok(node.facts.size_bytes)
-        && node.facts.modified_ns == Some(modified_ns)
+        && node.facts.modified_ns == Some(modified)
         && node.facts.kind == NodeKind::File;
-    let etag = match &node.content_hash {
-        Some(hash) if is_as_catalogued => format!("\"{hash}\""),
-        _ => format!("\"{:x}-{length:x}-{modified_ns:x}\"", metadata.ino()),
+    // Somebody may have written to it since, and put the modification time back.
+    let is_since = node.facts.changed_ns.is_some_and(|known| known != changed);
+    let etag = match node.hash_in_force() {
+        Some(hash) if is_as_catalogued && !is_since => format!("\"{hash}\""),
+        _ => format!(
+            "\"{:x}-{length:x}-{:x}.{:x}-{:x}.{:x}\"",
+            metadata.ino(),
+            modified.seconds(),
+            modified.subsec_nanos(),
+            changed.seconds(),
+            changed.subsec_nanos()
+        ),
     };
     Ok(Content {
         source: Source::File(file),

@@ -5,7 +5,7 @@
 //! be known under another name and the one it replaced may turn up elsewhere: it is both
 //! *found* and *lost*, and [`matching`](super::matching) decides when the whole tree has been seen.
 
-use ::node::Facts;
+use ::node::{Contents, Facts, Moment};
 use backend::walk::Entry;
 use catalogue::Known;
 use catalogue::scratch::Changed;
@@ -114,25 +114,27 @@ impl<'e> Merge<'e> {
     }
 }
 
-/// What stands for a listing; `None` if some of it could not be seen. Where there are no birth
-/// times inode numbers are left out, as [`relate`] leaves them out.
+/// What stands for a listing; `None` if some of it could not be seen. Inode numbers of
+/// files that have no birth times are left out, as they are not learnt ([`Facts::is_news_after`]).
 pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
     let mut bytes = Vec::with_capacity(entries.len() * 96);
     for entry in entries {
         let facts = entry.facts.ok()?;
         let identity = facts.identity;
-        let (dev, ino) = identity
-            .born_ns
-            .map_or((0, 0), |_| (identity.dev, identity.ino));
+        let is_learnt = identity.born_ns.is_some() || facts.is_directory();
+        let (dev, ino) = match is_learnt {
+            true => (identity.dev, identity.ino),
+            false => (0, 0),
+        };
         bytes.extend_from_slice(&entry.name.len().to_le_bytes());
         bytes.extend_from_slice(entry.name.as_bytes());
         bytes.push(u8::from(facts.is_directory()) | u8::from(facts.is_symlink) << 1);
         for number in [facts.size_bytes, dev, ino] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
-        for number in [facts.modified_ns, identity.born_ns] {
-            bytes.push(u8::from(number.is_some()));
-            bytes.extend_from_slice(&number.unwrap_or(0).to_le_bytes());
+        for moment in [facts.modified_ns, facts.changed_ns, identity.born_ns] {
+            bytes.push(u8::from(moment.is_some()));
+            bytes.extend_from_slice(&moment.map_or([0; 12], Moment::to_bytes));
         }
     }
     blake3::hash(&bytes).as_bytes().first_chunk().copied()
@@ -141,25 +143,11 @@ pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
 /// How what stands on disk relates to the node of the same path.
 pub(super) fn relate(node: &Known<'_>, facts: &Facts) -> Relation {
     let before = &node.facts;
-    if before.kind != facts.kind || before.is_symlink != facts.is_symlink {
+    if facts.is_another_than(before) {
         return Relation::Another;
     }
-    let is_same = before.size_bytes == facts.size_bytes && before.modified_ns == facts.modified_ns;
-    let (old, new) = (before.identity, facts.identity);
-    let is_named = old.ino != 0;
-    let has_moved_on = match (old.born_ns, new.born_ns) {
-        _ if !is_named => false,
-        (Some(_), Some(_)) => old != new,
-        // Without birth times inode numbers say little, and some network filesystems make them up
-        // anew: then only a file whose contents differ too is another one.
-        _ => (old.dev, old.ino) != (new.dev, new.ino) && !facts.is_directory() && !is_same,
-    };
-    if has_moved_on {
-        return Relation::Another;
-    }
-    // The identity is filled in once it is seen, and not over and over where it is made up.
-    let is_learnt = new.born_ns.is_some() && old != new || !is_named;
-    if is_same && node.is_active && !is_learnt {
+    let is_same = facts.contents_since(before) == Contents::Kept && !facts.is_news_after(before);
+    if is_same && node.is_active {
         Relation::Unchanged
     } else {
         Relation::Changed
@@ -169,20 +157,25 @@ pub(super) fn relate(node: &Known<'_>, facts: &Facts) -> Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::node::Identity;
+    use ::node::{Identity, Moment};
     use backend::Reason;
     use journal::NodeKind;
+
+    fn at(nanos: i64) -> Moment {
+        Moment::from_nanos(nanos)
+    }
 
     fn file(ino: i64, size_bytes: i64) -> Facts {
         Facts {
             kind: NodeKind::File,
             is_symlink: false,
             size_bytes,
-            modified_ns: Some(1),
+            modified_ns: Some(at(1)),
+            changed_ns: Some(at(1)),
             identity: Identity {
                 dev: 0,
                 ino,
-                born_ns: Some(ino * 10),
+                born_ns: Some(at(ino * 10)),
             },
         }
     }
@@ -191,6 +184,7 @@ mod tests {
         Facts {
             kind: NodeKind::Directory,
             modified_ns: None,
+            changed_ns: None,
             ..file(ino, 0)
         }
     }
@@ -290,16 +284,20 @@ mod tests {
                 ..file(1, 5)
             },
             Facts {
-                modified_ns: Some(2),
+                modified_ns: Some(at(2)),
                 ..file(1, 5)
             },
             Facts {
                 modified_ns: None,
                 ..file(1, 5)
             },
+            Facts {
+                changed_ns: Some(at(2)),
+                ..file(1, 5)
+            },
             identity(|identity| identity.dev = 1),
             identity(|identity| identity.ino = 3),
-            identity(|identity| identity.born_ns = Some(1)),
+            identity(|identity| identity.born_ns = Some(at(1))),
         ];
         for other in others {
             assert_ne!(digest_of("a", other), digest(&listing), "{other:?}");
@@ -411,10 +409,19 @@ mod tests {
                 Relation::Changed,
             ),
             (
+                "only its change time differs",
+                file(1, 5),
+                Facts {
+                    changed_ns: Some(at(2)),
+                    ..file(1, 5)
+                },
+                Relation::Changed,
+            ),
+            (
                 "no birth times, a directory",
                 weak_directory(1),
                 weak_directory(2),
-                Relation::Unchanged,
+                Relation::Changed,
             ),
         ];
         for (what, before, now, expected) in cases {

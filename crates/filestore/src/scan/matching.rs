@@ -11,14 +11,24 @@
 //! A node that is missing already is recognised too, if no other node is the file: a file that a
 //! scan saw in neither of two places, because it moved while the scan ran, comes back to its node.
 //!
+//! First come the names whose directory is known and had a file of that name: if a tree was copied by
+//! hard links and the original was then moved, both have all its files, and only the directory tells
+//! which is the one that moved. The others follow when those have their nodes.
+//!
 //! Objects in a bucket have no identity but their contents, so there only the one of its kind is
 //! recognised.
 
 use super::ScanError;
-use ::node::{Facts, OBJECT_DEVICE};
+use ::node::{Facts, Identity, OBJECT_DEVICE};
 use backend::{Backend, ListingCache};
-use catalogue::scratch::{Found, Scratch};
-use catalogue::{Candidate, Lookup};
+use catalogue::scratch::{Found, Scratch, ScratchError};
+use catalogue::{CANDIDATES, Candidate, Lookup, Passed};
+use std::collections::HashMap;
+
+const PAGE: usize = 1_000;
+
+/// Files of which it is remembered how far their names were gone through.
+const REMEMBERED: usize = 10_000;
 
 /// Goes through the found names from the top of the tree down, and notes in each the node it is.
 /// Names that are not there any more are forgotten.
@@ -28,39 +38,126 @@ pub(super) fn recognise(
     lookup: &Lookup<'_>,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<(), ScanError> {
-    let mut after = 0;
-    loop {
-        let page = scratch.found_after(after, 1_000)?;
-        let Some(last) = page.last() else {
-            return Ok(());
-        };
-        if is_cancelled() {
-            return Err(ScanError::Cancelled);
+    let mut matching = Matching {
+        scratch,
+        backend,
+        lookup,
+        passed: HashMap::new(),
+    };
+    matching.all(Scratch::found_after, Matching::first, is_cancelled)?;
+    matching.all(Scratch::postponed_after, Matching::then, is_cancelled)
+}
+
+struct Matching<'m, 's> {
+    scratch: &'m Scratch,
+    backend: &'m dyn Backend,
+    lookup: &'m Lookup<'s>,
+    passed: HashMap<Identity, Passed>,
+}
+
+type Page = fn(&Scratch, i64, usize) -> Result<Vec<Found>, ScratchError>;
+
+impl Matching<'_, '_> {
+    fn all(
+        &mut self,
+        page: Page,
+        each: fn(&mut Self, &Found, Option<i64>) -> Result<(), ScanError>,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), ScanError> {
+        let mut after = 0;
+        loop {
+            let page = page(self.scratch, after, PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            if is_cancelled() {
+                return Err(ScanError::Cancelled);
+            }
+            after = last.id;
+            // Found names follow each other as their directories were listed.
+            let mut cache = ListingCache::default();
+            for found in &page {
+                let now = self
+                    .backend
+                    .facts_again(&mut cache, &found.path)
+                    .ok()
+                    .flatten();
+                if !now.is_some_and(|now| now.has_identity_of(&found.facts)) {
+                    self.scratch.forget(found)?;
+                    continue;
+                }
+                let parent = self.scratch.node_at(found.parent)?;
+                each(self, found, parent)?;
+            }
         }
-        after = last.id;
-        // Found names follow each other as their directories were listed.
-        let mut cache = ListingCache::default();
-        for found in &page {
-            let now = backend.facts_again(&mut cache, &found.path).ok().flatten();
-            if !now.is_some_and(|now| now.has_identity_of(&found.facts)) {
-                scratch.forget(found)?;
-                continue;
+    }
+
+    /// Directories, objects, and files of which their directory tells which they are.
+    fn first(&mut self, found: &Found, parent: Option<i64>) -> Result<(), ScanError> {
+        let mut candidates = self.lookup.candidates(found, parent)?;
+        let is_object = found.facts.identity.dev == OBJECT_DEVICE;
+        if is_object {
+            candidates = only_one(self.scratch, self.backend, found, candidates)?;
+        }
+        let may_be = |candidate: &Candidate| found.facts.is_same_file(&candidate.facts);
+        candidates.retain(may_be);
+        let decides_now = is_object || found.facts.is_directory();
+        for candidate in &candidates {
+            let is_next = decides_now || candidate.is_kin_of(found, parent);
+            if is_next && self.take(found, candidate)? {
+                return Ok(());
             }
-            let parent = scratch.node_at(found.parent)?;
-            let mut candidates = lookup.candidates(found, parent)?;
-            if found.facts.identity.dev == OBJECT_DEVICE {
-                candidates = only_one(scratch, backend, found, candidates)?;
+        }
+        if !decides_now && !candidates.is_empty() {
+            self.scratch.postpone(found.id)?;
+        }
+        Ok(())
+    }
+
+    /// Files that have another name or another directory now.
+    fn then(&mut self, found: &Found, parent: Option<i64>) -> Result<(), ScanError> {
+        let candidates = self.lookup.candidates(found, parent)?;
+        for candidate in &candidates {
+            if self.take(found, candidate)? {
+                return Ok(());
             }
-            for candidate in candidates {
-                if is_it(scratch, backend, found, &candidate)? {
-                    scratch.recognise(found.id, candidate.id)?;
-                    if found.facts.is_directory() {
-                        scratch.resolve(found.id, Some(candidate.id))?;
-                    }
+        }
+        if candidates.len() < CANDIDATES {
+            return Ok(());
+        }
+        // A file with very many names: all of them are asked about, each once.
+        let identity = found.facts.identity;
+        let mut passed = self.passed.remove(&identity).unwrap_or_default();
+        loop {
+            let before = passed;
+            let page = self.lookup.further_candidates(found, &mut passed)?;
+            let mut is_taken = false;
+            for candidate in &page {
+                is_taken = self.take(found, candidate)?;
+                if is_taken {
                     break;
                 }
             }
+            if is_taken || page.is_empty() {
+                if self.passed.len() >= REMEMBERED {
+                    self.passed.clear();
+                }
+                self.passed.insert(identity, before);
+                return Ok(());
+            }
         }
+    }
+
+    /// The found name is this node, if it can be.
+    fn take(&self, found: &Found, candidate: &Candidate) -> Result<bool, ScanError> {
+        if !is_it(self.scratch, self.backend, found, candidate)? {
+            return Ok(false);
+        }
+        self.scratch.recognise(found.id, candidate.id)?;
+        if found.facts.is_directory() {
+            self.scratch.resolve(found.id, Some(candidate.id))?;
+        }
+        Ok(true)
     }
 }
 
@@ -101,9 +198,31 @@ fn is_it(
     if !found.facts.is_same_file(&candidate.facts) || scratch.is_matched(candidate.id)? {
         return Ok(false);
     }
-    // What cannot be asked about may still be there.
-    Ok(candidate.path == found.path
-        || stands(backend, &candidate.path, &found.facts).is_some_and(|stands| !stands))
+    if candidate.path == found.path {
+        return Ok(true);
+    }
+    Ok(match stands(backend, &candidate.path, &found.facts) {
+        Some(true) => is_alias(backend, &candidate.path, &found.path),
+        Some(false) => true,
+        // What cannot be asked about may still be there.
+        None => false,
+    })
+}
+
+/// Whether `path` leads to what was found at `found` only because the filesystem takes the letters
+/// of a name in any case: then the old name is gone, as no directory lists it.
+fn is_alias(backend: &dyn Backend, path: &str, found: &str) -> bool {
+    let mut end = 0;
+    for (name, other) in path.split('/').zip(found.split('/')) {
+        end += name.len();
+        if name != other {
+            let is_alike = name.to_lowercase() == other.to_lowercase();
+            let at = path.get(..end).filter(|_| is_alike);
+            return at.is_some_and(|at| backend.lists(at).is_ok_and(|lists| !lists));
+        }
+        end += 1;
+    }
+    false
 }
 
 /// Whether the disk has this file at this path; `None` where it will not say.

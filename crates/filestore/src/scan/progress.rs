@@ -142,6 +142,15 @@ pub struct ScanChanges {
     pub reconciled: u64,
 }
 
+impl ScanProgress {
+    /// Adds the length of files; what they are all together is 2^64 - 1 at most.
+    pub(super) fn add_bytes(&self, bytes: u64) {
+        let add = |all: u64| Some(all.saturating_add(bytes));
+        // It cannot fail, as it always gives a new value.
+        let _ = self.bytes.fetch_update(Relaxed, Relaxed, add);
+    }
+}
+
 impl ScanChanges {
     /// All of them.
     #[must_use]

@@ -116,6 +116,9 @@ impl<'a, 's> Starts<'a, 's> {
     }
 
     fn fail(&mut self, directory: &Node, failure: Failure) -> Result<(), ScanError> {
+        if let Failure::Unreadable(_) = failure {
+            self.options.refuse(Some(directory.facts.identity), true);
+        }
         let place = ParentRef::Node(directory.id);
         self.comparer.failed(&directory.path, place, failure)
     }
@@ -124,5 +127,5 @@ impl<'a, 's> Starts<'a, 's> {
 /// The directory's identity, where the filesystem's numbers can be relied on.
 fn certain(directory: &Node) -> Option<Identity> {
     let identity = directory.facts.identity;
-    (identity.ino != 0 && identity.born_ns.is_some()).then_some(identity)
+    identity.is_certain().then_some(identity)
 }

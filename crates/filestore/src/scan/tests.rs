@@ -27,7 +27,7 @@ struct Bench {
 struct Line {
     is_directory: bool,
     size_bytes: i64,
-    modified_ns: Option<i64>,
+    modified_ns: Option<::node::Moment>,
 }
 
 impl Bench {
@@ -203,7 +203,7 @@ impl Bench {
             let read = |connection: &ReadTx<'_>| catalogue::rollups::of(connection, directory.id);
             let rollup = self.catalogue.read(read).unwrap().unwrap();
             let kept = [
-                rollup.size_bytes,
+                i64::try_from(rollup.size_bytes).unwrap(),
                 rollup.file_count,
                 rollup.directory_count,
                 rollup.child_count,
@@ -281,7 +281,8 @@ fn on_disk(directory: &Path, path: &str, lines: &mut BTreeMap<String, Line>) {
         } else {
             0
         };
-        let modified_ns = Some(metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec());
+        let nanos = u32::try_from(metadata.mtime_nsec()).unwrap();
+        let modified_ns = Some(::node::Moment::new(metadata.mtime(), nanos));
         lines.insert(
             path,
             Line {

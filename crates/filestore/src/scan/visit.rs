@@ -88,13 +88,13 @@ impl Comparer<'_> {
     }
 
     fn count(&mut self, path: &str, entries: &[Entry]) {
-        let (mut files, mut bytes) = (0, 0);
+        let (mut files, mut bytes) = (0, 0_u64);
         for entry in entries {
             match &entry.facts {
                 Ok(facts) if facts.is_directory() => {}
                 Ok(facts) => {
                     files += 1;
-                    bytes += facts.size_bytes.cast_unsigned();
+                    bytes = bytes.saturating_add(facts.size_bytes.cast_unsigned());
                 }
                 Err(unseen) => {
                     self.unclear.add(&::node::join(path, &entry.name), unseen);
@@ -103,7 +103,7 @@ impl Comparer<'_> {
         }
         self.progress.directories.fetch_add(1, Relaxed);
         self.progress.files.fetch_add(files, Relaxed);
-        self.progress.bytes.fetch_add(bytes, Relaxed);
+        self.progress.add_bytes(bytes);
     }
 
     fn send_found(

@@ -23,9 +23,8 @@ use telling::Telling;
 use super::matching::stands;
 use super::task::Task;
 use super::{ScanError, ScanProgress};
-use ::node::Facts;
+use ::node::{Contents, Facts};
 use backend::{Backend, ListingCache};
-use catalogue::formers;
 use catalogue::listings::Listing;
 use catalogue::scratch::ParentRef;
 use catalogue::scratch::{Agreeing, Changed, Found, Lost, Scratch};
@@ -47,6 +46,8 @@ pub(super) struct Writing {
     pub(super) in_flight: InFlight,
     pub(super) scratch: Scratch,
     backend: Arc<dyn Backend>,
+    /// The whole mount is looked at.
+    sees_all: bool,
     /// What was seen since this transaction began.
     cache: ListingCache,
     /// An earlier scan was cut off while it wrote.
@@ -92,6 +93,7 @@ impl Writing {
             in_flight: InFlight::new(mount_id),
             scratch,
             backend,
+            sees_all: task.is_whole(),
             cache: ListingCache::default(),
             is_unfinished: false,
             given_back: HashSet::new(),
@@ -320,7 +322,7 @@ impl Writing {
         if let Some(node) = nodes::at(connection, self.mount_id, &found.path)? {
             // A name that was come upon twice has been written already.
             let identity = found.facts.identity;
-            let is_written = formers::is_certain(identity) && node.facts.identity == identity;
+            let is_written = identity.is_certain() && node.facts.identity == identity;
             if is_written || is_free(&node)? {
                 return Ok(Some(node));
             }
@@ -403,21 +405,27 @@ impl Writing {
         facts: Facts,
     ) -> Result<bool> {
         let (old, new) = (before.facts.identity, facts.identity);
-        if old != new && formers::is_certain(old) && formers::is_certain(new) {
+        let contents = facts.contents_since(&before.facts);
+        if (old.ino, old.born_ns) != (new.ino, new.born_ns) && old.is_certain() && new.is_certain()
+        {
             tx.note_former(before)?;
         }
-        let is_rewritten =
-            is_rewritten(&before.facts, &facts) || self.given_back.contains(&before.id);
+        let is_rewritten = contents == Contents::Changed || self.given_back.contains(&before.id);
+        let is_in_doubt = contents == Contents::InDoubt;
+        if is_in_doubt && before.content_hash.is_some() {
+            tx.doubt(before.id)?;
+        }
         let is_told = self
             .telling
             .changed(tx, before, after, (facts, is_rewritten))?;
-        Ok(is_told && is_rewritten)
+        // What is in doubt of a file is so under all its names; a whole scan sees them by itself.
+        Ok(is_told && is_rewritten || is_in_doubt && !self.sees_all)
     }
 
     /// A file with several names changes under all of them, and the system tells of the one by
     /// which it was changed only.
     fn write_other_names(&mut self, tx: &mut WriteTx<'_>, id: i64, facts: Facts) -> Result<()> {
-        if facts.is_directory() || !formers::is_certain(facts.identity) {
+        if facts.is_directory() || !facts.identity.is_certain() {
             return Ok(());
         }
         let mut after = 0;
@@ -456,7 +464,8 @@ impl Writing {
         }
         let is_here = match self.backend.facts_again(&mut self.cache, &path) {
             Ok(None) => false,
-            Ok(Some(_)) if is_same_path => true,
+            // Where names are found in any case of their letters, the old one still leads there.
+            Ok(Some(_)) if is_same_path => self.backend.lists(&path).unwrap_or(true),
             Ok(Some(_)) => stands(&*self.backend, &path, &node.facts) == Some(true),
             // What cannot be seen may be there.
             Err(_) => true,
@@ -502,17 +511,4 @@ impl Writing {
             Ok(())
         })
     }
-}
-
-/// Whether a file's contents are not, or may not be, what they were. Another inode with the same
-/// size and modification time is a file that was written anew.
-fn is_rewritten(before: &Facts, now: &Facts) -> bool {
-    let is_replaced = !now.is_directory()
-        && before.identity.born_ns.is_some()
-        && now.identity.born_ns.is_some()
-        && before.identity != now.identity;
-    is_replaced
-        || before.size_bytes != now.size_bytes
-        || before.modified_ns != now.modified_ns
-        || before.is_symlink != now.is_symlink
 }

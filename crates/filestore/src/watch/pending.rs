@@ -183,7 +183,7 @@ mod tests {
         let identity = Identity {
             dev: 0,
             ino,
-            born_ns: Some(1),
+            born_ns: Some(::node::Moment::from_nanos(1)),
         };
         (mount, identity)
     }

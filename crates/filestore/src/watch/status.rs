@@ -63,7 +63,7 @@ pub enum WatchState {
     /// At once, everywhere.
     Watching,
     /// At once where directories are watched, elsewhere by the periodic rescan: the limit is
-    /// reached, or other machines write to the filesystem too.
+    /// reached, directories cannot be read, or other machines write to the filesystem too.
     Partial,
     /// Something was missed, and a whole scan is due.
     Behind,
@@ -79,12 +79,18 @@ pub struct WatchStatus {
     pub watched_directories: u64,
     /// Directories that could not be watched; they are rescanned by period.
     pub unwatched_directories: u64,
+    /// Directories that cannot be read: what is in them is not known. They are looked at when their
+    /// permissions change.
+    pub unreadable_directories: u64,
+    /// No rescan could see more than what is watched.
+    #[serde(skip)]
+    is_complete: bool,
 }
 
 impl WatchStatus {
     /// Whether the periodic rescan is no more than a net.
     pub(crate) fn is_complete(&self) -> bool {
-        self.state == WatchState::Watching
+        self.is_complete
     }
 }
 
@@ -120,20 +126,24 @@ impl Watching {
         let Coverage {
             watched,
             unwatched,
+            unreadable,
             is_surveyed,
             is_blind,
         } = coverage;
+        let is_partial = unwatched > 0 || is_shared(mount);
         let state = match () {
             () if !is_on => WatchState::Off,
             () if !is_surveyed => WatchState::Starting,
             () if is_blind => WatchState::Behind,
-            () if unwatched > 0 || is_shared(mount) => WatchState::Partial,
+            () if is_partial || unreadable > 0 => WatchState::Partial,
             () => WatchState::Watching,
         };
         WatchStatus {
             state,
             watched_directories: watched,
             unwatched_directories: unwatched,
+            unreadable_directories: unreadable,
+            is_complete: is_on && is_surveyed && !is_blind && !is_partial,
         }
     }
 }

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// What a watch tells: everything that can change a listing or the facts of a name in it.
+/// What a watch tells: everything that can change a listing or the facts of a name in it. Also of
+/// files that were unlinked while they are open: they may have another name ([`super::linked`]).
 const TOLD: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE)
     .union(WatchFlags::MOVED_FROM)
@@ -24,7 +25,6 @@ const TOLD: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MODIFY)
     .union(WatchFlags::CLOSE_WRITE)
     .union(WatchFlags::ATTRIB)
-    .union(WatchFlags::EXCL_UNLINK)
     .union(WatchFlags::ONLYDIR);
 
 /// A directory in a mount.
@@ -39,6 +39,8 @@ pub(crate) struct Coverage {
     pub(crate) unwatched: u64,
     /// A whole scan has been through with watching on.
     pub(crate) is_surveyed: bool,
+    /// Directories that nobody let us read: what is in them is not known.
+    pub(crate) unreadable: u64,
     /// What happened in the mount may have been missed; a whole scan is due.
     pub(crate) is_blind: bool,
 }
@@ -76,6 +78,10 @@ struct Mount {
     surveys: u64,
     /// How often something was missed.
     blinded: u64,
+    /// Directories that could not be read, and the survey that found them so.
+    unreadable: HashMap<Identity, u64>,
+    /// Those in which something happened meanwhile.
+    missed: HashSet<Identity>,
     /// Failures other than the limit are told once a mount.
     is_told: bool,
 }
@@ -163,10 +169,15 @@ impl Watches {
     /// How a mount is watched.
     pub(crate) fn coverage(&self, mount_id: i64) -> Coverage {
         let state = self.state.lock();
+        let coverage = |mount: &Mount| Coverage {
+            unreadable: u64::try_from(mount.unreadable.len()).unwrap_or(u64::MAX),
+            is_blind: mount.coverage.is_blind || !mount.missed.is_empty(),
+            ..mount.coverage
+        };
         state
             .mounts
             .get(&mount_id)
-            .map(|mount| mount.coverage)
+            .map(coverage)
             .unwrap_or_default()
     }
 
@@ -264,9 +275,23 @@ impl Entrance {
 }
 
 impl walk::Entrance for Entrance {
+    fn refused(&self, identity: Identity, is_missed: bool) {
+        let mut state = self.watches.state.lock();
+        let mount = state.mount(self.mount_id);
+        mount.unreadable.insert(identity, self.survey);
+        if is_missed {
+            mount.missed.insert(identity);
+        }
+    }
+
     /// Watches a directory that is open, if it is not watched yet.
     fn enter(&self, directory: BorrowedFd<'_>, identity: Identity) {
         let mut state = self.watches.state.lock();
+        let mount = state.mount(self.mount_id);
+        if !mount.unreadable.is_empty() {
+            mount.unreadable.remove(&identity);
+            mount.missed.remove(&identity);
+        }
         let key = (self.mount_id, identity);
         if let Some(watched) = state.by_directory.get_mut(&key) {
             watched.survey = watched.survey.max(self.survey);
@@ -312,9 +337,12 @@ impl walk::Entrance for Entrance {
         self.refused.store(0, Relaxed);
     }
 
-    /// Whether this directory could be watched and is not.
     fn wants(&self, identity: Identity) -> bool {
         let state = self.watches.state.lock();
+        let mount = state.mounts.get(&self.mount_id);
+        if mount.is_some_and(|mount| mount.unreadable.contains_key(&identity)) {
+            return true;
+        }
         !state.is_full && !state.by_directory.contains_key(&(self.mount_id, identity))
     }
 
@@ -332,6 +360,9 @@ impl walk::Entrance for Entrance {
             *mount == mount_id && watched.survey < survey
         });
         let mount = state.mount(mount_id);
+        mount.unreadable.retain(|_, seen| *seen >= survey);
+        // No scan sees more of what still cannot be read.
+        mount.missed.clear();
         mount.coverage.unwatched = refused;
         mount.coverage.is_surveyed = true;
         // What was missed while the scan ran, the next one has to find.

@@ -12,6 +12,7 @@ mod commands;
 mod concurrency;
 mod conformance;
 mod crash;
+mod disks;
 mod download;
 mod events;
 mod file_faults;

@@ -48,6 +48,7 @@ fn the_document_tells_every_operation_and_its_scope() {
     PATCH /v1/backend-mounts/{id} updateMount filestore:admin
     PATCH /v1/nodes/{id}/metadata patchNodeMetadata filestore:write
     POST /v1/backend-mounts createMount filestore:admin
+    POST /v1/backend-mounts/{id}/purge-missing purgeMissing filestore:write
     POST /v1/backend-mounts/{id}/scan startScan filestore:write
     POST /v1/directories createDirectory filestore:write
     POST /v1/files uploadFile filestore:write

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod file_fault;
+mod mounts;
 mod process;
 mod proxy;
 mod redis_server;

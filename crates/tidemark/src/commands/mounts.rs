@@ -1,5 +1,6 @@
-//! `mounts add`, `mounts set` and `mounts list`.
+//! `mounts add`, `mounts set`, `mounts list` and `mounts purge`.
 
+mod purge;
 mod settings;
 
 use super::listing::total_bytes;
@@ -11,9 +12,10 @@ use crate::target::{self, Mount, Target, shown};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use node::name::spelled;
+pub use purge::MountsPurgeArgs;
 use serde_json::{Map, Value, json};
 use settings::{BucketArgs, HashingArgs};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// `tidemark mounts`
@@ -25,6 +27,8 @@ pub enum MountsCommand {
     Set(MountsSetArgs),
     /// List the mounts
     List(MountsListArgs),
+    /// Forget files of a mount that have been missing for long; their history stays
+    Purge(MountsPurgeArgs),
 }
 
 /// `tidemark mounts add`
@@ -118,6 +122,7 @@ impl MountsCommand {
             Self::Add(args) => &args.reading,
             Self::Set(args) => &args.reading,
             Self::List(args) => &args.reading,
+            Self::Purge(args) => &args.reading,
         }
     }
 }
@@ -128,6 +133,7 @@ pub(crate) fn run(services: &Services, command: &MountsCommand) -> anyhow::Resul
         MountsCommand::Add(args) => vec![add(filestore, args)?],
         MountsCommand::Set(args) => vec![set(filestore, args)?],
         MountsCommand::List(_) => list(filestore)?,
+        MountsCommand::Purge(args) => return purge::run(services, args),
     };
     let columns = vec![
         Column::text("mountKey").titled("MOUNT"),
@@ -244,11 +250,17 @@ fn add(filestore: &Service, args: &MountsAddArgs) -> anyhow::Result<Row> {
     Ok(mount)
 }
 
-fn set(filestore: &Service, args: &MountsSetArgs) -> anyhow::Result<Row> {
+/// The mounts, and the id of the one of this key or id.
+fn find(filestore: &Service, named: &OsStr) -> anyhow::Result<(Vec<Row>, i64)> {
     let mounts = list(filestore)?;
     let known: Vec<Mount> = serde_json::from_value(json!(mounts))
         .map_err(|error| filestore.garbled(error.to_string()))?;
-    let id = target::mount(&known, &args.mount)?.id;
+    let id = target::mount(&known, named)?.id;
+    Ok((mounts, id))
+}
+
+fn set(filestore: &Service, args: &MountsSetArgs) -> anyhow::Result<Row> {
+    let (mounts, id) = find(filestore, &args.mount)?;
     let path = format!("/v1/backend-mounts/{id}");
     let mount = mounts
         .into_iter()

@@ -121,6 +121,15 @@ pub struct Filestore {
     )]
     pub journal_retention_days: u32,
 
+    /// Days after which the node of a file that is gone is deleted; 0 keeps it for ever. What the
+    /// timestore knows of it stays
+    #[arg(
+        id = "filestore.purge_missing_days",
+        value_name = "DAYS",
+        default_value_t = 0
+    )]
+    pub purge_missing_days: u32,
+
     /// How long the journal is kept for a consumer in another process that has stopped reading
     #[arg(id = "filestore.journal_consumer_expiry", value_name = "DURATION")]
     #[arg(value_parser = values::positive_duration)]

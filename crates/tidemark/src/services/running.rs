@@ -49,6 +49,8 @@ pub struct Running {
     watch: Option<WatchOptions>,
     retention: Option<RetentionOptions>,
     metrics_directories: u32,
+    /// After which missing nodes are purged.
+    purge_after: Option<Duration>,
     pub(super) stop: CancellationToken,
 }
 
@@ -106,6 +108,7 @@ impl Running {
             watch: watch_options(config),
             retention: retention(config),
             metrics_directories: config.filestore.metrics_directories,
+            purge_after: purge_after(config),
             stop: CancellationToken::new(),
         };
         running.open(config, services)?;
@@ -244,6 +247,7 @@ impl Running {
         let hashing = self.hash()?;
         let health = self.look_after_mounts()?;
         self.retain(runtime);
+        self.purge(runtime);
         let served = std::mem::take(&mut self.served);
         let outcome = runtime.block_on(async {
             let serving = served.into_iter().map(|served| {
@@ -324,6 +328,13 @@ impl Running {
         runtime.spawn(retaining);
     }
 
+    /// Nodes that have been missing for long go, if that is asked for.
+    fn purge(&self, runtime: &Runtime) {
+        if let (Some(filestore), Some(after)) = (&self.filestore, self.purge_after) {
+            runtime.spawn(Arc::clone(filestore).keep_purging(after, self.stop.clone()));
+        }
+    }
+
     fn close(&mut self) -> anyhow::Result<()> {
         self.bus.iter().for_each(|task| task.stopper().set());
         self.consumers.iter().for_each(ConsumerHandle::stop);
@@ -359,8 +370,14 @@ fn listens(config: &Config, services: &BTreeSet<Service>) -> bool {
     })
 }
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn purge_after(config: &Config) -> Option<Duration> {
+    let days = config.filestore.purge_missing_days;
+    (days > 0).then(|| DAY.saturating_mul(days))
+}
+
 fn retention(config: &Config) -> Option<RetentionOptions> {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let days = config.filestore.journal_retention_days;
     (days > 0).then(|| RetentionOptions {
         keep: DAY.saturating_mul(days),

@@ -5,7 +5,7 @@
 //! directories that are empty. What somebody wrote or put there meanwhile stays, and a scan finds it.
 
 use crate::command::{Action, CommandError, Commands, Intent};
-use ::node::Facts;
+use ::node::{Facts, Moment};
 use backend::{Backend as _, Disk, Kind, PathFacts, Reason};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -33,16 +33,13 @@ impl Copied {
 
 fn digest(below: &str, facts: &Facts) -> u64 {
     let mut hasher = blake3::Hasher::new();
-    let number = |number: Option<i64>| number.unwrap_or(i64::MIN).to_be_bytes();
     hasher.update(&[u8::from(facts.is_symlink)]);
-    for value in [
-        Some(facts.size_bytes),
-        facts.modified_ns,
-        Some(facts.identity.dev),
-        Some(facts.identity.ino),
-        facts.identity.born_ns,
-    ] {
-        hasher.update(&number(value));
+    for number in [facts.size_bytes, facts.identity.dev, facts.identity.ino] {
+        hasher.update(&number.to_be_bytes());
+    }
+    for moment in [facts.modified_ns, facts.identity.born_ns] {
+        let bytes = moment.map_or([u8::MAX; 12], Moment::to_bytes);
+        hasher.update(&bytes);
     }
     hasher.update(below.as_bytes());
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();

@@ -150,7 +150,9 @@ impl Commands {
             .catalogue
             .read(|connection| nodes::at(connection, mount_id, path))?;
         let is_other = known.is_some_and(|known| {
-            known.facts == facts && known.content_hash.is_some_and(|known| known != hash)
+            known.facts == facts
+                && !known.is_in_doubt
+                && known.content_hash.is_some_and(|known| known != hash)
         });
         match is_other {
             true => Err(CommandError::Corrupt(path.to_owned())),

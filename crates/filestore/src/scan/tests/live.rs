@@ -7,14 +7,43 @@ use backend::walk::{Entry, Failure};
 use backend::{Directory, Error, Kind, ListingCache, Opened, PathFacts, Reason};
 use catalogue::Verb;
 
-/// A backend that does not list some directories: tests run as a user whom nothing refuses.
+/// A backend that does not list some directories, as tests run as a user whom nothing refuses; and
+/// that may find names in any case of their letters.
 #[derive(Debug)]
-struct Refusing {
+struct Odd {
     backend: Arc<dyn Backend>,
     refused: Vec<String>,
+    ignores_case: bool,
 }
 
-impl Backend for Refusing {
+impl Odd {
+    fn names(&self, directory: &str) -> Vec<String> {
+        let directory = Directory {
+            path: directory,
+            identity: None,
+        };
+        let options = walk::Options::default();
+        let listed = self
+            .backend
+            .list(directory, &options, &mut Vec::with_capacity(65_536));
+        let entries = listed.unwrap_or_default().into_iter();
+        entries.map(|entry| entry.name).collect()
+    }
+
+    /// The path as the directories on the way spell it.
+    fn spelled(&self, path: &str) -> String {
+        if !self.ignores_case || path.is_empty() {
+            return path.to_owned();
+        }
+        path.split('/').fold(String::new(), |above, name| {
+            let names = self.names(&above).into_iter();
+            let mut alike = names.filter(|other| other.eq_ignore_ascii_case(name));
+            ::node::join(&above, &alike.next().unwrap_or_else(|| name.to_owned()))
+        })
+    }
+}
+
+impl Backend for Odd {
     fn list(
         &self,
         directory: Directory<'_>,
@@ -37,11 +66,23 @@ impl Backend for Refusing {
     }
 
     fn facts(&self, path: &str) -> Result<Option<Facts>, Error> {
-        self.backend.facts(path)
+        self.backend.facts(&self.spelled(path))
     }
 
-    fn facts_again(&self, cache: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
-        self.backend.facts_again(cache, path)
+    fn facts_again(&self, _: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
+        self.facts(path)
+    }
+
+    fn volume(&self) -> Option<i64> {
+        self.backend.volume()
+    }
+
+    fn lists(&self, path: &str) -> Result<bool, Error> {
+        let (parent, last) = path.rsplit_once('/').unwrap_or(("", path));
+        Ok(self
+            .names(&self.spelled(parent))
+            .iter()
+            .any(|name| name == last))
     }
 
     fn lineage(&self, path: &NodePath) -> Result<PathFacts, Error> {
@@ -90,11 +131,34 @@ impl Backend for Refusing {
 fn scan_with_failures(bench: &Bench, failures: &[&str]) -> ScanReport {
     let options = ScanOptions::default();
     let mut scan = Scan::open(&bench.catalogue, &bench.mount, &[], &options).unwrap();
-    scan.backend = Arc::new(Refusing {
+    scan.backend = Arc::new(Odd {
         backend: scan.backend,
         refused: failures.iter().map(|path| (*path).to_owned()).collect(),
+        ignores_case: false,
     });
     scan.run().unwrap().0
+}
+
+#[test]
+fn a_rename_that_only_changes_the_case_of_letters_keeps_the_node_where_case_is_ignored() {
+    let bench = Bench::new();
+    bench.write("photo.jpg", "jpg");
+    bench.write("Docs/note", "x");
+    bench.scan();
+    let was = ["photo.jpg", "Docs", "Docs/note"].map(|path| bench.id(path));
+    bench.rename("photo.jpg", "PHOTO.JPG");
+    bench.rename("Docs", "docs");
+    let options = ScanOptions::default();
+    let mut scan = Scan::open(&bench.catalogue, &bench.mount, &[], &options).unwrap();
+    scan.backend = Arc::new(Odd {
+        backend: scan.backend,
+        refused: Vec::new(),
+        ignores_case: true,
+    });
+    assert_eq!(scan.run().unwrap().0.changes, changes(0, 0, 3, 0, 0));
+    let now = ["PHOTO.JPG", "docs", "docs/note"].map(|path| bench.id(path));
+    assert_eq!(now, was);
+    bench.check();
 }
 
 #[test]

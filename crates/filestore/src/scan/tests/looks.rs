@@ -195,7 +195,9 @@ fn what_was_given_back_stays_so_if_the_scan_is_cut_off_then() {
             identity: Identity {
                 dev: row.get(1)?,
                 ino: row.get(2)?,
-                born_ns: row.get(3)?,
+                born_ns: row
+                    .get::<_, Option<i64>>(3)?
+                    .map(::node::Moment::from_nanos),
             },
         })
     });

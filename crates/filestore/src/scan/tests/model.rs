@@ -71,9 +71,9 @@ struct Model {
     writes: usize,
     /// The node of each file that had one name only when it was last scanned, by its inode and
     /// birth time.
-    known: BTreeMap<(u64, i64), i64>,
+    known: BTreeMap<(u64, Option<::node::Moment>), i64>,
     /// Files that got a second name since then.
-    linked: BTreeSet<(u64, i64)>,
+    linked: BTreeSet<(u64, Option<::node::Moment>)>,
 }
 
 impl Model {
@@ -144,6 +144,7 @@ impl Model {
                     let born = metadata.created().unwrap();
                     let born = born.duration_since(std::time::UNIX_EPOCH).unwrap();
                     let born = i64::try_from(born.as_nanos()).unwrap();
+                    let born = Some(::node::Moment::from_nanos(born));
                     self.linked.insert((metadata.ino(), born));
                 }
             }
@@ -204,7 +205,7 @@ impl Model {
             .filter(|node| !node.path.is_empty())
         {
             let metadata = self.bench.path(&node.path).symlink_metadata().unwrap();
-            let identity = (metadata.ino(), node.facts.identity.born_ns.unwrap_or(0));
+            let identity = (metadata.ino(), node.facts.identity.born_ns);
             if now.insert(identity, node.id).is_some() {
                 many.insert(identity);
             }

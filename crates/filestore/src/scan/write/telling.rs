@@ -66,8 +66,8 @@ impl Telling {
         }
         after.facts = facts;
         let Some(verb) = self.verb(before, &after, is_rewritten) else {
-            if before.facts.identity != facts.identity {
-                tx.learn_identity(before.id, facts.identity)?;
+            if facts.is_news_after(&before.facts) {
+                tx.learn(before.id, &facts)?;
             }
             return Ok(false);
         };
