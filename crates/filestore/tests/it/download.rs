@@ -33,7 +33,7 @@ async fn contents_come_whole_or_in_ranges() {
     );
     assert_eq!(
         whole.headers()["content-disposition"],
-        "attachment; filename*=UTF-8''f.txt"
+        "attachment; filename=\"f.txt\"; filename*=UTF-8''f.txt"
     );
     assert!(
         whole.headers()["last-modified"]
@@ -72,6 +72,41 @@ async fn contents_come_whole_or_in_ranges() {
     assert_eq!(other.status(), StatusCode::OK);
     let unmet = fetch(&server, id, &[("if-match", "\"other\"")]).await;
     assert_eq!(unmet.status(), StatusCode::PRECONDITION_FAILED);
+}
+
+#[tokio::test]
+async fn contents_are_conditional_by_date_too() {
+    let server = Server::start().await;
+    let id = server.upload("f.txt", "0123456789").await.node_id();
+    let whole = fetch(&server, id, &[]).await;
+    let date = whole.headers()["last-modified"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let long_ago = "Mon, 01 Jan 2001 00:00:00 GMT";
+    for (headers, status) in [
+        ([("if-modified-since", &*date)], 304),
+        ([("if-modified-since", long_ago)], 200),
+        ([("if-unmodified-since", &*date)], 200),
+        ([("if-unmodified-since", long_ago)], 412),
+    ] {
+        let answer = fetch(&server, id, &headers).await;
+        assert_eq!(answer.status(), status, "{headers:?}");
+    }
+    let part = fetch(&server, id, &[("range", "bytes=0-0"), ("if-range", &date)]).await;
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+
+    let file = std::fs::File::options()
+        .write(true)
+        .open(server.root.join("f.txt"))
+        .unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    let later = modified + Duration::from_secs(100_000);
+    file.set_modified(later).unwrap();
+    let future = fetch(&server, id, &[]).await;
+    // The time is more than a day ahead; a day is the start of both headers.
+    let day = |name: &str| future.headers()[name].to_str().unwrap()[..16].to_owned();
+    assert_eq!(day("last-modified"), day("date"));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@
 mod apphub;
 mod atomic;
 mod bad_input;
+mod conditions;
 mod faults;
 mod file_faults;
 mod follow;
