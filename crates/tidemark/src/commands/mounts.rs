@@ -12,7 +12,7 @@ use crate::target::{self, Mount, Target, shown};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use node::name::spelled;
-pub use purge::MountsPurgeArgs;
+pub(crate) use purge::MountsPurgeArgs;
 use serde_json::{Map, Value, json};
 use settings::{BucketArgs, HashingArgs};
 use std::ffi::{OsStr, OsString};
