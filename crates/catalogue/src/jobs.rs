@@ -6,6 +6,7 @@ use journal::{EventType, JobStatus, JournalId, ReconcileReason, ReconciliationJo
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// A job that compares nodes with the disk.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -23,11 +24,11 @@ pub struct Job {
     /// Relative to the mount, `""` for its root.
     pub path: String,
     /// Why: `drift`, `audit`, `manual`.
-    #[schema(value_type = String, example = "manual")]
+    #[schema(schema_with = reasons)]
     pub reason: ReconcileReason,
     /// `queued`, `running`, `succeeded`, `failed`, `skipped` (nothing there, and nothing known of
     /// it), `cancelled`.
-    #[schema(value_type = String, example = "queued")]
+    #[schema(schema_with = statuses)]
     pub status: JobStatus,
     /// All that is below is compared too.
     pub detect_children: bool,
@@ -55,6 +56,29 @@ pub struct Job {
     /// When it last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
+}
+
+// The words belong to a crate that knows no documents.
+fn reasons() -> Object {
+    words(&["drift", "audit", "manual"])
+}
+
+fn statuses() -> Object {
+    words(&[
+        "queued",
+        "running",
+        "succeeded",
+        "failed",
+        "skipped",
+        "cancelled",
+    ])
+}
+
+fn words(words: &[&str]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words.iter().copied()))
+        .build()
 }
 
 macro_rules! select_jobs {

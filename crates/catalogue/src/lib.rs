@@ -241,6 +241,13 @@ impl Catalogue {
         }
     }
 
+    /// Whether it takes jobs and its thread is there to do them.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let thread = self.thread.lock();
+        self.jobs.lock().is_some() && thread.as_ref().is_some_and(|it| !it.is_finished())
+    }
+
     fn jobs(&self) -> Result<mpsc::Sender<Box<dyn Job>>, StoreError> {
         self.jobs.lock().clone().ok_or(StoreError::Closed)
     }

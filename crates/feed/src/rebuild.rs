@@ -101,10 +101,10 @@ pub struct RebuildStatus {
     /// Entries of them that could not be applied.
     pub parked: u64,
     /// When it began.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub started_at: Time,
     /// When it ended.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Time>,
     /// Why it failed, or what it waits for.
     pub last_error: Option<String>,

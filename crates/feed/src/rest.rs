@@ -23,13 +23,20 @@ const WAIT_MS_DEFAULT: u64 = 2_000;
 /// The longest that it waits.
 const WAIT_MS_MAX: u64 = 60_000;
 
+httpkit::words! {
+    /// What carries signals.
+    BusMode: "inline" | "redis" | "poll";
+}
+
+const HIDDEN_ERROR: &str = "there is an error; only a token without limits is told which";
+
 /// What the routes and the layer need to know of the consumer beside them.
 #[derive(Clone, Debug)]
 pub struct ConsumerView {
     /// The consumer; `None` where the sync is disabled.
     pub consumer: Option<ConsumerHandle>,
-    /// `metastore` or `timestore`: whose `admin` scope settles dead letters.
-    pub service: &'static str,
+    /// Which dead letters a caller may see, where the token is limited.
+    pub visible: fn(&Caller, &DeadLetter) -> httpkit::Result<bool>,
     /// Whether the bus is inline.
     pub is_inline: bool,
     /// After how long without progress the consumer is stalled
@@ -103,8 +110,10 @@ pub struct LastEvent {
     #[serde(rename = "type")]
     pub event_type: String,
     /// When its fact was observed.
+    #[schema(format = DateTime)]
     pub observed_at: Option<String>,
     /// When it was applied.
+    #[schema(format = DateTime)]
     pub received_at: Option<String>,
 }
 
@@ -124,10 +133,12 @@ pub struct Retries {
 #[serde(rename_all = "camelCase")]
 pub struct BusHealth {
     /// `inline`, `redis` or `poll`.
+    #[schema(value_type = BusMode)]
     pub mode: &'static str,
     /// As its heartbeat shows.
     pub state: BusState,
     /// When a heartbeat last came back.
+    #[schema(format = DateTime)]
     pub last_heartbeat_at: Option<String>,
     /// Why it is not live.
     pub last_error: Option<String>,
@@ -140,6 +151,28 @@ impl ConsumerView {
                 "the filestore sync of this service is disabled by its configuration",
             )
         })
+    }
+
+    /// Whether the book can be read and is as new as the journal was at the start, for `/readyz`.
+    ///
+    /// # Errors
+    /// The consumer has ended, or has not caught up since the start.
+    pub fn ready(&self) -> Result<(), String> {
+        const WHY: &str = "GET /filestore/health says why";
+        let Some(consumer) = &self.consumer else {
+            return Ok(());
+        };
+        let status = consumer.status();
+        match status.state {
+            ConsumerState::Halted => Err(format!("the consumer has halted; {WHY}")),
+            ConsumerState::Stopped => Err("the consumer has stopped".to_owned()),
+            _ if status.current_at.is_none() => Err(format!(
+                "the book has not caught up with the journal since the start: it is at entry {} \
+                 of {}; {WHY}",
+                status.checkpoint, status.head
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The consumer's health now.
@@ -241,12 +274,17 @@ pub fn router(view: ConsumerView) -> OpenApiRouter {
 ///
 /// 503 while it is stalled or has stopped.
 #[utoipa::path(get, path = "/filestore/health", tag = "filestore sync",
+    operation_id = "getSyncHealth",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
-async fn health(Extension(view): Extension<ConsumerView>) -> Response {
+async fn health(Extension(view): Extension<ConsumerView>, caller: Caller) -> Response {
     if let Some(consumer) = &view.consumer {
         consumer.look_at_head().await;
     }
-    let health = view.health();
+    let mut health = view.health();
+    if caller.is_limited() {
+        // An error may name a path.
+        health.last_error = health.last_error.map(|_| HIDDEN_ERROR.to_owned());
+    }
     let status = match health.status {
         HealthStatus::Ok | HealthStatus::Disabled => StatusCode::OK,
         HealthStatus::Stalled | HealthStatus::Error => StatusCode::SERVICE_UNAVAILABLE,
@@ -262,6 +300,7 @@ struct ListQuery {
     #[serde(default)]
     after: u64,
     /// At most this many, 100 unless told, at most 1,000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -274,23 +313,38 @@ struct DeadLetters {
 }
 
 /// List parked entries
-#[utoipa::path(get, path = "/filestore/dead-letters", tag = "filestore sync", params(ListQuery),
+#[utoipa::path(get, path = "/filestore/dead-letters", tag = "filestore sync",
+    operation_id = "listDeadLetters", params(ListQuery),
     responses((status = 200, body = DeadLetters)))]
 async fn dead_letters(
     Extension(view): Extension<ConsumerView>,
+    caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> httpkit::Result<Json<DeadLetters>> {
     let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
-    let letters = view
-        .consumer()?
-        .dead_letters(JournalId::new(query.after), limit)
-        .await?;
-    let next_after = letters
-        .last()
-        .filter(|_| letters.len() == limit)
-        .map(|last| last.journal_id.get());
+    let consumer = view.consumer()?;
+    let mut after = JournalId::new(query.after);
+    let mut dead_letters = Vec::new();
+    // Those that the caller may not see are passed over.
+    while dead_letters.len() < limit {
+        let letters = consumer.dead_letters(after, limit).await?;
+        let is_last = letters.len() < limit;
+        for letter in letters {
+            after = letter.journal_id;
+            if (view.visible)(&caller, &letter)? {
+                dead_letters.push(letter);
+                if dead_letters.len() == limit {
+                    break;
+                }
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    let next_after = (dead_letters.len() == limit).then(|| after.get());
     Ok(Json(DeadLetters {
-        dead_letters: letters,
+        dead_letters,
         next_after,
     }))
 }
@@ -299,28 +353,26 @@ async fn dead_letters(
 ///
 /// Newer states of its node are not undone.
 #[utoipa::path(post, path = "/filestore/dead-letters/{journalId}/retry", tag = "filestore sync",
+    operation_id = "retryDeadLetter", security(("bearer" = ["admin"])),
     params(("journalId" = u64, Path, description = "The entry")),
     responses((status = 204, description = "Applied and no longer parked"), (status = 409), (status = 404)))]
 async fn retry_dead_letter(
     Extension(view): Extension<ConsumerView>,
-    caller: Caller,
     Path(journal_id): Path<u64>,
 ) -> httpkit::Result<StatusCode> {
-    caller.require(&format!("{}:admin", view.service))?;
     view.consumer()?.retry(JournalId::new(journal_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Discard a parked entry for good
 #[utoipa::path(delete, path = "/filestore/dead-letters/{journalId}", tag = "filestore sync",
+    operation_id = "discardDeadLetter", security(("bearer" = ["admin"])),
     params(("journalId" = u64, Path, description = "The entry")),
     responses((status = 204, description = "Discarded"), (status = 404)))]
 async fn discard_dead_letter(
     Extension(view): Extension<ConsumerView>,
-    caller: Caller,
     Path(journal_id): Path<u64>,
 ) -> httpkit::Result<StatusCode> {
-    caller.require(&format!("{}:admin", view.service))?;
     view.consumer()?.discard(JournalId::new(journal_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -55,15 +55,15 @@ pub struct ConsumerStatus {
     /// For how many seconds the checkpoint has been below the head; 0 when it is not.
     pub lag_seconds: f64,
     /// When the checkpoint last moved, or last was seen to equal the head.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub current_at: Option<Time>,
     /// The type of the last entry applied.
     pub last_event_type: Option<String>,
     /// When that entry's fact was observed.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_event_observed_at: Option<Time>,
     /// When that entry was applied.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_event_received_at: Option<Time>,
     /// Entries applied since the process started.
     pub applied: u64,
@@ -82,7 +82,7 @@ pub struct ConsumerStatus {
     /// Why the bus is not live.
     pub bus_error: Option<String>,
     /// When the last heartbeat came back.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_heartbeat_at: Option<Time>,
     /// The rebuild that runs, or the last one since the process started.
     pub rebuild: Option<RebuildStatus>,

@@ -41,6 +41,7 @@ mod scan;
 mod view;
 mod watch;
 mod wiring;
+mod words;
 
 pub use catalogue::mounts::{AccessMode, BackendKind, Mount, MountState};
 pub use catalogue::{Head, OpenError, StoreError};

@@ -6,6 +6,7 @@
 
 use crate::mount_gauges::MountGauges;
 use crate::open_mount::Opener;
+use crate::words;
 use catalogue::mounts::{self, MountState};
 use catalogue::{Catalogue, StoreError};
 use journal::Time;
@@ -32,7 +33,7 @@ pub struct MountHealth {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_health_check_at: Option<Time>,
     /// `ok` or `unreachable`.
-    #[schema(value_type = Option<String>, example = "ok")]
+    #[schema(value_type = Option<words::HealthWord>)]
     pub last_health_status: Option<&'static str>,
     /// ＋ Why it is not `ok`.
     pub last_health_error: Option<String>,

@@ -59,6 +59,21 @@ const READS: usize = 16;
 /// Event streams at once; the next client is refused.
 const STREAMS: usize = 512;
 
+/// What every command takes in its head.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes what `Actor::from_request` reads")]
+struct CommandHeaders {
+    /// The same key has one effect, and the same answer. `X-Idempotency-Key`, or `idempotencyKey`
+    /// in the body, will do too.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+    /// On whose behalf. With tokens it is the token's subject, whatever this says, unless the token
+    /// has the scope `filestore:impersonate`. `X-Request-Principal` will do too.
+    #[param(rename = "X-Filestore-Principal")]
+    principal: Option<String>,
+}
+
 type State = axum::extract::State<Arc<Rest>>;
 
 /// Every answer but streams.
@@ -227,10 +242,9 @@ impl Actor {
             return Err(Problem::invalid("/idempotencyKey", "use at most 512 bytes"));
         }
         let named = header(["x-filestore-principal", "x-request-principal"])?;
-        let principal = named.or_else(|| caller.subject.clone());
         Ok(Self {
             idempotency_key: key,
-            principal,
+            principal: caller.principal(named),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Nodes as the API shows them.
 
+use crate::words;
 use catalogue::rollups::Rollup;
 use catalogue::{Metadata, Node};
 use journal::{ConsistencyState, NodeKind, NodeState, Time};
@@ -24,7 +25,7 @@ pub struct NodeView {
     /// How many names the path has.
     pub depth: i64,
     /// What it is.
-    #[schema(value_type = String, example = "file")]
+    #[schema(value_type = words::NodeKind)]
     pub kind: NodeKind,
     /// The length of a regular file; 0 for everything else.
     pub size_bytes: i64,
@@ -36,7 +37,7 @@ pub struct NodeView {
     #[schema(value_type = Object)]
     pub metadata: Box<RawValue>,
     /// Where it is in its life.
-    #[schema(value_type = String, example = "active")]
+    #[schema(value_type = words::NodeState)]
     pub state: NodeState,
     /// Grows with every change.
     pub version: i64,
@@ -49,7 +50,7 @@ pub struct NodeView {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_modified_at: Option<Time>,
     /// What the last comparison with the disk said.
-    #[schema(value_type = String, example = "active")]
+    #[schema(value_type = words::ConsistencyState)]
     pub consistency_state: ConsistencyState,
     /// When it was compared.
     #[schema(value_type = String, format = DateTime)]

@@ -203,6 +203,17 @@ impl Filestore {
         integrity::check(&self.catalogue)
     }
 
+    /// Whether it takes requests, for `/readyz`.
+    ///
+    /// # Errors
+    /// The catalogue is not open.
+    pub fn ready(&self) -> Result<(), String> {
+        match self.catalogue.is_open() {
+            true => Ok(()),
+            false => Err("the catalogue is not open".to_owned()),
+        }
+    }
+
     /// Stops scans, finishes the commands that run, and lets go of the data directory. Blocks.
     pub fn close(&self) {
         self.closing.cancel();

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::authorize::{Policy, authorize};
@@ -51,7 +51,8 @@ impl App {
 
     /// With tokens every operation needs a scope: the one that its document names
     /// (`security(("bearer" = ["metastore:delete"]))`), else `<service>:read` for GET and HEAD and
-    /// `<service>:write` for the rest. `security(())` makes an operation public.
+    /// `<service>:write` for the rest. `security(())` makes an operation public, and
+    /// `security(("bearer" = ["admin"]))` asks for `<service>:admin`.
     #[must_use]
     pub fn tokens(mut self, tokens: Option<Arc<Tokens>>) -> Self {
         self.tokens = tokens;
@@ -90,17 +91,17 @@ impl App {
 
     /// The OpenAPI document as it is served.
     #[must_use]
-    pub fn openapi(&self) -> OpenApi {
+    pub fn openapi(&self) -> Value {
         let mut document = self.router.get_openapi().clone();
         let ops = Ops {
             service: self.service,
             ready: None,
             metrics: None,
+            tokens: None,
             pages: OnceLock::new(),
         };
         document.merge(ops::router(Arc::new(ops)).into_openapi());
-        openapi::complete(&mut document, self.service, self.title);
-        document
+        openapi::complete(document, self.service, self.title).0
     }
 
     /// The router to serve.
@@ -110,12 +111,12 @@ impl App {
             service: self.service,
             ready: self.ready,
             metrics: self.metrics,
+            tokens: self.tokens.clone(),
             pages: OnceLock::new(),
         });
         let merged = self.router.merge(ops::router(Arc::clone(&ops)));
-        let (router, mut document) = merged.split_for_parts();
-        let needs = openapi::complete(&mut document, self.service, self.title);
-        let document = serde_json::to_value(&document).unwrap_or_default();
+        let (router, document) = merged.split_for_parts();
+        let (document, needs) = openapi::complete(document, self.service, self.title);
         ops.pages.get_or_init(|| Pages {
             openapi: format!("{document:#}").into(),
             docs: docs::render(&document),

@@ -3,7 +3,9 @@
 //! An operation needs the scope that its OpenAPI document names
 //! (`security(("bearer" = ["metastore:delete"]))`), so what is documented is what is enforced. One
 //! that names none needs `<service>:read` for GET and HEAD and `<service>:write` for the rest;
-//! `security(())` makes it public.
+//! `security(())` makes it public. A name without a service, such as `admin`, is of the service
+//! that serves the operation. The first scope is asked for here; a handler asks for the others
+//! that its document names where they apply ([`Caller::require`]).
 //!
 //! Without a tokens file a service is reachable from its own machine only. A web page open in a
 //! browser there is on that machine too: it could post to the service, or read from it by DNS
@@ -20,13 +22,15 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::revoked::until_revoked;
 use crate::{Caller, Code, Problem, Result, Tokens};
 
 /// What an operation needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Need {
     Nothing,
-    Scope(String),
+    /// The first is needed always, the others where the handler says so.
+    Scopes(Arc<[String]>),
 }
 
 impl Need {
@@ -37,7 +41,7 @@ impl Need {
         } else {
             "write"
         };
-        Self::Scope(format!("{service}:{verb}"))
+        Self::Scopes(Arc::new([format!("{service}:{verb}")]))
     }
 }
 
@@ -56,8 +60,12 @@ pub(crate) async fn authorize(
 ) -> Response {
     match policy.admit(&request) {
         Ok(caller) => {
+            let revoked = caller.grant().map(|grant| grant.revoked.clone());
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            match revoked {
+                None => next.run(request).await,
+                Some(revoked) => until_revoked(revoked, next.run(request)).await,
+            }
         }
         Err(problem) => problem.into_response(),
     }
@@ -65,19 +73,24 @@ pub(crate) async fn authorize(
 
 impl Policy {
     fn admit(&self, request: &Request) -> Result<Caller> {
-        let Some(tokens) = &self.tokens else {
+        if self.tokens.is_none() {
             require_loopback(request.uri(), request.headers())?;
-            return Ok(Caller::anonymous());
+        }
+        let Need::Scopes(scopes) = self.need(request) else {
+            return Ok(Caller::of(None, self.service, Some(Arc::default())));
         };
-        let Need::Scope(scope) = self.need(request) else {
-            return Ok(Caller::anonymous());
+        let grant = match &self.tokens {
+            None => None,
+            Some(tokens) => {
+                let grant = tokens.grant(bearer(request.headers())?);
+                let absent = || Problem::unauthorized("the token is not in the tokens file");
+                Some(grant.ok_or_else(absent)?)
+            }
         };
-        let presented = bearer(request.headers())?;
-        let grant = tokens
-            .grant(presented)
-            .ok_or_else(|| Problem::unauthorized("the token is not in the tokens file"))?;
-        let caller = Caller::holding(grant);
-        caller.require(&scope)?;
+        let caller = Caller::of(grant, self.service, Some(Arc::clone(&scopes)));
+        scopes
+            .first()
+            .map_or(Ok(()), |first| caller.require(first))?;
         Ok(caller)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::tokens::Grant;
+use crate::tokens::{Grant, Namespaces, Paths};
 use crate::{Problem, Result};
 
 /// Whoever sent the request; an extractor.
@@ -17,6 +17,10 @@ pub struct Caller {
     /// The token's subject; `None` when no tokens file is configured.
     pub subject: Option<String>,
     grant: Option<Arc<Grant>>,
+    /// The first half of the service's scopes.
+    service: &'static str,
+    /// The scopes that the operation's document names; `None` outside an operation.
+    documented: Option<Arc<[String]>>,
 }
 
 impl Caller {
@@ -26,21 +30,32 @@ impl Caller {
         Self {
             subject: None,
             grant: None,
+            service: "",
+            documented: None,
         }
     }
 
-    pub(crate) fn holding(grant: Arc<Grant>) -> Self {
+    pub(crate) fn of(
+        grant: Option<Arc<Grant>>,
+        service: &'static str,
+        documented: Option<Arc<[String]>>,
+    ) -> Self {
         Self {
-            subject: Some(grant.subject.clone()),
-            grant: Some(grant),
+            subject: grant.as_ref().map(|grant| grant.rights.subject.clone()),
+            grant,
+            service,
+            documented,
         }
     }
 
-    /// Whether the caller has `scope` (`metastore:delete`); `admin` implies the rest of its
-    /// service.
-    #[must_use]
-    pub fn may(&self, scope: &str) -> bool {
-        self.grant.as_ref().is_none_or(|grant| grant.may(scope))
+    pub(crate) fn grant(&self) -> Option<&Arc<Grant>> {
+        self.grant.as_ref()
+    }
+
+    fn may(&self, scope: &str) -> bool {
+        self.grant
+            .as_ref()
+            .is_none_or(|grant| grant.rights.may(scope))
     }
 
     /// Whether the caller may touch `namespace`.
@@ -48,20 +63,76 @@ impl Caller {
     pub fn may_namespace(&self, namespace: &str) -> bool {
         self.grant
             .as_ref()
-            .is_none_or(|grant| grant.may_namespace(namespace))
+            .is_none_or(|grant| grant.rights.may_namespace(namespace))
     }
 
-    /// [`Caller::may`], or 403 naming the scope.
+    /// The namespaces that the caller may touch; `None` is all of them.
+    #[must_use]
+    pub fn namespaces(&self) -> Option<&[String]> {
+        match &self.grant.as_ref()?.rights.namespaces {
+            Namespaces::All => None,
+            Namespaces::These(these) => Some(these),
+        }
+    }
+
+    /// The part of the tree that the caller may see; `None` is all of it.
+    #[must_use]
+    pub fn paths(&self) -> Option<&Paths> {
+        self.grant.as_ref()?.rights.paths.as_ref()
+    }
+
+    /// Whether the token is limited to namespaces or paths.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.namespaces().is_some() || self.paths().is_some()
+    }
+
+    /// Who does what the caller asks for: the token's subject. Only a token with the scope
+    /// `<service>:impersonate`, or without tokens everybody, acts as the one that is `named`.
+    #[must_use]
+    pub fn principal(&self, named: Option<String>) -> Option<String> {
+        match &self.subject {
+            Some(subject) if !self.may(&format!("{}:impersonate", self.service)) => {
+                Some(subject.clone())
+            }
+            subject => named.or_else(|| subject.clone()),
+        }
+    }
+
+    /// Whether the caller has `scope` (`metastore:delete`), or 403 naming the scope; `admin`
+    /// implies the rest of its service.
     ///
     /// # Errors
-    /// The caller lacks `scope`.
+    /// The caller lacks `scope`, or the operation's document does not name it: what is asked for
+    /// is what is documented.
     pub fn require(&self, scope: &str) -> Result<()> {
+        if let Some(documented) = &self.documented
+            && !documented.iter().any(|known| known == scope)
+        {
+            return Err(Problem::internal_cause(format!(
+                "an operation asks for the scope {scope}, which its document does not name"
+            )));
+        }
         if self.may(scope) {
             return Ok(());
         }
         Err(Problem::forbidden(format!(
             "the token lacks the scope {scope}"
         )))
+    }
+
+    /// Whether the caller has one of the scopes that a configuration asks for, or 403 naming the
+    /// first. The document cannot know them.
+    ///
+    /// # Errors
+    /// There are scopes, and the caller has none of them.
+    pub fn require_configured(&self, scopes: &[String]) -> Result<()> {
+        match scopes.first() {
+            Some(first) if !scopes.iter().any(|scope| self.may(scope)) => Err(Problem::forbidden(
+                format!("the token lacks the scope {first}"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// [`Caller::may_namespace`], or 403 naming the namespace.
@@ -75,6 +146,20 @@ impl Caller {
         Err(Problem::forbidden(format!(
             "the token is not for the namespace {namespace:?}"
         )))
+    }
+
+    /// Whether the token is limited to nothing, or 403: for answers about the whole of a service.
+    ///
+    /// # Errors
+    /// The token is limited to namespaces or paths.
+    pub fn require_unlimited(&self) -> Result<()> {
+        if !self.is_limited() {
+            return Ok(());
+        }
+        Err(Problem::forbidden(
+            "this is about the whole service, and the token is limited to some namespaces or \
+             paths; use a token without these limits",
+        ))
     }
 }
 

@@ -87,6 +87,9 @@ codes! {
     ForeignOrigin "foreign_origin"
         "The request comes from another origin"
         "Call the service by a loopback address, or configure a tokens file."
+    TokensFileBroken "tokens_file_broken"
+        "The tokens file is broken"
+        "Correct the file at the place that `detail` names; the tokens read before hold."
     // What stands in the way
     Conflict "conflict"
         "The request conflicts with what is there"

@@ -165,13 +165,21 @@ impl Operation<'_> {
         }
     }
 
-    /// The scope, or that none is needed.
+    /// The scopes, or that none is needed.
     fn scope(&self) -> Markup {
-        let scope = self.value.pointer("/security/0/bearer/0");
+        let requirements = self.value.get("security").and_then(Value::as_array);
+        let scopes: Vec<&str> = requirements
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it.pointer("/bearer")?.as_array()?.last()?.as_str())
+            .collect();
         html! {
             p.scope {
-                @match scope.and_then(Value::as_str) {
-                    Some(scope) => { "Scope " code { (scope) } },
+                @match scopes.split_first() {
+                    Some((first, more)) => {
+                        "Scope " code { (first) }
+                        @for scope in more { "; for some calls also " code { (scope) } }
+                    },
                     None => { "No scope needed" },
                 }
             }

@@ -40,6 +40,7 @@ mod openapi;
 mod ops;
 mod problem;
 mod respond;
+mod revoked;
 mod serve;
 mod tokens;
 
@@ -57,4 +58,4 @@ pub use media::{accepted, content_type};
 pub use problem::{FieldError, Problem, Result};
 pub use respond::ndjson;
 pub use serve::{BindError, Shutdown, bind, serve, serve_within};
-pub use tokens::{Tokens, TokensError};
+pub use tokens::{PathRule, Paths, Tokens, TokensError, Vocabulary};

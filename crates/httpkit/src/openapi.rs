@@ -1,7 +1,11 @@
 //! What every OpenAPI document says alike: title, tokens, the shape of errors.
 
+mod finish;
+mod words;
+
 use std::collections::HashMap;
 
+use serde_json::Value;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
@@ -18,8 +22,16 @@ const SCHEME: &str = "bearer";
 /// Which scope each operation needs: by path template, then by method.
 pub(crate) type Needs = HashMap<String, HashMap<&'static str, Need>>;
 
-/// Completes the document that a service's routes made, and reads from it what each needs.
-pub(crate) fn complete(openapi: &mut OpenApi, service: &str, title: &str) -> Needs {
+/// Completes the document that a service's routes made; the document as it is served, and what
+/// each operation needs.
+pub(crate) fn complete(mut openapi: OpenApi, service: &str, title: &str) -> (Value, Needs) {
+    let needs = annotate(&mut openapi, service, title);
+    let mut document = serde_json::to_value(&openapi).unwrap_or_default();
+    finish::finish(&mut document);
+    (document, needs)
+}
+
+fn annotate(openapi: &mut OpenApi, service: &str, title: &str) -> Needs {
     openapi.info = InfoBuilder::new()
         .title(title)
         .version(env!("CARGO_PKG_VERSION"))
@@ -39,9 +51,8 @@ pub(crate) fn complete(openapi: &mut OpenApi, service: &str, title: &str) -> Nee
         let of_path = needs.entry(path.clone()).or_default();
         for (method, operation) in operations(item) {
             let need = need(operation, service, method);
-            if let Need::Scope(scope) = &need {
-                let requirement = SecurityRequirement::new(SCHEME, [scope.as_str()]);
-                operation.security = Some(vec![requirement]);
+            if let Need::Scopes(scopes) = &need {
+                operation.security = Some(requirements(scopes));
             }
             describe_errors(operation);
             of_path.insert(method, need);
@@ -86,19 +97,34 @@ fn need(operation: &Operation, service: &str, method: &str) -> Need {
     };
     // The document's types keep the scopes to themselves; its JSON does not.
     let requirements = serde_json::to_value(requirements).unwrap_or_default();
-    let scope = requirements
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find_map(|requirement| {
-            requirement
-                .get(SCHEME)?
-                .as_array()?
-                .first()?
-                .as_str()
-                .map(str::to_owned)
-        });
-    scope.map_or(Need::Nothing, Need::Scope)
+    let mut scopes: Vec<String> = Vec::new();
+    let of_requirement = |requirement: &Value| requirement.get(SCHEME)?.as_array().cloned();
+    let all = requirements.as_array().into_iter().flatten();
+    for scope in all.filter_map(of_requirement).flatten() {
+        let scope = scope.as_str().unwrap_or_default();
+        let scope = match scope.contains(':') {
+            true => scope.to_owned(),
+            false => format!("{service}:{scope}"),
+        };
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    match scopes.is_empty() {
+        true => Need::Nothing,
+        false => Need::Scopes(scopes.into()),
+    }
+}
+
+/// The first scope alone, or it together with one of the others: those do more.
+fn requirements(scopes: &[String]) -> Vec<SecurityRequirement> {
+    let first = scopes.first().into_iter();
+    let alone = SecurityRequirement::new(SCHEME, first.clone().map(String::as_str));
+    let more = scopes.iter().skip(1).map(|other| {
+        let both = first.clone().chain([other]);
+        SecurityRequirement::new(SCHEME, both.map(String::as_str))
+    });
+    std::iter::once(alone).chain(more).collect()
 }
 
 /// Every operation can fail, and always in the same shape.

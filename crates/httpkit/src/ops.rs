@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{Code, Json, Problem, Result, docs};
+use crate::{Caller, Code, Json, Problem, Result, Tokens, docs};
 
 /// Answers why the service is not ready, if it is not.
 pub(crate) type ReadyCheck = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
@@ -23,6 +23,7 @@ pub(crate) struct Ops {
     pub(crate) service: &'static str,
     pub(crate) ready: Option<ReadyCheck>,
     pub(crate) metrics: Option<PrometheusHandle>,
+    pub(crate) tokens: Option<Arc<Tokens>>,
     /// Set once the routes, and with them the document, are complete.
     pub(crate) pages: OnceLock<Pages>,
 }
@@ -52,6 +53,7 @@ pub(crate) fn router(ops: Arc<Ops>) -> OpenApiRouter {
         .routes(routes!(metrics))
         .routes(routes!(openapi))
         .routes(routes!(reference))
+        .routes(routes!(reload_tokens))
         .with_state(ops)
 }
 
@@ -61,16 +63,28 @@ struct Liveness {
     /// Always `ok`: a service that is not does not answer.
     #[schema(example = "ok")]
     status: &'static str,
+    /// `filestore`, `metastore` or `timestore`.
+    #[schema(example = "filestore")]
     service: &'static str,
+    /// The version of Tidemark.
     version: &'static str,
+    /// What an operator should look at, though the service works.
+    warnings: Vec<&'static str>,
 }
 
+const TOKENS_BROKEN: &str = "the tokens file is broken: the tokens read before hold, and changes \
+    of the file have no effect; `tidemark doctor` and the log say what is wrong";
+
 fn alive(ops: &Ops) -> Json<Liveness> {
-    let version = env!("CARGO_PKG_VERSION");
+    let has_fault = |tokens: &Arc<Tokens>| tokens.fault().is_some();
     Json(Liveness {
         status: "ok",
         service: ops.service,
-        version,
+        version: env!("CARGO_PKG_VERSION"),
+        warnings: match ops.tokens.as_ref().is_some_and(has_fault) {
+            true => vec![TOKENS_BROKEN],
+            false => Vec::new(),
+        },
     })
 }
 
@@ -115,10 +129,14 @@ async fn ready(State(ops): State<Arc<Ops>>) -> Result<Json<Liveness>> {
     readiness(&ops)
 }
 
-/// Metrics in Prometheus' text format.
+/// Metrics in Prometheus' text format
+///
+/// They are about everything in the process: a token that is limited to namespaces or paths gets
+/// 403.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
-async fn metrics(State(ops): State<Arc<Ops>>) -> Result<Response> {
+async fn metrics(State(ops): State<Arc<Ops>>, caller: Caller) -> Result<Response> {
+    caller.require_unlimited()?;
     let handle = ops
         .metrics
         .as_ref()
@@ -128,6 +146,39 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Result<Response> {
         handle.render(),
     )
         .into_response())
+}
+
+/// What reading the tokens file again came to.
+#[derive(Debug, Serialize, ToSchema)]
+struct Reloaded {
+    /// How many tokens there are now.
+    tokens: usize,
+}
+
+/// Read the tokens file again
+///
+/// The file is read whenever it changes, too; this says whether it is right. A file that is broken
+/// is refused with 409, and the tokens read before hold. Open requests of a token that is gone, or
+/// that allows something else now, are ended.
+#[utoipa::path(post, path = "/admin/tokens/reload", tag = "operations", operation_id = "reloadTokens",
+    security(("bearer" = ["admin"])),
+    responses((status = 200, description = "The tokens of the file hold", body = Reloaded),
+        (status = 409, description = "The file is broken, or there is none", body = Problem,
+            content_type = "application/problem+json")))]
+async fn reload_tokens(State(ops): State<Arc<Ops>>) -> Result<Json<Reloaded>> {
+    let Some(tokens) = &ops.tokens else {
+        return Err(Problem::conflict(
+            Code::Unsupported,
+            "no tokens file is configured (TIDEMARK_TOKENS_FILE)",
+        ));
+    };
+    match tokens.reload() {
+        Ok(tokens) => Ok(Json(Reloaded { tokens })),
+        Err(error) => Err(Problem::conflict(
+            Code::TokensFileBroken,
+            format!("{error}; the tokens read before hold"),
+        )),
+    }
 }
 
 /// The OpenAPI document of this service.

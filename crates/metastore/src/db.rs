@@ -121,3 +121,8 @@ pub(crate) fn fault(error: &rusqlite::Error) -> Fault {
         _ => Fault::Refused,
     }
 }
+
+/// A list of texts as one parameter, for `json_each`.
+pub(crate) fn json_list(texts: &[String]) -> String {
+    serde_json::json!(texts).to_string()
+}

@@ -102,6 +102,12 @@ impl DbThreads {
         }
     }
 
+    /// Whether it takes work, and there is a thread to do it.
+    pub(crate) fn is_open(&self) -> bool {
+        let threads = self.threads.lock();
+        self.jobs.read().is_some() && threads.iter().any(|it| !it.is_finished())
+    }
+
     /// Takes no more, finishes what was taken and closes the connections.
     pub(crate) fn close(&self) {
         drop(self.jobs.write().take());

@@ -35,6 +35,7 @@ mod rules;
 mod search;
 mod sink;
 mod store;
+mod words;
 
 pub use digest::BookDigest;
 pub use node::Node;

@@ -28,9 +28,9 @@ pub struct Node {
     pub content_hash: Option<String>,
     #[schema(value_type = Object)]
     pub node_metadata: Box<RawValue>,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub observed_at: Time,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_modified_at: Option<Time>,
     #[schema(value_type = u64)]
     pub journal_id: JournalId,
@@ -38,9 +38,9 @@ pub struct Node {
     pub principal: Option<String>,
     #[schema(value_type = String)]
     pub consistency_state: ConsistencyState,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub consistency_checked_at: Option<Time>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_reconciled_at: Option<Time>,
     pub reconciliation_reason: Option<String>,
     pub previous_state: Option<String>,

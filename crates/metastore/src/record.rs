@@ -37,13 +37,13 @@ pub struct Record {
     /// How many writes people made; what `expectedVersion` is compared with.
     pub version: i64,
     /// When it was made.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
     /// When a person last wrote it.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
     /// When a person, or else the sync, soft-deleted it.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub deleted_at: Option<Time>,
     /// Who made it.
     pub created_by: Option<String>,

@@ -99,7 +99,7 @@ pub struct Match {
     pub path_glob: Option<String>,
     /// `file` or `directory`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::words::NodeKind>)]
     pub kind: Option<NodeKind>,
 }
 

@@ -304,11 +304,11 @@ impl Metastore {
     /// Whether it takes requests, for `/readyz`.
     ///
     /// # Errors
-    /// It is closed.
+    /// Its database is not open.
     pub fn ready(&self) -> Result<(), String> {
-        match *self.0.lock.lock() {
-            Some(_) => Ok(()),
-            None => Err("the metastore is closed".to_owned()),
+        match self.0.reader.is_open() && self.0.writer.is_open() {
+            true => Ok(()),
+            false => Err("the metastore's database is not open".to_owned()),
         }
     }
 

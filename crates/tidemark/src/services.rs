@@ -18,7 +18,26 @@ pub use dev::dev;
 pub use running::Running;
 
 use crate::config::{Config, Service};
+use httpkit::Vocabulary;
 use std::collections::BTreeSet;
+
+/// What a tokens file may say.
+pub const VOCABULARY: Vocabulary = Vocabulary {
+    scopes: &[
+        "filestore:read",
+        "filestore:write",
+        "filestore:impersonate",
+        "filestore:admin",
+        "metastore:read",
+        "metastore:write",
+        "metastore:delete",
+        "metastore:admin",
+        "timestore:read",
+        "timestore:write",
+        "timestore:admin",
+    ],
+    with_paths: &["timestore:read"],
+};
 
 /// Runs the services until the process is told to stop.
 ///

@@ -119,6 +119,18 @@ pub enum Refusal {
     /// It reads from something that is spelled like a file.
     #[error("{0:?} is not a table of this store; files cannot be read")]
     File(String),
+    /// The token is limited to paths, and it reads something else than the activity.
+    #[error(
+        "{0:?} is not a table that this token may read: it is limited to paths, and only the \
+         table of the activity has paths"
+    )]
+    NotPermitted(String),
+    /// The token is limited to paths, and a table is named with its schema.
+    #[error("name the table without {0:?} before it: the token is limited to paths")]
+    Qualified(String),
+    /// The token is limited to paths, and a name of WITH is a table's.
+    #[error("the name {0:?} is taken; choose another one for what WITH makes")]
+    Taken(String),
     /// It could make values that are too long.
     #[error(
         "{function} could bring what the statement makes to {bytes} bytes a row, and {most} are          allowed: make less at once, or make rows of it (FROM range(…), unnest)"

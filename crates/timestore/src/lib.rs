@@ -33,12 +33,15 @@ mod rest;
 mod retention;
 mod sandbox;
 mod schema;
+mod sight;
 mod sink;
 mod statement;
 mod store;
 mod timestore;
+mod words;
 
 pub use duckdb::arrow;
 pub use error::{Error, Refusal};
+pub use sight::may_see;
 pub use sink::ActivitySink;
 pub use timestore::{Options, Timestore};

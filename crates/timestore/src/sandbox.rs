@@ -24,10 +24,13 @@
 //! Every statement of a person goes through [`read`], and is parsed in it once.
 
 mod functions;
+mod limited;
 mod size;
 mod tree;
 
+use crate::catalogue::Dataset;
 use crate::error::{Error, Refusal, Result, STATEMENT_MAX_BYTES};
+use crate::sight::Sight;
 use crate::statement::{self, Limits, ResultSet};
 use crate::store::Bounds;
 use duckdb::types::Value as Bound;
@@ -53,15 +56,22 @@ pub(crate) fn read(
     parameters: &Parameters,
     limits: Limits,
     bounds: &Bounds,
+    (sight, activity): (&Sight, &Dataset),
 ) -> Result<ResultSet> {
     let statement = Statement::parse(connection, sql)?;
     statement.check(Functions::of(connection)?, parameters, bounds)?;
-    match parameters {
-        Parameters::Positional(values) => {
-            statement.run(connection, || params_from_iter(values), limits)
-        }
-        Parameters::Named(values) => statement.run(connection, || values, limits),
+    if !sight.is_limited() {
+        return statement.run_with(connection, parameters, limits);
     }
+    limited::prepare(
+        connection,
+        &tree::references(&statement.tree),
+        sight,
+        activity,
+    )?;
+    statement
+        .run_with(connection, parameters, limits)
+        .map_err(limited::without_suggestions)
 }
 
 /// A parsed statement.
@@ -72,6 +82,20 @@ struct Statement<'a> {
 }
 
 impl<'a> Statement<'a> {
+    fn run_with(
+        &self,
+        connection: &Connection,
+        parameters: &Parameters,
+        limits: Limits,
+    ) -> Result<ResultSet> {
+        match parameters {
+            Parameters::Positional(values) => {
+                self.run(connection, || params_from_iter(values), limits)
+            }
+            Parameters::Named(values) => self.run(connection, || values, limits),
+        }
+    }
+
     fn parse(connection: &Connection, sql: &'a str) -> Result<Self> {
         if sql.len() > STATEMENT_MAX_BYTES {
             return Err(Refusal::TooLong.into());
@@ -155,7 +179,9 @@ fn check_reference(
         {
             Err(Refusal::Function(name.to_owned()))
         }
-        Reference::Table(name) if name.contains(['.', '/', '\\', '*', '?', '[', ':']) => {
+        Reference::Table(name) | Reference::Qualifier(name)
+            if name.contains(['.', '/', '\\', '*', '?', '[', ':']) =>
+        {
             Err(Refusal::File(name.to_owned()))
         }
         _ => Ok(()),

@@ -195,6 +195,12 @@ impl std::fmt::Debug for Store {
 }
 
 impl Instance {
+    /// Whether the file is open. It is not after a failed write, until it is opened again.
+    pub(crate) fn is_open(&self) -> bool {
+        let template = self.template.try_read();
+        template.is_some_and(|template| template.is_some())
+    }
+
     /// Runs `work` on a connection of its own, with all the memory there is.
     pub(crate) fn with_connection<T>(
         &self,

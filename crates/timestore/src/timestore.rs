@@ -160,6 +160,17 @@ impl Timestore {
         rest::router(Arc::clone(&self.inner))
     }
 
+    /// Whether it takes requests, for `/readyz`.
+    ///
+    /// # Errors
+    /// Its database is not open.
+    pub fn ready(&self) -> std::result::Result<(), String> {
+        match self.inner.store.instance().is_open() {
+            true => Ok(()),
+            false => Err("the timestore's database is not open".to_owned()),
+        }
+    }
+
     /// A digest of the activity's rows that depends neither on their order nor on when they came
     /// in: a book that is rebuilt from the same journal has the same. Blocks.
     ///

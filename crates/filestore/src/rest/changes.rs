@@ -1,6 +1,6 @@
 //! What is done to nodes: delete, move, copy, metadata.
 
-use super::{Data, State, params};
+use super::{CommandHeaders, Data, State, params};
 use crate::command::{Actor, Answer, CopyNode, DeleteNode, MoveNode, PatchMetadata};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -77,6 +77,8 @@ pub(super) struct MetadataBody {
     operation_id = "deleteNode",
     tag = "commands",
     request_body = DeleteBody,
+    params(CommandHeaders),
+    security(("bearer" = ["write"]), ("bearer" = ["impersonate"])),
     responses((status = 200, body = Data<Answer>))
 )]
 pub(super) async fn delete(
@@ -104,6 +106,8 @@ pub(super) async fn delete(
     operation_id = "moveNode",
     tag = "commands",
     request_body = MoveBody,
+    params(CommandHeaders),
+    security(("bearer" = ["write"]), ("bearer" = ["impersonate"])),
     responses((status = 200, body = Data<Answer>))
 )]
 pub(super) async fn relocate(
@@ -138,6 +142,8 @@ pub(super) async fn relocate(
     operation_id = "copyNode",
     tag = "commands",
     request_body = CopyBody,
+    params(CommandHeaders),
+    security(("bearer" = ["write"]), ("bearer" = ["impersonate"])),
     responses(
         (status = 201, body = Data<Answer>),
         (status = 200, body = Data<Answer>, description = "Copied before, for the same key"),
@@ -172,7 +178,8 @@ pub(super) async fn copy(
     path = "/v1/nodes/{id}/metadata",
     operation_id = "patchNodeMetadata",
     tag = "commands",
-    params(("id" = i64, Path, description = "The node's id")),
+    params(("id" = i64, Path, description = "The node's id"), CommandHeaders),
+    security(("bearer" = ["write"]), ("bearer" = ["impersonate"])),
     request_body = MetadataBody,
     responses((status = 200, body = Data<Answer>))
 )]

@@ -69,7 +69,10 @@ enum Source {
             description = "304 if Last-Modified is not later; If-None-Match comes first"),
         ("If-Unmodified-Since" = Option<String>, Header,
             description = "412 if Last-Modified is later; If-Match comes first"),
+        ("X-Filestore-Principal" = Option<String>, Header,
+            description = "On whose behalf; with tokens only with the scope `filestore:impersonate`"),
     ),
+    security(("bearer" = ["read"]), ("bearer" = ["impersonate"])),
     responses(
         (status = 200, content_type = "application/octet-stream"),
         (status = 206, content_type = "application/octet-stream"),

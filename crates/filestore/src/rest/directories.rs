@@ -1,6 +1,6 @@
 //! `/v1/directories`
 
-use super::{Data, State, params};
+use super::{CommandHeaders, Data, State, params};
 use crate::command::{Actor, Answer, CreateDirectory};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -27,10 +27,8 @@ pub(super) struct CreateBody {
     operation_id = "createDirectory",
     tag = "commands",
     request_body = CreateBody,
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "One effect a key"),
-        ("X-Filestore-Principal" = Option<String>, Header, description = "On whose behalf"),
-    ),
+    params(CommandHeaders),
+    security(("bearer" = ["write"]), ("bearer" = ["impersonate"])),
     responses(
         (status = 201, body = Data<Answer>),
         (status = 200, body = Data<Answer>, description = "Made before, for the same key"),

@@ -2,7 +2,7 @@
 
 use super::form::BoundedForm;
 use super::upload::{self, Form};
-use super::{Data, State, params};
+use super::{CommandHeaders, Data, State, params};
 use crate::command::{Actor, Answer, Upload};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -40,12 +40,12 @@ pub(super) struct UploadForm {
     tag = "commands",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "One effect a key"),
-        ("X-Filestore-Principal" = Option<String>, Header, description = "On whose behalf"),
+        CommandHeaders,
         ("X-Filestore-Checksum" = Option<String>, Header,
             description = "`sha256:<hex>`, also `sha1:`, `md5:`, `blake3:`; refused if it differs"),
         ("X-Filestore-Content-Hash" = Option<String>, Header, description = "Checked likewise"),
     ),
+    security(("bearer" = ["write"]), ("bearer" = ["impersonate"])),
     responses(
         (status = 201, body = Data<Answer>),
         (status = 200, body = Data<Answer>, description = "Uploaded before, for the same key"),

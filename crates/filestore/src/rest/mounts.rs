@@ -32,6 +32,7 @@ pub(super) struct ListParams {
     /// A part of the key, display name or root.
     search: Option<String>,
     /// At most so many, default 100.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// After so many, default 0.
     offset: Option<u32>,

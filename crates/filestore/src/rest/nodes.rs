@@ -41,6 +41,7 @@ pub(super) struct ListParams {
     /// `lastSeenAt{after,before}`, `rollup{minFileCount, maxFileCount, …}`.
     filters: Option<String>,
     /// At most so many, default 100, at most 1,000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// After so many.
     offset: Option<u32>,

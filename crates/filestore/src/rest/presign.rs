@@ -43,7 +43,13 @@ pub(super) struct Presigned {
     path = "/v1/files/{id}/presign",
     operation_id = "presignFile",
     tag = "files",
-    params(("id" = i64, Path, description = "The node's id"), PresignParams),
+    params(
+        ("id" = i64, Path, description = "The node's id"),
+        PresignParams,
+        ("X-Filestore-Principal" = Option<String>, Header,
+            description = "On whose behalf; with tokens only with the scope `filestore:impersonate`"),
+    ),
+    security(("bearer" = ["read"]), ("bearer" = ["impersonate"])),
     responses((status = 200, body = Data<Presigned>))
 )]
 pub(super) async fn presign(

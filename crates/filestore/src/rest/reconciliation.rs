@@ -23,6 +23,7 @@ pub(super) struct ReconcileBody {
     /// The node that is meant, wherever it is now.
     node_id: Option<i64>,
     /// `manual`, if left out; `drift`, `audit`.
+    #[schema(value_type = Option<crate::words::ReconcileReason>)]
     reason: Option<String>,
     /// All that is below is compared too.
     #[serde(default)]
@@ -53,6 +54,7 @@ pub(super) struct JobParams {
     #[serde(default)]
     status: Vec<String>,
     /// At most so many, default 50, at most 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// After so many.
     offset: Option<u32>,

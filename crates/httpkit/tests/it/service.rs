@@ -96,18 +96,44 @@ async fn delete(Path(id): Path<i64>) -> Json<i64> {
 
 /// Who asks, and for which namespace.
 #[utoipa::path(get, path = "/whoami/{namespace}", tag = "callers",
-    params(("namespace" = String, Path)), responses((status = 200, body = Value)))]
+    params(("namespace" = String, Path)), responses((status = 200, body = Value)),
+    security(("bearer" = ["read"]), ("bearer" = ["metastore:write"])))]
 async fn whoami(
     caller: Caller,
     id: RequestId,
     Path(namespace): Path<String>,
 ) -> Result<Json<Value>> {
     caller.require_namespace(&namespace)?;
-    let may_write = caller.may("metastore:write");
+    let may_write = caller.require("metastore:write").is_ok();
     let id = id.as_str();
     Ok(Json(
         serde_json::json!({"subject": caller.subject, "mayWrite": may_write, "id": id}),
     ))
+}
+
+/// Asks for a scope that its document does not name.
+#[utoipa::path(get, path = "/undocumented", tag = "faults", responses((status = 200)))]
+async fn undocumented(caller: Caller) -> Result<()> {
+    caller.require("metastore:admin")
+}
+
+/// Who acts, if somebody else is named.
+#[utoipa::path(get, path = "/principal", tag = "callers", responses((status = 200, body = Value)))]
+async fn principal(caller: Caller) -> Json<Value> {
+    Json(caller.principal(Some("mallory".to_owned())).into())
+}
+
+/// A line at once, and then nothing for ever.
+#[utoipa::path(get, path = "/endless", tag = "callers", responses((status = 200)))]
+async fn endless() -> axum::body::Body {
+    let first = futures::stream::iter([Ok::<_, io::Error>("first\n")]);
+    axum::body::Body::from_stream(first.chain(futures::stream::pending()))
+}
+
+/// Waits for ever.
+#[utoipa::path(get, path = "/long-poll", tag = "callers", responses((status = 200)))]
+async fn long_poll() {
+    std::future::pending::<()>().await;
 }
 
 #[utoipa::path(get, path = "/panic", tag = "faults", responses((status = 200)))]
@@ -211,6 +237,10 @@ pub(crate) fn app(gate: &Arc<Gate>) -> App {
         .routes(routes!(search))
         .routes(routes!(one, delete))
         .routes(routes!(whoami))
+        .routes(routes!(undocumented))
+        .routes(routes!(principal))
+        .routes(routes!(endless))
+        .routes(routes!(long_poll))
         .routes(routes!(panics))
         .routes(routes!(fails))
         .routes(routes!(plain))

@@ -3,7 +3,7 @@
 use super::{Metadata, PersonsPart, store};
 use journal::Time;
 use rusqlite::types::{Value as Column, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -129,6 +129,7 @@ pub(crate) struct AuditEntry {
     pub(crate) previous_namespace: Option<String>,
     pub(crate) key: String,
     /// `create`, `update`, `delete`, `restore`; `move` and `merge` by the sync.
+    #[schema(value_type = crate::words::AuditAction)]
     pub(crate) action: String,
     pub(crate) actor: Option<String>,
     pub(crate) previous_version: Option<i64>,
@@ -143,7 +144,7 @@ pub(crate) struct AuditEntry {
     pub(crate) previous_owner: Option<String>,
     pub(crate) schema_hash: Option<String>,
     pub(crate) previous_schema_hash: Option<String>,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Time,
 }
 
@@ -210,26 +211,46 @@ pub(crate) struct Part {
     pub(crate) offset: i64,
 }
 
+/// The namespaces of which a reader may see entries, as JSON; `None` is all of them. A record
+/// takes its history along when it moves, but who may read it now may not read what it was where
+/// it came from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sight(Option<String>);
+
+impl Sight {
+    pub(crate) fn of(namespaces: Option<&[String]>) -> Self {
+        Self(namespaces.map(crate::db::json_list))
+    }
+}
+
+/// Holds for entries that the reader in `?2` may see.
+const SEEN: &str = "(?2 IS NULL OR namespace IN (SELECT value FROM json_each(?2)))";
+/// All columns, but of a namespace before only one that the reader may see.
+const SHOWN: &str = "id, action, actor, at, namespace, version, previous_version, metadata, \
+     previous_metadata, tags, previous_tags, owner, previous_owner, schema_hash, \
+     previous_schema_hash, CASE WHEN ?2 IS NULL OR previous_namespace IN \
+     (SELECT value FROM json_each(?2)) THEN previous_namespace END AS previous_namespace";
+
 /// The history of a record, newest first, and how long it is.
 pub(crate) fn list(
     connection: &Connection,
     record: &store::Stored,
+    sight: &Sight,
     part: Part,
 ) -> rusqlite::Result<(i64, Vec<AuditEntry>)> {
-    let total = connection.query_row(
-        "SELECT count(*) FROM record_audit WHERE record_id = ?1",
-        [record.id],
-        |row| row.get(0),
-    )?;
+    let total = connection
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM record_audit WHERE record_id = ?1 AND {SEEN}"
+        ))?
+        .query_row(params![record.id, sight.0], |row| row.get(0))?;
     let before = part.before.unwrap_or(i64::MAX);
+    let values = params![record.id, sight.0, before, part.limit, part.offset];
     let entries = connection
-        .prepare_cached(
-            "SELECT * FROM record_audit WHERE record_id = ?1 AND id < ?4 \
-             ORDER BY id DESC LIMIT ?2 OFFSET ?3",
-        )?
-        .query_map([record.id, part.limit, part.offset, before], |row| {
-            AuditEntry::from_row(row, &record.key)
-        })?
+        .prepare_cached(&format!(
+            "SELECT {SHOWN} FROM record_audit WHERE record_id = ?1 AND {SEEN} AND id < ?3 \
+             ORDER BY id DESC LIMIT ?4 OFFSET ?5"
+        ))?
+        .query_map(values, |row| AuditEntry::from_row(row, &record.key))?
         .collect::<rusqlite::Result<_>>()?;
     Ok((total, entries))
 }
@@ -238,18 +259,20 @@ pub(crate) fn list(
 pub(crate) fn one(
     connection: &Connection,
     record: &store::Stored,
+    sight: &Sight,
     pick: Pick,
 ) -> rusqlite::Result<Option<AuditEntry>> {
     let (condition, value) = match pick {
-        Pick::Id(id) => ("id = ?2", id),
-        Pick::Version(version) => ("version = ?2", version),
+        Pick::Id(id) => ("id = ?3", id),
+        Pick::Version(version) => ("version = ?3", version),
     };
     let sql = format!(
-        "SELECT * FROM record_audit WHERE record_id = ?1 AND {condition} ORDER BY id DESC LIMIT 1"
+        "SELECT {SHOWN} FROM record_audit WHERE record_id = ?1 AND {SEEN} AND {condition} \
+         ORDER BY id DESC LIMIT 1"
     );
     connection
         .prepare_cached(&sql)?
-        .query_row([record.id, value], |row| {
+        .query_row(params![record.id, sight.0, value], |row| {
             AuditEntry::from_row(row, &record.key)
         })
         .optional()

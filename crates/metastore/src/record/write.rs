@@ -233,6 +233,7 @@ pub(crate) fn restore(
     connection: &Connection,
     author: &Author,
     target: &Target,
+    sight: &audit::Sight,
     to: Option<audit::Pick>,
 ) -> Result<(Written, Option<(i64, i64)>), RecordError> {
     let before = find(connection, target)?;
@@ -241,7 +242,7 @@ pub(crate) fn restore(
     let mut restored_from = None;
     let mut part = before.part.clone();
     if let Some(pick) = to {
-        let Some(entry) = audit::one(connection, &before, pick)? else {
+        let Some(entry) = audit::one(connection, &before, sight, pick)? else {
             let pointer = match pick {
                 audit::Pick::Id(_) => "/auditId",
                 audit::Pick::Version(_) => "/version",

@@ -209,7 +209,8 @@ impl CreateBody {
         ]);
         let request = blake3::hash(request.to_string().as_bytes());
         Ok(Some(Idempotency {
-            key,
+            // Each namespace has keys of its own: nobody learns which keys another one uses.
+            key: format!("{}/{key}", target.namespace),
             request: request.into(),
         }))
     }

@@ -1,7 +1,7 @@
 //! Many writes at once.
 
 use super::body::{Name, check_name, check_version, persons_part};
-use super::records::author;
+use super::records::{author, shown};
 use crate::Metastore;
 use crate::record::write::{self, Author, Outcome, Target, Written};
 use crate::record::{Metadata, PersonsPart, Record, RecordError};
@@ -100,9 +100,12 @@ struct Checked {
     part: PersonsPart,
 }
 
-/// Writes many records, all of them or, with `continueOnError`, those that can be.
+/// Writes many records, all of them or, with `continueOnError`, those that can be
+///
+/// An operation `delete` needs the scope `metastore:delete`, too.
 #[utoipa::path(post, path = "/records/bulk", tag = "records", operation_id = "bulkRecords",
-    request_body = BulkBody, responses((status = 200, body = BulkAnswer)))]
+    request_body = BulkBody, responses((status = 200, body = BulkAnswer)),
+    security(("bearer" = ["metastore:write"]), ("bearer" = ["metastore:delete"])))]
 pub(super) async fn bulk(
     State(metastore): State<Metastore>,
     caller: Caller,
@@ -121,14 +124,15 @@ pub(super) async fn bulk(
         .map(|(index, operation)| check(index, operation, &caller))
         .collect::<Result<Vec<_>, _>>()?;
     let goes_on = body.continue_on_error;
+    let writer = caller.clone();
     let results = metastore
         .0
-        .write(move |db, now| run(db, &author(&caller, now), operations, goes_on))
+        .write(move |db, now| run(db, &author(&writer, now), operations, goes_on))
         .await?;
     let operations = results
         .into_iter()
         .map(|(verb, target, result)| {
-            let result = result.map(|(outcome, record)| (outcome, record.shown()));
+            let result = result.map(|(outcome, record)| (outcome, shown(record, &caller)));
             Done::of(verb, target, result)
         })
         .collect();

@@ -4,7 +4,7 @@ use crate::Metastore;
 use crate::digest::{self, BookDigest};
 use crate::integrity;
 use axum::extract::State;
-use httpkit::{Integrity, Json, Problem};
+use httpkit::{Caller, Integrity, Json, Problem};
 
 /// A digest of this book's contents
 ///
@@ -12,7 +12,11 @@ use httpkit::{Integrity, Json, Problem};
 /// reads the whole book.
 #[utoipa::path(get, path = "/filestore/digest", tag = "filestore", operation_id = "digestBook",
     responses((status = 200, body = BookDigest)))]
-pub(super) async fn get(State(metastore): State<Metastore>) -> Result<Json<BookDigest>, Problem> {
+pub(super) async fn get(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+) -> Result<Json<BookDigest>, Problem> {
+    caller.require_unlimited()?;
     whole(&metastore, digest::of).await
 }
 
@@ -22,7 +26,11 @@ pub(super) async fn get(State(metastore): State<Metastore>) -> Result<Json<BookD
 /// nodes with their records. What the sync wrote is compared with filestore by `tidemark verify`.
 #[utoipa::path(get, path = "/filestore/integrity", tag = "filestore",
     operation_id = "checkIntegrity", responses((status = 200, body = Integrity)))]
-pub(super) async fn check(State(metastore): State<Metastore>) -> Result<Json<Integrity>, Problem> {
+pub(super) async fn check(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+) -> Result<Json<Integrity>, Problem> {
+    caller.require_unlimited()?;
     let checked = whole(&metastore, integrity::check).await?;
     if !checked.0.ok {
         tracing::error!(findings = ?checked.0.findings, "the book is damaged");

@@ -21,7 +21,9 @@ pub(super) struct NamespacesQuery {
     prefix: String,
     /// 1 to 200; 25 if it is left out.
     #[serde(default)]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
+    /// As many are left out before the first.
     #[serde(default)]
     offset: u64,
     /// `nextCursor` of the page before, instead of an offset: what is added meanwhile makes no
@@ -48,7 +50,7 @@ struct Namespace {
     name: String,
     total_records: i64,
     deleted_records: i64,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     last_updated_at: Option<Time>,
     /// The owners with the most records, at most 50.
     owner_counts: Vec<OwnerCount>,

@@ -1,6 +1,7 @@
 //! The nodes as this book sees them, so that the three books can be compared.
 
 use crate::Metastore;
+use crate::db::json_list;
 use crate::node::snapshot_node;
 use crate::sink::load_checkpoint;
 use axum::extract::State;
@@ -8,8 +9,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use feed::Checkpoint;
-use httpkit::{Problem, Query};
-use rusqlite::Connection;
+use httpkit::{Caller, Problem, Query};
+use rusqlite::{Connection, params};
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -39,7 +40,9 @@ const STALL: Duration = Duration::from_secs(30);
 
 type Chunk = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
-/// All live nodes of one state of the book, by id, one JSON object a line.
+/// The live nodes of one state of the book, by id, one JSON object a line
+///
+/// A token for some namespaces gets the nodes whose records lie there.
 #[utoipa::path(get, path = "/filestore/nodes", tag = "filestore", operation_id = "listNodes",
     params(NodesQuery),
     responses((status = 200, description = "A node a line; `Tidemark-Journal-Id`, \
@@ -47,8 +50,10 @@ type Chunk = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
         content_type = "application/x-ndjson", body = String)))]
 pub(super) async fn list(
     State(metastore): State<Metastore>,
+    caller: Caller,
     Query(query): Query<NodesQuery>,
 ) -> Result<Response, Problem> {
+    let namespaces = caller.namespaces().map(json_list);
     let permit = std::sync::Arc::clone(&metastore.0.node_streams)
         .try_acquire_owned()
         .map_err(|_| Problem::too_many("as many node streams run already as may at once"))?;
@@ -63,7 +68,7 @@ pub(super) async fn list(
         let _permit = permit;
         if let Err(error) = inner
             .open_reader()
-            .and_then(|db| send(&db, &query, head, &client))
+            .and_then(|db| send(&db, &query, namespaces.as_deref(), head, &client))
         {
             client.take(Err(Box::new(error)));
         }
@@ -122,6 +127,7 @@ fn headers(checkpoint: Option<Checkpoint>) -> HeaderMap {
 fn send(
     db: &Connection,
     query: &NodesQuery,
+    namespaces: Option<&str>,
     head: oneshot::Sender<Option<Checkpoint>>,
     client: &Client,
 ) -> rusqlite::Result<()> {
@@ -132,7 +138,7 @@ fn send(
     }
     let mut statement = transaction.prepare(include_str!("../sql/nodes_live.sql"))?;
     let limit = query.limit.map_or(-1, i64::from);
-    let mut rows = statement.query([query.after, limit])?;
+    let mut rows = statement.query(params![query.after, limit, namespaces])?;
     let mut buffer = Vec::with_capacity(CHUNK_BYTES);
     while let Some(row) = rows.next()? {
         let node = snapshot_node(row)?;

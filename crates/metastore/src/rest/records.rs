@@ -5,7 +5,7 @@ use super::body::{
 };
 use super::{Pagination, limit};
 use crate::Metastore;
-use crate::record::audit::{self, AuditEntry, Diff, Pick};
+use crate::record::audit::{self, AuditEntry, Diff, Pick, Sight};
 use crate::record::store::{self, Stored};
 use crate::record::write::{self, Author, Outcome, Target, Written};
 use crate::record::{Record, RecordError};
@@ -17,6 +17,7 @@ use httpkit::conditions::Validators;
 use httpkit::{Caller, Json, Path, Problem, Query};
 use journal::Time;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A record as it was read.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -125,7 +126,7 @@ pub(super) async fn create(
 
 /// One record.
 #[utoipa::path(get, path = "/records/{namespace}/{key}", tag = "records", operation_id = "getRecord",
-    params(("namespace" = String, Path), ("key" = String, Path), Including,
+    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), Including,
         ("If-None-Match" = Option<String>, Header, description = "304 if the ETag is one of these")),
     responses((status = 200, body = OneRecord), (status = 304, description = "Nothing has changed")))]
 pub(super) async fn get(
@@ -143,12 +144,12 @@ pub(super) async fn get(
             "the record is soft-deleted; add includeDeleted=true to see it",
         ));
     }
-    one_record(record.shown(), &method, &headers)
+    one_record(shown(record, &caller), &method, &headers)
 }
 
 /// Replaces what people say of a record; makes it if there is none.
 #[utoipa::path(put, path = "/records/{namespace}/{key}", tag = "records", operation_id = "putRecord",
-    params(("namespace" = String, Path), ("key" = String, Path),
+    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these"),
         ("If-None-Match" = Option<String>, Header,
             description = "`*`: 412 if the record is there")),
@@ -174,7 +175,7 @@ pub(super) async fn put(
 /// Changes parts of what people say of a record.
 #[utoipa::path(patch, path = "/records/{namespace}/{key}", tag = "records",
     operation_id = "patchRecord",
-    params(("namespace" = String, Path), ("key" = String, Path),
+    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
     request_body(content(
         (PatchBody = "application/json"),
@@ -204,7 +205,7 @@ pub(super) async fn patch(
 /// Soft-deletes a record. `expectedVersion` comes in the query or in a body.
 #[utoipa::path(delete, path = "/records/{namespace}/{key}", tag = "records",
     operation_id = "deleteRecord",
-    params(("namespace" = String, Path), ("key" = String, Path), Expecting,
+    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), Expecting,
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
     responses((status = 200, body = Deleted),
         (status = 412, description = "A condition does not hold")),
@@ -236,7 +237,7 @@ pub(super) async fn delete(
 /// Removes a record with its history. The record of a node that is still there begins again, empty.
 #[utoipa::path(delete, path = "/records/{namespace}/{key}/purge", tag = "records",
     operation_id = "purgeRecord",
-    params(("namespace" = String, Path), ("key" = String, Path), Expecting,
+    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), Expecting,
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
     responses((status = 200, body = Purged),
         (status = 412, description = "A condition does not hold")), security(("bearer" = ["metastore:admin"])))]
@@ -253,7 +254,10 @@ pub(super) async fn purge(
         .under(&headers)?;
     let record = metastore
         .0
-        .write(move |db, now| Ok(write::purge(db, &author(&caller, now), &target)?.shown()))
+        .write(move |db, now| {
+            let purged = write::purge(db, &author(&caller, now), &target)?;
+            Ok(shown(purged, &caller))
+        })
         .await?;
     Ok(Json(Purged {
         purged: true,
@@ -279,7 +283,7 @@ pub(super) struct RestoreBody {
 /// Lifts a soft deletion, and goes back to an earlier content if the body names one.
 #[utoipa::path(post, path = "/records/{namespace}/{key}/restore", tag = "records",
     operation_id = "restoreRecord",
-    params(("namespace" = String, Path), ("key" = String, Path),
+    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
     request_body = Option<RestoreBody>, responses((status = 200, body = Restored),
         (status = 412, description = "A condition does not hold")))]
@@ -297,11 +301,13 @@ pub(super) async fn restore(
         .audit_id
         .map(Pick::Id)
         .or(body.version.map(Pick::Version));
+    let reader = caller.clone();
+    let sight = Sight::of(caller.namespaces());
     let ((outcome, record), from) = metastore
         .0
-        .write(move |db, now| write::restore(db, &author(&caller, now), &target, pick))
+        .write(move |db, now| write::restore(db, &author(&caller, now), &target, &sight, pick))
         .await?;
-    let record = record.shown();
+    let record = shown(record, &reader);
     let restored = outcome == Outcome::Changed;
     let restored_from = from.map(|(audit_id, version)| RestoredFrom { audit_id, version });
     Ok(Tagged::of(
@@ -321,7 +327,9 @@ pub(super) async fn restore(
 pub(super) struct AuditQuery {
     /// 1 to 200; 50 if it is left out.
     #[serde(default)]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
+    /// As many are left out before the first.
     #[serde(default)]
     offset: u64,
     /// `nextCursor` of the page before, instead of an offset: writes meanwhile make no entry come
@@ -344,7 +352,7 @@ pub(super) struct AuditPage {
 /// A record's history, newest first.
 #[utoipa::path(get, path = "/records/{namespace}/{key}/audit", tag = "records",
     operation_id = "listAudit",
-    params(("namespace" = String, Path), ("key" = String, Path), AuditQuery),
+    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), AuditQuery),
     responses((status = 200, body = AuditPage)))]
 pub(super) async fn audit(
     State(metastore): State<Metastore>,
@@ -356,6 +364,7 @@ pub(super) async fn audit(
     let limit = limit(query.limit, 50, 200)?;
     let (cursor, offset) = (query.cursor, query.offset);
     let offset = if cursor.is_some() { 0 } else { offset };
+    let sight = Sight::of(caller.namespaces());
     let (total, mut entries) = metastore
         .0
         .read(move |db| {
@@ -364,7 +373,7 @@ pub(super) async fn audit(
                 limit: i64::from(limit) + 1,
                 offset: i64::try_from(offset).unwrap_or(i64::MAX),
             };
-            Ok(audit::list(db, &find(db, &target)?, part)?)
+            Ok(audit::list(db, &find(db, &target)?, &sight, part)?)
         })
         .await?;
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -391,7 +400,7 @@ pub(super) struct AuditName {
 /// What one write did.
 #[utoipa::path(get, path = "/records/{namespace}/{key}/audit/{id}/diff", tag = "records",
     operation_id = "diffAudit",
-    params(("namespace" = String, Path), ("key" = String, Path), ("id" = i64, Path)),
+    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), ("id" = i64, Path, description = "The audit entry")),
     responses((status = 200, body = Diff)))]
 pub(super) async fn diff(
     State(metastore): State<Metastore>,
@@ -404,9 +413,10 @@ pub(super) async fn diff(
         key: name.key,
     }
     .target(&caller, None)?;
+    let sight = Sight::of(caller.namespaces());
     let entry = metastore
         .0
-        .read(move |db| Ok(audit::one(db, &find(db, &target)?, Pick::Id(id))?))
+        .read(move |db| Ok(audit::one(db, &find(db, &target)?, &sight, Pick::Id(id))?))
         .await?;
     let entry =
         entry.ok_or_else(|| Problem::not_found(format!("the record has no audit entry {id}")))?;
@@ -447,7 +457,7 @@ pub(super) async fn by_path(
         .await?
         .filter(|record| caller.may_namespace(&record.namespace))
         .ok_or(missing)?;
-    one_record(record.shown(), &method, &headers)
+    one_record(shown(record, &caller), &method, &headers)
 }
 
 /// The record, or 304 if the client has it already.
@@ -493,6 +503,17 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
     }
 }
 
+/// The record as the caller may see it. Where its node was before may lie in another namespace.
+pub(super) fn shown(record: Stored, caller: &Caller) -> Record {
+    let mut record = record.shown();
+    if caller.namespaces().is_some()
+        && let Some(Value::Object(node)) = record.metadata.get_mut("filestore")
+    {
+        node.remove("previousPath");
+    }
+    record
+}
+
 fn find(db: &rusqlite::Connection, target: &Target) -> Result<Stored, RecordError> {
     store::by_key(db, &target.namespace, &target.key)?.ok_or_else(|| RecordError::NotFound {
         namespace: target.namespace.clone(),
@@ -514,7 +535,7 @@ where
         .0
         .write(move |db, now| work(&author(&writer, now), db))
         .await?;
-    Ok((outcome, record.shown()))
+    Ok((outcome, shown(record, caller)))
 }
 
 fn upserted(

@@ -2,7 +2,7 @@
 
 use crate::Metastore;
 use crate::record::RecordError;
-use crate::rules::{Decision, NamespaceRules, NodeFacts, RuleError, RuleSet, RulesConfig};
+use crate::rules::{Decision, NamespaceRules, NodeFacts, Rule, RuleError, RuleSet, RulesConfig};
 use crate::sink::replace_all;
 use axum::extract::State;
 use httpkit::{Caller, Code, Json, Problem};
@@ -43,40 +43,61 @@ pub(crate) fn stored(connection: &Connection) -> rusqlite::Result<Option<StoredR
         .optional()
 }
 
-/// The rules in force.
+/// The rules in force. Where a program brings its own, the first three are not there.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RulesAnswer {
-    /// The rules; null where a program brings its own.
-    #[serde(flatten)]
-    rules: Option<RulesConfig>,
+    /// Where a node goes that no rule matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    default_namespace: Option<String>,
+    /// Where quarantined nodes go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    quarantine_namespace: Option<String>,
+    /// The rules; the first that matches wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<Rule>, required = false)]
+    rules: Option<Vec<Rule>>,
     /// When they came into force.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     updated_at: Option<Time>,
     /// Who put them; nobody, if they are the configuration's.
     updated_by: Option<String>,
 }
 
-/// The namespace rules in force.
+/// The namespace rules in force
+///
+/// They name all namespaces: a token that is limited to some gets 403, here and from the other
+/// operations on rules.
 #[utoipa::path(get, path = "/namespace-rules", tag = "namespaces", operation_id = "getNamespaceRules",
     responses((status = 200, body = RulesAnswer)))]
-pub(super) async fn get(State(metastore): State<Metastore>) -> Result<Json<RulesAnswer>, Problem> {
+pub(super) async fn get(
+    State(metastore): State<Metastore>,
+    caller: Caller,
+) -> Result<Json<RulesAnswer>, Problem> {
+    caller.require_unlimited()?;
     let stored = metastore.0.read(|db| Ok(stored(db)?)).await?;
     Ok(Json(answer(stored)))
 }
 
 fn answer(stored: Option<StoredRules>) -> RulesAnswer {
-    let Some(stored) = stored else {
-        return RulesAnswer {
-            rules: None,
-            updated_at: None,
-            updated_by: None,
-        };
-    };
+    let rules: Option<RulesConfig> = stored
+        .as_ref()
+        .and_then(|stored| serde_json::from_str(&stored.active).ok());
+    let (updated_at, updated_by) = stored
+        .map(|stored| (stored.updated_at, stored.updated_by))
+        .unzip();
+    let (names, rules) = rules
+        .map(|it| ((it.default_namespace, it.quarantine_namespace), it.rules))
+        .unzip();
+    let (default_namespace, quarantine_namespace) = names.unzip();
     RulesAnswer {
-        rules: serde_json::from_str(&stored.active).ok(),
-        updated_at: Some(stored.updated_at),
-        updated_by: stored.updated_by,
+        default_namespace,
+        quarantine_namespace,
+        rules,
+        updated_at,
+        updated_by: updated_by.flatten(),
     }
 }
 
@@ -90,6 +111,7 @@ pub(super) async fn put(
     caller: Caller,
     Json(config): Json<RulesConfig>,
 ) -> Result<Json<RulesAnswer>, Problem> {
+    caller.require_unlimited()?;
     if !metastore.0.are_rules_configured {
         return Err(Problem::conflict(
             Code::Unsupported,
@@ -139,7 +161,7 @@ struct PreviewNode {
     path: String,
     /// `file` or `directory`; `file` if it is left out.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::words::NodeKind>)]
     kind: Option<NodeKind>,
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -184,8 +206,10 @@ struct PreviewMove {
     responses((status = 200, body = PreviewAnswer)), security(("bearer" = ["metastore:read"])))]
 pub(super) async fn preview(
     State(metastore): State<Metastore>,
+    caller: Caller,
     Json(body): Json<PreviewBody>,
 ) -> Result<Json<PreviewAnswer>, Problem> {
+    caller.require_unlimited()?;
     if body.nodes.len() > PREVIEW_NODES {
         return Err(Problem::invalid(
             "/nodes",

@@ -1,6 +1,7 @@
 //! Search.
 
 use super::limit;
+use super::records::shown;
 use crate::Metastore;
 use crate::record::valid;
 use crate::search::{
@@ -66,13 +67,16 @@ pub(super) struct SearchBody {
     summary: bool,
     /// 1 to 1000; 50 if it is left out.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+    /// As many are left out before the first.
     #[serde(default)]
     offset: Option<u64>,
     /// `nextCursor` of the page before, with the same search: what others write meanwhile makes no
     /// record come twice, and leaves none out.
     #[serde(default)]
     cursor: Option<String>,
+    /// Soft-deleted records too.
     #[serde(default)]
     include_deleted: Option<bool>,
     /// Count all records that match, however long it takes.
@@ -104,7 +108,7 @@ enum SortDirection {
 pub(super) struct SearchPage {
     pagination: SearchPagination,
     /// Records, or the parts of them that were asked for.
-    #[schema(value_type = Vec<crate::Record>)]
+    #[schema(value_type = Vec<crate::words::Found>)]
     records: Vec<Value>,
     /// What may have been meant otherwise.
     warnings: Vec<String>,
@@ -186,6 +190,7 @@ pub(super) async fn search(
         counts_all: body.exact_total,
         indexed: std::sync::Arc::clone(&metastore.0.indexed_fields),
     };
+    let reader = caller.clone();
     let (page_limit, offset, is_first) = (query.limit, query.offset, query.after.is_none());
     let explains = body.explain;
     let (found, mut warnings, explain) = metastore
@@ -216,7 +221,7 @@ pub(super) async fn search(
         next_cursor: found.next.map(|next| next.write(search)),
     };
     let records = found.records.into_iter().map(|record| {
-        let shown = serde_json::to_value(record.shown()).unwrap_or_default();
+        let shown = serde_json::to_value(shown(record, &reader)).unwrap_or_default();
         if projection.is_empty() {
             shown
         } else {
@@ -354,12 +359,7 @@ fn preset(
         let detail = format!("there is no search preset {name:?}; {known}");
         return Err(Problem::invalid("/preset", detail));
     };
-    let scopes = &preset.required_scopes;
-    if let Some(first) = scopes.first()
-        && !scopes.iter().any(|scope| caller.may(scope))
-    {
-        caller.require(first)?;
-    }
+    caller.require_configured(&preset.required_scopes)?;
     Ok(preset.filter(now)?)
 }
 

@@ -2,5 +2,11 @@ SELECT node_id, backend_mount_id, path, kind, state, parent_id, version, size_by
        checksum, content_hash, node_metadata, consistency_state, last_modified_at, observed_at
 FROM filestore_nodes
 WHERE node_id > ?1 AND state <> 'deleted'
+    AND (?3 IS NULL OR EXISTS (
+        SELECT 1
+        FROM records
+        WHERE records.id = filestore_nodes.record_id
+            AND records.namespace IN (SELECT value FROM json_each(?3))
+    ))
 ORDER BY node_id
 LIMIT ?2

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails where it stands, in its helpers too"
 )]
 
+mod access;
 mod apphub;
 mod atomic;
 mod bad_input;

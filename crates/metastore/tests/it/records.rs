@@ -361,7 +361,11 @@ async fn a_token_reaches_only_its_scopes_and_namespaces() {
     ]);
     std::fs::write(&file, tokens.to_string()).unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let mut served = Served::with(options(dir.path()), Some(Tokens::load(&file).unwrap())).await;
+    let mut served = Served::with(
+        options(dir.path()),
+        Some(Tokens::load(&file, crate::access::WORDS).unwrap()),
+    )
+    .await;
     served.get("/records/a/k").await.expect(401);
 
     served.token = Some("writer-writer-writer-writer".to_owned());

@@ -1,9 +1,10 @@
 //! Opening, serving and closing.
 
-use super::{follow, signals};
+use super::{VOCABULARY, follow, signals};
 use crate::config::{Config, Service};
 use anyhow::Context as _;
 use axum::Router;
+use feed::DeadLetter;
 use feed::consumer::ConsumerHandle;
 use feed::rest::{self, ConsumerView};
 use filestore::{
@@ -12,7 +13,7 @@ use filestore::{
 };
 use httpkit::json::Strict;
 use httpkit::metric::{REQUEST_DURATION_BUCKETS_SECONDS, REQUEST_DURATION_SECONDS};
-use httpkit::{App, Tokens};
+use httpkit::{App, Caller, Tokens};
 use journal::SystemClock;
 use metastore::{Metastore, RuleSet, RulesConfig};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -116,6 +117,9 @@ impl Running {
             Some(filestore) => follow::Journal::Here(Arc::clone(filestore)),
             None => follow::Journal::Elsewhere(follow::remote_reader(config, runtime)?),
         };
+        if let Some(tokens) = &tokens {
+            runtime.spawn(Arc::clone(tokens).follow(running.stop.clone()));
+        }
         for (service, listener) in listeners {
             let app = running.app(config, service, &journal)?;
             let router = app
@@ -178,7 +182,9 @@ impl Running {
         let app = match service {
             Service::Filestore => {
                 let filestore = self.filestore.as_ref().context("filestore is not open")?;
+                let probe = Arc::clone(filestore);
                 App::new("filestore", "Tidemark filestore", filestore.router())
+                    .ready(move || probe.ready())
             }
             Service::Metastore => {
                 let metastore = self.metastore.as_ref().context("metastore is not open")?;
@@ -193,13 +199,14 @@ impl Running {
                     .filestore_sync_enabled
                     .then(|| follow::spawn(config, sink, journal, threshold))
                     .transpose()?;
-                let view = view(config, "metastore", consumer.clone(), threshold);
+                let view = view(config, consumer.clone(), threshold, |caller, _| {
+                    caller.require_unlimited().map(|()| true)
+                });
                 self.consumers.extend(consumer);
-                App::new(
-                    "metastore",
-                    "Tidemark metastore",
-                    with_consumer(router, view),
-                )
+                let (probe, follows) = (metastore.clone(), view.clone());
+                let router = with_consumer(router, view);
+                App::new("metastore", "Tidemark metastore", router)
+                    .ready(move || probe.ready().and_then(|()| follows.ready()))
             }
             Service::Timestore => {
                 let timestore = self.timestore.as_ref().context("timestore is not open")?;
@@ -211,13 +218,15 @@ impl Running {
                     .filestore_sync_enabled
                     .then(|| follow::spawn(config, sink, journal, threshold))
                     .transpose()?;
-                let view = view(config, "timestore", consumer.clone(), threshold);
+                let sees = |caller: &Caller, letter: &DeadLetter| {
+                    Ok(timestore::may_see(caller, &letter.data))
+                };
+                let view = view(config, consumer.clone(), threshold, sees);
                 self.consumers.extend(consumer);
-                App::new(
-                    "timestore",
-                    "Tidemark timestore",
-                    with_consumer(router, view),
-                )
+                let (probe, follows) = (timestore.clone(), view.clone());
+                let router = with_consumer(router, view);
+                App::new("timestore", "Tidemark timestore", router)
+                    .ready(move || probe.ready().and_then(|()| follows.ready()))
             }
         };
         Ok(app)
@@ -425,7 +434,7 @@ fn load_tokens(config: &Config) -> anyhow::Result<Option<Arc<Tokens>>> {
     let Some(path) = &config.common.tokens_file else {
         return Ok(None);
     };
-    let tokens = Tokens::load(path)
+    let tokens = Tokens::load(path, VOCABULARY)
         .with_context(|| format!("TIDEMARK_TOKENS_FILE: {} cannot be used", path.display()))?;
     Ok(Some(Arc::new(tokens)))
 }
@@ -479,13 +488,13 @@ fn timestore_options(config: &Config) -> timestore::Options {
 
 fn view(
     config: &Config,
-    service: &'static str,
     consumer: Option<ConsumerHandle>,
     stall_threshold: Duration,
+    visible: fn(&Caller, &DeadLetter) -> httpkit::Result<bool>,
 ) -> ConsumerView {
     ConsumerView {
         consumer,
-        service,
+        visible,
         is_inline: config.filestore.redis_url == feed::bus::BusUrl::Inline,
         stall_threshold,
     }

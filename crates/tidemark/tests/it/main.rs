@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod deploy;
 mod docs;
+mod e2e_access;
 mod e2e_books;
 mod e2e_bucket;
 mod e2e_dead_letters;

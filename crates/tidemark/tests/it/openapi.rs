@@ -3,6 +3,7 @@
 
 use crate::deployment::{Deployment, SERVICES};
 use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn the_committed_documents_are_what_the_services_serve() {
@@ -21,4 +22,28 @@ fn the_committed_documents_are_what_the_services_serve() {
             "openapi/{service}.json is not what {service} serves; see this test's first lines"
         );
     }
+}
+
+#[test]
+fn the_documents_are_valid_answers_fit_them_and_a_generated_client_works() {
+    let deployment = Deployment::together("inline");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join("../../.openapi/bin/python");
+    assert!(
+        python.try_exists().unwrap_or_default(),
+        "{} is missing; run scripts/setup --test",
+        python.display()
+    );
+    let folder = deployment.folder().join("check");
+    std::fs::create_dir(&folder).unwrap();
+    let output = Command::new(python)
+        .arg(root.join("tests/it/openapi/check.py"))
+        .args((0..SERVICES.len()).map(|service| deployment.url(service)))
+        .arg(deployment.mount_id.to_string())
+        .arg(&folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{failed}");
 }

@@ -1,6 +1,7 @@
 //! The body of a query.
 
 use crate::ingest::TimeRange;
+use crate::words::Scalar;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub(crate) struct QueryRequest {
     /// One row an interval instead of the raw rows.
     pub(crate) downsample: Option<Downsample>,
     /// At most 10,000; 1,000 if left out.
+    #[schema(minimum = 1, maximum = 10_000)]
     pub(crate) limit: Option<usize>,
 }
 
@@ -41,7 +43,7 @@ pub(crate) struct QueryFilters {
 #[serde(untagged)]
 pub(crate) enum Values {
     /// Short for `{"in": […]}`.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Scalar>)]
     List(Vec<Value>),
     /// What has to hold.
     Predicate(Box<Predicate>),
@@ -51,23 +53,23 @@ pub(crate) enum Values {
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Predicate {
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Scalar>)]
     pub eq: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Scalar>)]
     pub neq: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Scalar>)]
     pub lt: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Scalar>)]
     pub lte: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Scalar>)]
     pub gt: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Scalar>)]
     pub gte: Option<Value>,
     #[serde(rename = "in")]
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Vec<Scalar>>)]
     pub is_in: Option<Vec<Value>>,
     /// Two values, both of which belong to the range.
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Vec<Scalar>>)]
     pub between: Option<Vec<Value>>,
     /// For text.
     pub contains: Option<String>,

@@ -54,12 +54,14 @@ pub(crate) struct ChurnQuery {
     #[param(inline)]
     pub(crate) group_by: ChurnBy,
     /// How many levels below the prefix the directories are; 1, if left out.
+    #[param(minimum = 1, maximum = 64)]
     pub(crate) depth: Option<usize>,
     /// What comes first.
     #[serde(default)]
     #[param(inline)]
     pub(crate) order: ChurnOrder,
     /// At most so many; 20, if left out.
+    #[param(minimum = 1, maximum = 1000)]
     pub(crate) limit: Option<usize>,
 }
 
@@ -95,10 +97,11 @@ impl ChurnQuery {
         } else {
             "NULL::BIGINT"
         };
-        let inside = [
-            scope.inside("path", MOUNT, &mut params),
-            scope.inside("previous_path", OLD_MOUNT, &mut params),
-        ];
+        let mut inside = vec![scope.inside("path", MOUNT, &mut params)];
+        // A node that left is counted where it went, which a limited caller may not see.
+        if !scope.sight.is_limited() {
+            inside.push(scope.inside("previous_path", OLD_MOUNT, &mut params));
+        }
         let rows = format!(
             "version IS NOT NULL AND journal_id <= $head AND {} AND {} AND ({})",
             scope.since(&mut params),

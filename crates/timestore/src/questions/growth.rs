@@ -59,8 +59,10 @@ pub(crate) struct GrowthQuery {
     #[param(inline)]
     pub(crate) group_by: Option<GroupBy>,
     /// How many levels below the prefix the groups of `prefix` are; 1, if left out.
+    #[param(minimum = 1, maximum = 64)]
     pub(crate) depth: Option<usize>,
     /// At most so many points.
+    #[param(minimum = 1, maximum = 10000)]
     pub(crate) limit: Option<usize>,
 }
 
@@ -99,7 +101,7 @@ impl GrowthQuery {
             params.insert("depth".to_owned(), integer(depth(self.depth, scope)?));
         }
         let reads_hours =
-            scope.prefix().is_none() && matches!(self.group_by, None | Some(GroupBy::Mount));
+            scope.is_of_all_paths() && matches!(self.group_by, None | Some(GroupBy::Mount));
         let legs = if reads_hours {
             self.summed(scope, &mut params)
         } else {
@@ -130,7 +132,7 @@ impl GrowthQuery {
         let was_inside = scope.inside("previous_path", OLD_MOUNT, params);
         let group = GroupBy::key(self.group_by, "path", MOUNT);
         let old_group = GroupBy::key(self.group_by, "previous_path", OLD_MOUNT);
-        let is_one = scope.prefix().is_none()
+        let is_one = scope.is_of_all_paths()
             && scope.mount.is_none()
             && !matches!(self.group_by, Some(GroupBy::Mount | GroupBy::Prefix));
         let crosses = if is_one {

@@ -4,7 +4,9 @@
 //! `sizeBytes` is the sum of the node's deltas, not the size that its last entry names, so a
 //! comparison proves the deltas.
 
+use super::MOUNT;
 use crate::error::{Error, Result};
+use crate::sight::Sight;
 use crate::sink::read_checkpoint;
 use crate::timestore::Inner;
 use bytes::Bytes;
@@ -36,6 +38,7 @@ pub(crate) async fn stream_nodes(
     inner: Arc<Inner>,
     after: i64,
     limit: Option<usize>,
+    sight: Sight,
 ) -> Result<NodesHead> {
     let (send, lines) = mpsc::channel(CHUNKS_AHEAD);
     let (head, begun) = oneshot::channel();
@@ -50,7 +53,7 @@ pub(crate) async fn stream_nodes(
             if head.send(checkpoint).is_err() {
                 return Ok(());
             }
-            send_nodes(connection, after, limit, |chunk| {
+            send_nodes(connection, after, limit, &sight, |chunk| {
                 let sent = runtime.block_on(async {
                     tokio::time::timeout(STALLED_LIMIT, send.send(Ok(chunk))).await
                 });
@@ -80,9 +83,13 @@ fn send_nodes(
     connection: &Connection,
     after: i64,
     limit: i64,
+    sight: &Sight,
     take: impl Fn(Bytes) -> bool,
 ) -> Result<()> {
-    let mut statement = connection.prepare(include_str!("../sql/nodes.sql"))?;
+    let inside = sight.inside("path", MOUNT);
+    let inside = inside.as_deref().unwrap_or("TRUE");
+    let sql = include_str!("../sql/nodes.sql").replace("{inside}", inside);
+    let mut statement = connection.prepare(&sql)?;
     drop(statement.stream_arrow(params![after, limit])?);
     let mut chunk = Vec::with_capacity(CHUNK_BYTES + 1024);
     while let Some(rows) = statement.step()? {

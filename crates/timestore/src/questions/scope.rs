@@ -2,7 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::query::micros;
+use crate::sight::Sight;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use duckdb::types::Value;
+use httpkit::{Caller, Problem, Query};
 use journal::Time;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -25,6 +29,25 @@ pub(crate) struct ScopeQuery {
     /// Up to this time, without it.
     #[param(value_type = Option<String>, format = DateTime)]
     pub(crate) to: Option<Time>,
+    /// What the caller may see of that.
+    #[serde(skip)]
+    #[param(ignore)]
+    pub(crate) sight: Sight,
+}
+
+/// The scope that was asked for, as far as the caller may see it; an extractor.
+#[derive(Debug)]
+pub(crate) struct Scope(pub(crate) ScopeQuery);
+
+impl<S: Send + Sync> FromRequestParts<S> for Scope {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> httpkit::Result<Self> {
+        let Query(mut scope) = Query::<ScopeQuery>::from_request_parts(parts, state).await?;
+        let caller = Caller::from_request_parts(parts, state).await?;
+        scope.sight = Sight::of(&caller);
+        Ok(Self(scope))
+    }
 }
 
 impl ScopeQuery {
@@ -65,6 +88,11 @@ impl ScopeQuery {
         })
     }
 
+    /// Whether no path matters.
+    pub(crate) fn is_of_all_paths(&self) -> bool {
+        self.prefix().is_none() && !self.sight.is_limited()
+    }
+
     /// Whether the path and the mount in these columns lie in the scope.
     pub(crate) fn inside(
         &self,
@@ -82,6 +110,7 @@ impl ScopeQuery {
             params.insert("mount".to_owned(), Value::BigInt(id));
             conditions.push(format!("{mount} = $mount"));
         }
+        conditions.extend(self.sight.inside(path, mount));
         if conditions.is_empty() {
             return "TRUE".to_owned();
         }

@@ -38,6 +38,7 @@ pub(crate) struct TopQuery {
     #[param(inline)]
     pub(crate) by: TopBy,
     /// At most so many; 20, if left out.
+    #[param(minimum = 1, maximum = 1000)]
     pub(crate) limit: Option<usize>,
 }
 

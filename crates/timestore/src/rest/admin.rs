@@ -88,7 +88,7 @@ pub(super) struct DatasetChanged {
 /// List datasets
 ///
 /// By slug. Archived ones are left out, unless `status` says otherwise.
-#[utoipa::path(get, path = "/admin/datasets", tag = "datasets", params(ListQuery),
+#[utoipa::path(get, path = "/admin/datasets", tag = "datasets", operation_id = "listDatasets", params(ListQuery),
     responses((status = 200, description = "The datasets", body = DatasetList)))]
 pub(super) async fn list(
     State(shared): State<Shared>,
@@ -115,7 +115,7 @@ pub(super) async fn list(
 ///
 /// Without fields: rows that come in bring them. The same once more changes nothing; another one of
 /// the same slug: 409.
-#[utoipa::path(post, path = "/admin/datasets", tag = "datasets", request_body = NewDataset,
+#[utoipa::path(post, path = "/admin/datasets", tag = "datasets", operation_id = "createDataset", request_body = NewDataset,
     responses((status = 201, description = "It is made", body = DatasetChanged),
         (status = 200, description = "It is there already", body = DatasetChanged)),
     security(("bearer" = ["timestore:admin"])))]
@@ -140,7 +140,7 @@ pub(super) async fn create(
 }
 
 /// Get a dataset
-#[utoipa::path(get, path = "/admin/datasets/{slug}", tag = "datasets",
+#[utoipa::path(get, path = "/admin/datasets/{slug}", tag = "datasets", operation_id = "getDataset",
     params(("slug" = String, Path, description = "The dataset's slug, or its id")),
     responses((status = 200, description = "The dataset and its partitions", body = DatasetDetail)))]
 pub(super) async fn get(
@@ -164,7 +164,7 @@ pub(super) async fn get(
 /// Change a dataset
 ///
 /// With `ifMatch`, or the header `If-Match`, only if nobody changed it meanwhile: else 412.
-#[utoipa::path(patch, path = "/admin/datasets/{slug}", tag = "datasets",
+#[utoipa::path(patch, path = "/admin/datasets/{slug}", tag = "datasets", operation_id = "patchDataset",
     params(("slug" = String, Path, description = "The dataset's slug, or its id")),
     request_body = DatasetPatch,
     responses((status = 200, description = "The dataset", body = DatasetChanged)),
@@ -190,7 +190,7 @@ pub(super) async fn patch(
 /// Archive a dataset
 ///
 /// It can be read, and takes no more rows. `PATCH` with the status `active` ends that.
-#[utoipa::path(post, path = "/admin/datasets/{slug}/archive", tag = "datasets",
+#[utoipa::path(post, path = "/admin/datasets/{slug}/archive", tag = "datasets", operation_id = "archiveDataset",
     params(("slug" = String, Path, description = "The dataset's slug, or its id")),
     request_body = Option<ArchiveRequest>,
     responses((status = 200, description = "The dataset", body = DatasetChanged)),
@@ -283,7 +283,7 @@ pub(super) struct ManifestPartition {
 /// Get a dataset's manifest
 ///
 /// All of its partitions. 404, if it has none.
-#[utoipa::path(get, path = "/admin/datasets/{slug}/manifest", tag = "datasets",
+#[utoipa::path(get, path = "/admin/datasets/{slug}/manifest", tag = "datasets", operation_id = "getManifest",
     params(("slug" = String, Path, description = "The dataset's slug, or its id")),
     responses((status = 200, description = "The partitions", body = ManifestAnswer)))]
 pub(super) async fn manifest(

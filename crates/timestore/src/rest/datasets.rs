@@ -24,7 +24,7 @@ pub(super) const INGEST_BODY_MAX_BYTES: usize = 64 << 20;
 ///
 /// Appends rows to a dataset, in one transaction; a dataset that is not there yet is made. As
 /// JSON with schema and partition, or rows only: as NDJSON, or as an Arrow IPC stream.
-#[utoipa::path(post, path = "/datasets/{slug}/ingest", tag = "datasets",
+#[utoipa::path(post, path = "/datasets/{slug}/ingest", tag = "datasets", operation_id = "ingestRows",
     params(("slug" = String, Path, description = "The dataset"), IngestQuery),
     request_body(content(
         (JsonBody = "application/json"),
@@ -95,6 +95,7 @@ fn body_kind(headers: &HeaderMap) -> httpkit::Result<BodyKind> {
 #[into_params(parameter_in = Query)]
 pub(super) struct FormatQuery {
     /// `json`, `ndjson`, `csv` or `arrow`, instead of the header `Accept`.
+    #[param(value_type = Option<crate::words::FormatWord>, inline)]
     pub(super) format: Option<String>,
 }
 
@@ -106,6 +107,7 @@ pub(super) struct QueryAnswer {
     /// The names in a row, in order.
     columns: Vec<String>,
     /// `raw` or `downsampled`.
+    #[schema(value_type = crate::words::QueryMode)]
     mode: String,
     /// There are more rows than these.
     truncated: bool,
@@ -117,7 +119,7 @@ pub(super) struct QueryAnswer {
 ///
 /// Rows in a range of time in the order of time, as they are or downsampled. The range is without
 /// its end. A bucket without rows is not in the answer.
-#[utoipa::path(post, path = "/datasets/{slug}/query", tag = "datasets",
+#[utoipa::path(post, path = "/datasets/{slug}/query", tag = "datasets", operation_id = "queryDataset",
     params(("slug" = String, Path, description = "The dataset"), FormatQuery),
     request_body = QueryRequest,
     responses((status = 200, description = "The rows", body = QueryAnswer)),

@@ -5,13 +5,14 @@ use super::answer::{RESULT_MAX_BYTES, answer, ask, negotiate, whole, with_next_c
 use super::datasets::FormatQuery;
 use crate::error::Error;
 use crate::questions::{
-    self, AsOf, AsOfQuery, ChurnQuery, GrowthQuery, PageQuery, Pages, Question, ScopeQuery,
+    self, AsOf, AsOfQuery, ChurnQuery, GrowthQuery, PageQuery, Pages, Question, Scope, ScopeQuery,
     TopQuery,
 };
+use crate::sight::Sight;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
-use httpkit::{Path, Query};
+use httpkit::{Caller, Path, Query};
 use journal::{JournalId, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -90,12 +91,12 @@ async fn rows(
 /// Growth
 ///
 /// How much came, went and was there, by buckets of time in UTC.
-#[utoipa::path(get, path = "/filestore/growth", tag = "filestore",
+#[utoipa::path(get, path = "/filestore/growth", tag = "filestore", operation_id = "getGrowth",
     params(ScopeQuery, GrowthQuery, FormatQuery),
     responses((status = 200, description = "The series", body = GrowthAnswer)))]
 pub(super) async fn growth(
     State(shared): State<Shared>,
-    Query(scope): Query<ScopeQuery>,
+    Scope(scope): Scope,
     Query(query): Query<GrowthQuery>,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
@@ -106,12 +107,12 @@ pub(super) async fn growth(
 /// Churn
 ///
 /// What is rewritten, moved and deleted most.
-#[utoipa::path(get, path = "/filestore/churn", tag = "filestore",
+#[utoipa::path(get, path = "/filestore/churn", tag = "filestore", operation_id = "getChurn",
     params(ScopeQuery, ChurnQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The groups, the most changed first", body = RowsAnswer)))]
 pub(super) async fn churn(
     State(shared): State<Shared>,
-    Query(scope): Query<ScopeQuery>,
+    Scope(scope): Scope,
     Query(query): Query<ChurnQuery>,
     Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
@@ -130,12 +131,12 @@ pub(super) async fn churn(
 /// Files that stand out
 ///
 /// The largest, the fastest growing (between `from` and `to`), those untouched for longest.
-#[utoipa::path(get, path = "/filestore/top", tag = "filestore",
+#[utoipa::path(get, path = "/filestore/top", tag = "filestore", operation_id = "getTop",
     params(ScopeQuery, TopQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The files", body = RowsAnswer)))]
 pub(super) async fn top(
     State(shared): State<Shared>,
-    Query(scope): Query<ScopeQuery>,
+    Scope(scope): Scope,
     Query(query): Query<TopQuery>,
     Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
@@ -166,7 +167,7 @@ pub(super) struct TimelineQuery {
 /// A node's timeline
 ///
 /// Everything that happened to one node, in the order of the journal.
-#[utoipa::path(get, path = "/filestore/nodes/{id}/timeline", tag = "filestore",
+#[utoipa::path(get, path = "/filestore/nodes/{id}/timeline", tag = "filestore", operation_id = "getTimeline",
     params(("id" = i64, Path, description = "The node"), TimelineQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The entries", body = RowsAnswer)))]
 pub(super) async fn timeline(
@@ -205,12 +206,12 @@ pub(super) struct AsOfAnswer {
 /// The tree at a time
 ///
 /// What there was under a prefix at a time, as far as it had been observed by then.
-#[utoipa::path(get, path = "/filestore/as-of", tag = "filestore",
+#[utoipa::path(get, path = "/filestore/as-of", tag = "filestore", operation_id = "getTreeAsOf",
     params(ScopeQuery, AsOfQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The nodes and what they sum up to", body = AsOfAnswer)))]
 pub(super) async fn as_of(
     State(shared): State<Shared>,
-    Query(scope): Query<ScopeQuery>,
+    Scope(scope): Scope,
     Query(query): Query<AsOfQuery>,
     Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
@@ -249,12 +250,12 @@ pub(super) struct LimitQuery {
 /// Reconciliation by day
 ///
 /// Drift, outcomes and how long the jobs took.
-#[utoipa::path(get, path = "/filestore/reconciliation", tag = "filestore",
+#[utoipa::path(get, path = "/filestore/reconciliation", tag = "filestore", operation_id = "getReconciliation",
     params(ScopeQuery, LimitQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The days on which there was any", body = RowsAnswer)))]
 pub(super) async fn reconciliation(
     State(shared): State<Shared>,
-    Query(scope): Query<ScopeQuery>,
+    Scope(scope): Scope,
     Query(query): Query<LimitQuery>,
     Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
@@ -284,14 +285,15 @@ pub(super) struct NodesQuery {
 ///
 /// One line a node that is not deleted, in the order of ids; `sizeBytes` is the sum of its deltas.
 /// The headers tell the journal id, digest and epoch that all lines reflect.
-#[utoipa::path(get, path = "/filestore/nodes", tag = "filestore", params(NodesQuery),
+#[utoipa::path(get, path = "/filestore/nodes", tag = "filestore", operation_id = "listNodes", params(NodesQuery),
     responses((status = 200, description = "The nodes", body = String, content_type = "application/x-ndjson")))]
 pub(super) async fn nodes(
     State(shared): State<Shared>,
+    caller: Caller,
     Query(query): Query<NodesQuery>,
 ) -> httpkit::Result<Response> {
     let after = query.after.unwrap_or(i64::MIN);
-    let head = questions::stream_nodes(shared, after, query.limit).await?;
+    let head = questions::stream_nodes(shared, after, query.limit, Sight::of(&caller)).await?;
     let lines = tokio_stream::wrappers::ReceiverStream::new(head.lines);
     let mut response = httpkit::ndjson(lines);
     let checkpoint = head.checkpoint;

@@ -26,7 +26,7 @@ pub(super) struct RetentionAnswer {
 }
 
 /// Get a dataset's retention
-#[utoipa::path(get, path = "/admin/datasets/{slug}/retention", tag = "datasets",
+#[utoipa::path(get, path = "/admin/datasets/{slug}/retention", tag = "datasets", operation_id = "getRetention",
     params(("slug" = String, Path, description = "The dataset's slug, or its id")),
     responses((status = 200, description = "What is kept, and what was dropped so far", body = RetentionAnswer)))]
 pub(super) async fn get(
@@ -46,7 +46,7 @@ pub(super) async fn get(
 ///
 /// Partitions that are beyond it already are dropped at once, others within ten minutes of becoming
 /// so. The activity is kept whole: 409.
-#[utoipa::path(put, path = "/admin/datasets/{slug}/retention", tag = "datasets",
+#[utoipa::path(put, path = "/admin/datasets/{slug}/retention", tag = "datasets", operation_id = "putRetention",
     params(("slug" = String, Path, description = "The dataset's slug, or its id")),
     request_body = RetentionRequest,
     responses((status = 200, description = "What is kept, and what was dropped so far", body = RetentionAnswer)))]

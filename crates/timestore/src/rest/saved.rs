@@ -74,7 +74,7 @@ pub(super) struct SaveRequest {
 }
 
 /// List saved statements
-#[utoipa::path(get, path = "/sql/saved", tag = "sql",
+#[utoipa::path(get, path = "/sql/saved", tag = "sql", operation_id = "listSavedStatements",
     responses((status = 200, description = "The latest first, at most 1,000", body = SavedList)))]
 pub(super) async fn list(State(shared): State<Shared>) -> httpkit::Result<Json<SavedList>> {
     let saved_queries = shared
@@ -90,7 +90,7 @@ pub(super) async fn list(State(shared): State<Shared>) -> httpkit::Result<Json<S
 }
 
 /// Get a saved statement
-#[utoipa::path(get, path = "/sql/saved/{id}", tag = "sql",
+#[utoipa::path(get, path = "/sql/saved/{id}", tag = "sql", operation_id = "getSavedStatement",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The statement", body = SavedOne)))]
 pub(super) async fn get(
@@ -109,7 +109,7 @@ pub(super) async fn get(
 /// Save a statement
 ///
 /// Under an id of the caller's choice; what is there under it is replaced.
-#[utoipa::path(put, path = "/sql/saved/{id}", tag = "sql",
+#[utoipa::path(put, path = "/sql/saved/{id}", tag = "sql", operation_id = "putSavedStatement",
     params(("id" = String, Path, description = "Its id")),
     request_body = SaveRequest,
     responses((status = 200, description = "The statement", body = SavedOne)))]
@@ -147,7 +147,7 @@ pub(super) async fn put(
 }
 
 /// Delete a saved statement
-#[utoipa::path(delete, path = "/sql/saved/{id}", tag = "sql",
+#[utoipa::path(delete, path = "/sql/saved/{id}", tag = "sql", operation_id = "deleteSavedStatement",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(

@@ -4,12 +4,13 @@ use super::Shared;
 use super::answer::{RESULT_MAX_BYTES, answer, negotiate};
 use super::datasets::FormatQuery;
 use crate::sandbox::{self, Parameters};
+use crate::sight::Sight;
 use crate::statement::Limits;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use duckdb::types::Value as Bound;
-use httpkit::{Json, Problem, Query};
+use httpkit::{Caller, Json, Problem, Query};
 use journal::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -27,7 +28,7 @@ pub(super) struct ReadRequest {
     sql: String,
     /// Values for its placeholders: a list for `?` and `$1`, an object for `$name`.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(schema_with = crate::words::parameters, required = false)]
     params: Value,
 }
 
@@ -73,7 +74,7 @@ pub(super) struct Statistics {
 ///
 /// One SELECT on the tables of `/sql/schema`, in DuckDB's SQL. It cannot write, see files or reach
 /// the network, and is bounded in time, memory and rows.
-#[utoipa::path(post, path = "/sql/read", tag = "sql", params(FormatQuery),
+#[utoipa::path(post, path = "/sql/read", tag = "sql", operation_id = "readSql", params(FormatQuery),
     request_body = ReadRequest,
     responses((status = 200, description = "The result", content(
         (ReadAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
@@ -81,6 +82,7 @@ pub(super) struct Statistics {
     security(("bearer" = ["timestore:read"])))]
 pub(super) async fn read(
     State(shared): State<Shared>,
+    caller: Caller,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
     Json(request): Json<ReadRequest>,
@@ -91,12 +93,14 @@ pub(super) async fn read(
         rows: shared.options.sql_max_rows,
         bytes: RESULT_MAX_BYTES,
     };
+    let (sight, activity) = (Sight::of(&caller), shared.activity.clone());
     let execution = Uuid::now_v7();
     let started = Instant::now();
     let result = shared
         .statements
         .read_bounded(shared.options.sql_timeout, move |connection, bounds| {
-            sandbox::read(connection, &request.sql, &parameters, limits, bounds)
+            let sight = (&sight, &activity);
+            sandbox::read(connection, &request.sql, &parameters, limits, bounds, sight)
         })
         .await;
     let elapsed = started.elapsed();
@@ -194,7 +198,7 @@ pub(super) struct TableColumn {
 /// Show the tables
 ///
 /// The tables that `/sql/read` can read, with their columns.
-#[utoipa::path(get, path = "/sql/schema", tag = "sql",
+#[utoipa::path(get, path = "/sql/schema", tag = "sql", operation_id = "getSqlSchema",
     responses((status = 200, description = "The tables", body = SchemaAnswer)))]
 pub(super) async fn schema(State(shared): State<Shared>) -> httpkit::Result<Json<SchemaAnswer>> {
     let tables = shared

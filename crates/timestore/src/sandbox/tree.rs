@@ -18,8 +18,12 @@ pub(super) enum Reference<'a> {
     TableFunction(&'a str),
     /// A function in an expression.
     Function(&'a str),
-    /// A table, view or common table expression, or any of the names before it.
+    /// A table, view or common table expression.
     Table(&'a str),
+    /// The schema or the catalogue before it; empty, if there is none.
+    Qualifier(&'a str),
+    /// A common table expression that the statement makes.
+    With(&'a str),
 }
 
 /// The one statement in `json`, which is an object with the member `node`.
@@ -81,11 +85,15 @@ fn collect<'a>(value: &'a Value, found: &mut Vec<Reference<'a>>) {
                     found.push(Reference::TableFunction(name));
                 }
                 "BASE_TABLE" | "SHOW_REF" => {
-                    let names = ["catalog_name", "schema_name", "table_name"];
-                    found.extend(names.map(|name| Reference::Table(text(value, name))));
+                    let names = ["catalog_name", "schema_name"];
+                    found.extend(names.map(|name| Reference::Qualifier(text(value, name))));
+                    found.push(Reference::Table(text(value, "table_name")));
                 }
                 _ => {}
             }
+            let made = part(value, "/cte_map/map").as_array();
+            let made = made.into_iter().flatten();
+            found.extend(made.map(|it| Reference::With(text(it, "key"))));
             if let Some(name) = part(value, "/function_name").as_str() {
                 found.push(Reference::Function(name));
             }

@@ -23,6 +23,6 @@ JOIN tidemark.activity AS activity
     ON activity.node_id = latest.node_id
     AND activity.journal_id = latest.journal_id
     AND version IS NOT NULL
-WHERE state <> 'deleted'
+WHERE state <> 'deleted' AND {inside}
 ORDER BY latest.node_id
 LIMIT ?

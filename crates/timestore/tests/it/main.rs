@@ -11,6 +11,7 @@ mod durability;
 mod file_faults;
 mod growth;
 mod ingest;
+mod limited;
 mod openapi;
 mod paging;
 mod questions;

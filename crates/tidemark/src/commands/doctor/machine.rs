@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::config::{Config, bus_server};
 use crate::output::bytes;
+use crate::services::VOCABULARY;
 use anyhow::Context as _;
 use feed::bus::redis::SessionError;
 use process::Chain;
@@ -28,7 +29,7 @@ pub(super) fn tokens(config: &Config) -> Finding {
     let is_open = hosts.iter().any(|host| !is_loopback(host));
     let finding = |detail: String| Finding::ok("configuration", "access", detail);
     match &config.common.tokens_file {
-        Some(path) => match httpkit::Tokens::load(path) {
+        Some(path) => match httpkit::Tokens::load(path, VOCABULARY) {
             Ok(_) => finding(format!("tokens of {}", path.display())),
             Err(error) => finding(format!(
                 "{}: {:#}",

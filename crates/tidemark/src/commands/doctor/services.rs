@@ -47,6 +47,8 @@ pub(super) fn reachable(services: &Services, findings: &mut Vec<Finding>) -> Run
         let date = response.headers().get("date");
         let date = date.and_then(|date| date.to_str().ok());
         findings.extend(date.and_then(|date| clock(service.name, date)));
+        let health = response.json::<Value>().unwrap_or_default();
+        findings.extend(warnings(service.name, &health));
         true
     };
     Running {
@@ -66,6 +68,18 @@ pub(super) fn reachable(services: &Services, findings: &mut Vec<Finding>) -> Run
             config.timestore.port,
         ),
     }
+}
+
+/// What the service says that an operator should look at.
+fn warnings(service: &'static str, health: &Value) -> Vec<Finding> {
+    let warnings = health.get("warnings").and_then(Value::as_array);
+    let texts = warnings.into_iter().flatten().filter_map(Value::as_str);
+    texts
+        .map(|text| {
+            Finding::ok("service", service, text)
+                .warn("correct the file that TIDEMARK_TOKENS_FILE names; it is read again at once")
+        })
+        .collect()
 }
 
 fn absent(
@@ -346,6 +360,16 @@ fn first_line(error: &Error) -> String {
 mod tests {
     use super::super::Status;
     use super::*;
+
+    #[test]
+    fn what_a_service_warns_of_is_a_line() {
+        let health = serde_json::json!({"status": "ok", "warnings": ["look at it"]});
+        let found = warnings("metastore", &health);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].status, Status::Warn);
+        assert_eq!(found[0].detail, "look at it");
+        assert_eq!(warnings("metastore", &Value::Null), []);
+    }
 
     #[test]
     fn clocks_may_differ_by_seconds() {
