@@ -243,6 +243,8 @@ pub(crate) fn mount(mounts: &[Mount], text: &OsStr) -> anyhow::Result<Mount> {
     }
     let id = match resolve(text, mounts, &current_dir()?) {
         Ok(Target::Node(id) | Target::Path { mount_id: id, .. }) => Some(id),
+        // A path, not a key: what to do about it is another thing.
+        Err(error) if text.as_bytes().contains(&b'/') => return Err(error),
         Err(_) => None,
     };
     let mount = mounts.iter().find(|mount| Some(mount.id) == id);
@@ -403,7 +405,8 @@ mod tests {
         let none = resolve("/etc/nowhere".as_ref(), &[], Path::new("/"))
             .unwrap_err()
             .to_string();
-        assert!(none.contains("no local folder"), "{none}");
+        assert!(none.contains("there are no mounts yet"), "{none}");
+        assert!(none.contains("tidemark mounts add"), "{none}");
     }
 
     #[test]

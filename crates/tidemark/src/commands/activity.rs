@@ -214,11 +214,11 @@ pub(crate) fn growth(services: &Services, args: &GrowthArgs) -> anyhow::Result<O
         Column::number("files"),
         Column::number("changes"),
     ]);
-    let mut answer = ask(services, "/filestore/growth", &query)?;
+    let (mut answer, has_more) = ask(services, "/filestore/growth", &query)?;
     if args.reading.output == Format::Table {
         shorten(&mut answer, "bucketStart", args.bucket.precision());
     }
-    print(services, answer, columns, &args.reading)
+    print(services, answer, has_more, columns, &args.reading)
 }
 
 pub(crate) fn churn(services: &Services, args: &ChurnArgs) -> anyhow::Result<Outcome> {
@@ -243,8 +243,8 @@ pub(crate) fn churn(services: &Services, args: &ChurnArgs) -> anyhow::Result<Out
     } else {
         columns.push(Column::number("nodes"));
     }
-    let answer = ask(services, "/filestore/churn", &query)?;
-    print(services, answer, columns, &args.reading)
+    let (answer, has_more) = ask(services, "/filestore/churn", &query)?;
+    print(services, answer, has_more, columns, &args.reading)
 }
 
 pub(crate) fn top(services: &Services, args: &TopArgs) -> anyhow::Result<Outcome> {
@@ -262,15 +262,15 @@ pub(crate) fn top(services: &Services, args: &TopArgs) -> anyhow::Result<Outcome
         Column::number("nodeId"),
         Column::number("backendMountId").for_programs(),
     ];
-    let answer = ask(services, "/filestore/top", &query)?;
-    print(services, answer, columns, &args.reading)
+    let (answer, has_more) = ask(services, "/filestore/top", &query)?;
+    print(services, answer, has_more, columns, &args.reading)
 }
 
 pub(crate) fn as_of(services: &Services, args: &AsOfArgs) -> anyhow::Result<Outcome> {
     let mut query = place(services, args.path.as_ref())?;
     query.push(("at", args.at.clone()));
     query.push(("limit", args.limit.to_string()));
-    let answer = ask(services, "/filestore/as-of", &query)?;
+    let (answer, has_more) = ask(services, "/filestore/as-of", &query)?;
     let count = |key: &str| answer.get(key).and_then(Value::as_i64).unwrap_or_default();
     let (files, directories, size) = (count("files"), count("directories"), count("sizeBytes"));
     let at = answer.get("at").and_then(Value::as_str).unwrap_or(&args.at);
@@ -289,12 +289,13 @@ pub(crate) fn as_of(services: &Services, args: &AsOfArgs) -> anyhow::Result<Outc
         Column::number("backendMountId").for_programs(),
         Column::number("journalId").for_programs(),
     ];
-    print(services, answer, columns, &args.reading)
+    print(services, answer, has_more, columns, &args.reading)
 }
 
 type Query = Vec<(&'static str, String)>;
 
-fn ask(services: &Services, path: &str, query: &Query) -> anyhow::Result<Value> {
+/// The answer, and whether there are more lines than were asked for.
+fn ask(services: &Services, path: &str, query: &Query) -> anyhow::Result<(Value, bool)> {
     let timestore = &services.timestore;
     let answer = timestore.json(timestore.get(path).query(query))?;
     // That there are no more lines than were asked for needs no warning.
@@ -305,10 +306,7 @@ fn ask(services: &Services, path: &str, query: &Query) -> anyhow::Result<Value> 
         let warning = warning.as_str().unwrap_or_default();
         say(format_args!("warning: {}", escape(warning)));
     }
-    if is_as_asked {
-        say("there are more lines; raise --limit to see them");
-    }
-    Ok(answer)
+    Ok((answer, is_as_asked))
 }
 
 /// The mount's key; programs have its id.
@@ -332,6 +330,7 @@ fn shorten(answer: &mut Value, key: &str, length: usize) {
 fn print(
     services: &Services,
     answer: Value,
+    has_more: bool,
     columns: Vec<Column>,
     reading: &Reading,
 ) -> anyhow::Result<Outcome> {
@@ -353,6 +352,9 @@ fn print(
     }
     if out.finish()? == 0 {
         say("nothing found for this place and time");
+    }
+    if has_more {
+        say("there are more lines; raise --limit to see them");
     }
     Ok(Outcome::Good)
 }

@@ -146,6 +146,8 @@ fn draw(
             files += 1;
         }
     }
+    // On a terminal the sum stands below the tree.
+    out.flush()?;
     say(format_args!("{directories} directories, {files} files"));
     Ok(())
 }

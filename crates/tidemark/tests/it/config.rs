@@ -344,7 +344,7 @@ fn the_reference_page_is_up_to_date() {
 fn the_example_of_the_reference_page_is_a_good_file() {
     let page = tidemark::config::reference();
     let examples: Vec<_> = page.split("```toml\n").skip(1).collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         let text = example.split("```").next().unwrap();
         of_file(text).unwrap_or_else(|error| panic!("{text}: {error}"));

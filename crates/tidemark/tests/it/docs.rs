@@ -261,7 +261,7 @@ fn every_command_that_is_shown_exists() {
         let blocks = blocks(&read(&page));
         for block in blocks.iter().filter(|block| block.language == "sh") {
             for line in commands(block) {
-                let parsed = tidemark::command().try_get_matches_from(line.split_whitespace());
+                let parsed = tidemark::command().try_get_matches_from(words(&line));
                 if let Err(error) = parsed
                     && error.use_stderr()
                 {
@@ -282,7 +282,32 @@ fn commands(block: &Block) -> Vec<String> {
         None => line,
     });
     let words = lines.filter_map(|line| line.find("tidemark ").map(|at| line[at..].to_owned()));
-    words.map(|line| line.replace(['…', '\''], "")).collect()
+    words.map(|line| line.replace('…', "")).collect()
+}
+
+/// The words of a command, as a shell takes them apart.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (Some(open), c) if c == open => quote = None,
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[test]
+fn words_are_taken_apart_as_by_a_shell() {
+    let given = "search 'a \"b c\" -d' --path=\"x y\" '' e'f'g";
+    let expected = ["search", "a \"b c\" -d", "--path=x y", "", "efg"];
+    assert_eq!(words(given), expected);
 }
 
 /// Links between the pages lead somewhere.

@@ -122,7 +122,9 @@ pub(super) struct QueryAnswer {
 #[utoipa::path(post, path = "/datasets/{slug}/query", tag = "datasets", operation_id = "queryDataset",
     params(("slug" = String, Path, description = "The dataset"), FormatQuery),
     request_body = QueryRequest,
-    responses((status = 200, description = "The rows", body = QueryAnswer)),
+    responses((status = 200, description = "The rows", content(
+        (QueryAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))),
     security(("bearer" = ["timestore:read"])))]
 pub(super) async fn query(
     State(shared): State<Shared>,

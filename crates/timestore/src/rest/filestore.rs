@@ -93,7 +93,9 @@ async fn rows(
 /// How much came, went and was there, by buckets of time in UTC.
 #[utoipa::path(get, path = "/filestore/growth", tag = "filestore", operation_id = "getGrowth",
     params(ScopeQuery, GrowthQuery, FormatQuery),
-    responses((status = 200, description = "The series", body = GrowthAnswer)))]
+    responses((status = 200, description = "The series", content(
+        (GrowthAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 pub(super) async fn growth(
     State(shared): State<Shared>,
     Scope(scope): Scope,
@@ -109,7 +111,9 @@ pub(super) async fn growth(
 /// What is rewritten, moved and deleted most.
 #[utoipa::path(get, path = "/filestore/churn", tag = "filestore", operation_id = "getChurn",
     params(ScopeQuery, ChurnQuery, PageQuery, FormatQuery),
-    responses((status = 200, description = "The groups, the most changed first", body = RowsAnswer)))]
+    responses((status = 200, description = "The groups, the most changed first", content(
+        (RowsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 pub(super) async fn churn(
     State(shared): State<Shared>,
     Scope(scope): Scope,
@@ -133,7 +137,9 @@ pub(super) async fn churn(
 /// The largest, the fastest growing (between `from` and `to`), those untouched for longest.
 #[utoipa::path(get, path = "/filestore/top", tag = "filestore", operation_id = "getTop",
     params(ScopeQuery, TopQuery, PageQuery, FormatQuery),
-    responses((status = 200, description = "The files", body = RowsAnswer)))]
+    responses((status = 200, description = "The files", content(
+        (RowsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 pub(super) async fn top(
     State(shared): State<Shared>,
     Scope(scope): Scope,
@@ -169,7 +175,9 @@ pub(super) struct TimelineQuery {
 /// Everything that happened to one node, in the order of the journal.
 #[utoipa::path(get, path = "/filestore/nodes/{id}/timeline", tag = "filestore", operation_id = "getTimeline",
     params(("id" = i64, Path, description = "The node"), TimelineQuery, PageQuery, FormatQuery),
-    responses((status = 200, description = "The entries", body = RowsAnswer)))]
+    responses((status = 200, description = "The entries", content(
+        (RowsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 pub(super) async fn timeline(
     State(shared): State<Shared>,
     Path(id): Path<i64>,
@@ -208,7 +216,9 @@ pub(super) struct AsOfAnswer {
 /// What there was under a prefix at a time, as far as it had been observed by then.
 #[utoipa::path(get, path = "/filestore/as-of", tag = "filestore", operation_id = "getTreeAsOf",
     params(ScopeQuery, AsOfQuery, PageQuery, FormatQuery),
-    responses((status = 200, description = "The nodes and what they sum up to", body = AsOfAnswer)))]
+    responses((status = 200, description = "The nodes and what they sum up to", content(
+        (AsOfAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 pub(super) async fn as_of(
     State(shared): State<Shared>,
     Scope(scope): Scope,
@@ -252,7 +262,9 @@ pub(super) struct LimitQuery {
 /// Drift, outcomes and how long the jobs took.
 #[utoipa::path(get, path = "/filestore/reconciliation", tag = "filestore", operation_id = "getReconciliation",
     params(ScopeQuery, LimitQuery, PageQuery, FormatQuery),
-    responses((status = 200, description = "The days on which there was any", body = RowsAnswer)))]
+    responses((status = 200, description = "The days on which there was any", content(
+        (RowsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 pub(super) async fn reconciliation(
     State(shared): State<Shared>,
     Scope(scope): Scope,

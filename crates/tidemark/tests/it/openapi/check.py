@@ -29,7 +29,12 @@ SERVICES = ("filestore", "metastore", "timestore")
 METHODS = ("get", "put", "post", "patch", "delete")
 # Words of openapi-python-client about what it leaves out of a client: bodies and answers that are
 # neither JSON nor text. Everything else that it warns of is a fault of the document.
-KNOWN_WARNINGS = ("Unsupported content_type", "Invalid response status code pattern: default")
+KNOWN_WARNINGS = (
+    "Unsupported content_type",
+    "Unsupported content type application/x-ndjson",
+    "Unsupported content type application/vnd.apache.arrow.stream",
+    "Invalid response status code pattern: default",
+)
 
 wrong = []
 
@@ -207,6 +212,8 @@ def filestore(it, mount, folder):
     it.call("PATCH", "/v1/backend-mounts/{id}", 200, {"displayName": "Two"}, id=made["id"])
     scan = it.call("POST", "/v1/backend-mounts/{id}/scan", 202, id=made["id"])["data"]
     it.call("GET", "/v1/scans/{id}", 200, id=scan["id"])
+    purge = {"missingForDays": 30, "dryRun": True}
+    it.call("POST", "/v1/backend-mounts/{id}/purge-missing", 200, purge, id=made["id"])
     it.call("DELETE", "/v1/scans/{id}", 202, id=scan["id"])
     headers = {"Idempotency-Key": "d1", "X-Filestore-Principal": "ada"}
     at = {"backendMountId": mount}
@@ -282,7 +289,7 @@ def metastore(it, mount, node):
     one, at = "/records/{namespace}/{key}", {"namespace": "n", "key": "k"}
     it.call("GET", one, 200, **at)
     it.call("GET", one, 404, namespace="n", key="none")
-    it.call("PUT", one, 200, {**record, "schemaHash": "h"}, **at)
+    it.call("PUT", one, 200, {**record, "schemaHash": "hash-1"}, **at)
     it.call("PATCH", one, 200, {"metadata": {"b": 2}, "tags": {"add": ["u"]}}, **at)
     it.call("PATCH", one, 409, {"owner": None, "expectedVersion": 1}, **at)
     entries = it.call("GET", one + "/audit", 200, query={"limit": 5}, **at)["entries"]
@@ -317,6 +324,32 @@ def metastore(it, mount, node):
     it.call("GET", "/stream/records", 200)
 
 
+def datasets(it, dataset, below, slug):
+    """What is asked of datasets, with the paths that begin with `below`."""
+    at = {"slug": slug}
+    rows, asked = below + "/datasets/{slug}/ingest", below + "/datasets/{slug}/query"
+    it.call("POST", rows, 201, dataset, **at)
+    it.call("POST", rows, 200, dataset, **at)
+    span = {"timeRange": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-03T00:00:00Z"}}
+    query = {**span, "filters": {"columns": {"v": {"between": [1, 2.5]}, "at": {"isNull": False}}}}
+    it.call("POST", asked, 200, query, **at)
+    down = {"intervalUnit": "hour", "aggregations": [{"fn": "avg", "column": "v"}]}
+    it.call("POST", asked, 200, {**span, "downsample": down}, **at)
+    it.call("POST", asked, 404, span, slug="none")
+    all_of_them, one = below + "/admin/datasets", below + "/admin/datasets/{slug}"
+    empty = {"slug": slug + "-empty", "name": "Empty", "metadata": {"team": "a"}}
+    it.call("POST", all_of_them, 201, empty)
+    it.call("POST", all_of_them, 200, empty)
+    it.call("GET", all_of_them, 200, query={"limit": 2, "status": "active", "search": slug})
+    it.call("GET", one, 200, **at)
+    it.call("PATCH", one, 200, {"description": "rain", "metadata": {"unit": "mm"}}, **at)
+    it.call("GET", one + "/manifest", 200, **at)
+    it.call("GET", one + "/retention", 200, **at)
+    it.call("PUT", one + "/retention", 200, {"maxAgeHours": None}, **at)
+    it.call("PUT", one + "/retention", 200, {"mode": "size", "rules": {"maxTotalBytes": 10**9}}, **at)
+    it.call("POST", one + "/archive", 200, {"reason": "unused"}, slug=slug + "-empty")
+
+
 def timestore(it, node):
     sync(it)
     dataset = {
@@ -326,19 +359,9 @@ def timestore(it, node):
         "rows": [{"at": "2026-01-01T01:00:00Z", "v": 1.5}, {"at": "2026-01-01T02:00:00Z", "v": 2}],
         "idempotencyKey": "once",
     }
-    at = {"slug": "sensors"}
-    it.call("POST", "/datasets/{slug}/ingest", 201, dataset, **at)
-    it.call("POST", "/datasets/{slug}/ingest", 200, dataset, **at)
-    span = {"timeRange": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-03T00:00:00Z"}}
-    query = {**span, "filters": {"columns": {"v": {"between": [1, 2.5]}, "at": {"isNull": False}}}}
-    it.call("POST", "/datasets/{slug}/query", 200, query, **at)
-    down = {"intervalUnit": "hour", "aggregations": [{"fn": "avg", "column": "v"}]}
-    it.call("POST", "/datasets/{slug}/query", 200, {**span, "downsample": down}, **at)
-    it.call("POST", "/datasets/{slug}/query", 404, span, slug="none")
-    it.call("GET", "/admin/datasets", 200)
-    it.call("GET", "/admin/datasets/{slug}", 200, **at)
-    it.call("GET", "/admin/datasets/{slug}/retention", 200, **at)
-    it.call("PUT", "/admin/datasets/{slug}/retention", 200, {"maxAgeHours": None}, **at)
+    datasets(it, dataset, "", "sensors")
+    # AppHub has these paths below /v1.
+    datasets(it, dataset, "/v1", "gauges")
     it.call("GET", "/sql/schema", 200)
     read = "/sql/read"
     counted = {"sql": "SELECT event_type, count(*) AS n FROM filestore_activity GROUP BY ALL"}
@@ -347,7 +370,8 @@ def timestore(it, node):
         it.call("POST", read, 200, counted, query={"format": form})
     it.call("POST", read, 200, {"sql": "SELECT ?::INT AS a, $2 AS b", "params": [1, "x"]})
     it.call("POST", read, 200, {"sql": "SELECT $n AS a", "params": {"n": True}})
-    it.call("POST", read, 400, {"sql": "DROP TABLE x"})
+    it.call("POST", read, 400, {"sql": "SELECT"})
+    it.call("POST", read, 403, {"sql": "DROP TABLE x"})
     saved = {"statement": "SELECT 1", "label": "one", "stats": {"rowCount": 1}}
     it.call("PUT", "/sql/saved/{id}", 200, saved, id="one")
     it.call("GET", "/sql/saved", 200)
@@ -361,6 +385,9 @@ def timestore(it, node):
     it.call("GET", "/filestore/nodes/{id}/timeline", 200, id=node)
     it.call("GET", "/filestore/as-of", 200, query={"at": "2100-01-01T00:00:00Z"})
     it.call("GET", "/filestore/reconciliation", 200)
+    for path in ("growth", "churn", "top", "as-of", "reconciliation"):
+        it.call("GET", "/filestore/" + path, 200, query={"format": "ndjson", **(
+            {"at": "2100-01-01T00:00:00Z"} if path == "as-of" else {})})
 
 
 def generated(service, folder):
