@@ -47,7 +47,8 @@ fn catalogue(nodes: &[(String, NodeKind, NodeState)]) -> Connection {
     for ((path, kind, state), id) in nodes.iter().zip(2..) {
         insert(id, path, *kind, *state);
     }
-    let rollups = "INSERT INTO rollups
+    let rollups = "INSERT INTO rollups (node_id, size_bytes, file_count, directory_count,
+            child_count, last_calculated_at)
         SELECT d.id, 0,
             (SELECT count(*) FROM nodes n WHERE (d.path = '' OR n.path LIKE d.path || '/%')
                 AND n.id <> d.id AND n.vacated = 0 AND n.kind = 'file'),

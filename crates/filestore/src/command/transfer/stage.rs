@@ -137,7 +137,9 @@ impl Commands {
         }
     }
 
-    /// The contents are what the catalogue has a hash of, if it has one and they did not change.
+    /// The contents are what the catalogue has a hash of, if it has one and their size and time did
+    /// not change. Another change time excuses nothing: most likely only the file's permissions or
+    /// names changed, and if not, its node has its new hash once somebody has looked again.
     pub(super) fn check_hash(
         &self,
         from: &OpenMount,
@@ -150,7 +152,11 @@ impl Commands {
             .catalogue
             .read(|connection| nodes::at(connection, mount_id, path))?;
         let is_other = known.is_some_and(|known| {
-            known.facts == facts
+            let seen = Facts {
+                changed_ns: known.facts.changed_ns,
+                ..facts
+            };
+            known.facts == seen
                 && !known.is_in_doubt
                 && known.content_hash.is_some_and(|known| known != hash)
         });
