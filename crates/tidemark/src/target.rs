@@ -84,13 +84,18 @@ fn in_mount(mount: &Mount, path: &[u8]) -> Option<Target> {
 
 fn on_this_machine(text: &OsStr, mounts: &[Mount], current_dir: &Path) -> Option<Target> {
     let path = lexical(&current_dir.join(text));
-    // Copied from an answer in JSON, it is the books' spelling of a name.
+    // Copied from an answer in JSON, it is the books' spelling of a name. What is not there yet has
+    // the name that was typed.
     if let Some(meant) = text.to_str().map(os_path)
         && meant != text
         && path.symlink_metadata().is_err()
-        && let Some(target) = within(&lexical(&current_dir.join(meant)), mounts)
     {
-        return Some(target);
+        let meant = lexical(&current_dir.join(meant));
+        if meant.symlink_metadata().is_ok()
+            && let Some(target) = within(&meant, mounts)
+        {
+            return Some(target);
+        }
     }
     within(&path, mounts).or_else(|| within(&real(&path)?, mounts))
 }

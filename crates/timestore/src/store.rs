@@ -327,8 +327,9 @@ fn lock(database: &Path) -> Result<Lock> {
     })
 }
 
-/// Where DuckDB finds the file. Its settings are SQL, which is UTF-8 text, so a folder whose path is
-/// not UTF-8 is named by an open handle.
+/// Where DuckDB finds the file. Its settings are SQL, which is UTF-8 text, and to it a `?` begins
+/// parameters, before which it puts `.wal`. So a folder whose path is not UTF-8 or has one is named
+/// by an open handle.
 #[derive(Debug)]
 struct Reach {
     database: String,
@@ -337,7 +338,8 @@ struct Reach {
 
 impl Reach {
     fn of(path: &Path) -> Result<Self> {
-        if let Some(database) = path.to_str() {
+        let plain = path.to_str().filter(|text| !text.contains('?'));
+        if let Some(database) = plain {
             let database = database.to_owned();
             return Ok(Self {
                 database,

@@ -126,7 +126,7 @@ fn nothing_is_replaced_unless_it_is_said() {
     desk.write("b.txt", "beta");
     desk.rows(&["put", "a.txt", "files:f"]);
     let said = desk.refusal(&["put", "b.txt", "files:f"]);
-    assert!(said.contains("exists already"), "{said}");
+    assert!(said.contains("is there already"), "{said}");
     assert_eq!(fs::read(desk.mounted("f")).unwrap(), b"alpha");
     desk.rows(&["put", "b.txt", "files:f", "--overwrite"]);
     assert_eq!(fs::read(desk.mounted("f")).unwrap(), b"beta");
@@ -271,7 +271,7 @@ fn files_are_moved_copied_and_deleted_as_with_the_tools_of_the_same_names() {
     desk.write("f", "contents");
     desk.rows(&["mkdir", "files:a/b", "files:c"]);
     let said = desk.refusal(&["mkdir", "files:c"]);
-    assert!(said.contains("exists already"), "{said}");
+    assert!(said.contains("is there already"), "{said}");
     desk.rows(&["mkdir", "-p", "files:c"]);
     desk.rows(&["put", "f", "files:a/f"]);
     let id = desk.rows(&["stat", "files:a/f"])[0]["id"].clone();
@@ -285,7 +285,7 @@ fn files_are_moved_copied_and_deleted_as_with_the_tools_of_the_same_names() {
     desk.rows(&["cp", "-r", "files:a", "files:d"]);
     assert_eq!(names(&desk.mounted("d")), ["b", "g"]);
     let said = desk.refusal(&["mv", "files:a/g", "files:c/f"]);
-    assert!(said.contains("exists already"), "{said}");
+    assert!(said.contains("is there already"), "{said}");
     desk.rows(&["mv", "--overwrite", "files:a/g", "files:c/f"]);
     desk.rows(&["mv", "files:a", "files:c/f", "files:new/"]);
     assert_eq!(names(&desk.mounted("new")), ["a", "f"]);
@@ -342,7 +342,7 @@ fn the_mistakes_of_a_new_user_are_named_with_the_way_out() {
         (vec!["put", "nothing", "files:x"], "nothing cannot be read"),
         (vec!["put", "folder", "files:x"], "--recursive"),
         (vec!["put", "f", "nowhere:x"], "there is no mount `nowhere`"),
-        (vec!["put", "f", "f", "files:x"], "is no directory"),
+        (vec!["put", "f", "f", "files:x"], "is not a directory"),
         (
             vec!["put", "f", "f", "files:f"],
             "is a file; name a directory",

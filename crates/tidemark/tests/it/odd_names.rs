@@ -206,7 +206,7 @@ fn a_name_of_a_table_is_on_one_line_and_shows_every_byte() {
     let ran = desk.run(&[OsStr::new("tree"), OsStr::new("root:")]);
     assert!(
         ran.out
-            .ends_with("── caf\\xe9\n     14  └── two\\nlines \\u{1b}[31m\n"),
+            .ends_with("── caf\\xe9\n     15  └── two\\nlines \\u{1b}[31m\n"),
         "{}",
         ran.out
     );
