@@ -133,7 +133,8 @@ pub enum Refusal {
     Taken(String),
     /// It could make values that are too long.
     #[error(
-        "{function} could bring what the statement makes to {bytes} bytes a row, and {most} are          allowed: make less at once, or make rows of it (FROM range(…), unnest)"
+        "{function} could bring what the statement makes to {bytes} bytes a row, and {most} are allowed: \
+         make less at once, or make rows of it (FROM range(…), unnest)"
     )]
     TooLarge {
         /// What makes the values.

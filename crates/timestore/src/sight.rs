@@ -73,13 +73,17 @@ impl Sight {
         };
         let columns: Vec<_> = COLUMNS.iter().map(column).collect();
         let view = format!("temp.main.{}", quote(&dataset.table));
+        // With the database's name: without it, DuckDB takes `main` in a view for the view's own.
+        let database: String =
+            connection.query_row("SELECT current_database()", [], |row| row.get(0))?;
         // The LIMIT cuts nothing off. It keeps a person's condition from being evaluated on rows
         // that are not in the view: below a LIMIT no condition may be moved, and the error of one
         // could quote what it read.
         connection.execute_batch(&format!(
-            "CREATE TEMP VIEW {} AS SELECT {} FROM {} WHERE {inside} LIMIT {}",
+            "CREATE TEMP VIEW {} AS SELECT {} FROM {}.{} WHERE {inside} LIMIT {}",
             quote(&dataset.table),
             columns.join(", "),
+            quote(&database),
             dataset.quoted_table(),
             i64::MAX
         ))?;

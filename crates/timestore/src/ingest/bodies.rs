@@ -180,8 +180,13 @@ fn ndjson(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let row: Map<String, Value> = httpkit::json::from_slice(line)
-            .map_err(|fault| Error::invalid("", format!("line {}: {fault}", number + 1)))?;
+        let row: Map<String, Value> = httpkit::json::from_slice(line).map_err(|fault| {
+            let pointer = match fault.pointer.as_str() {
+                "" => String::new(),
+                within => format!("/rows/{}{within}", rows.count()),
+            };
+            Error::invalid(pointer, format!("line {}: {}", number + 1, fault.detail))
+        })?;
         rows.push(&row)?;
     }
     let (batch, warnings) = rows.finish()?;

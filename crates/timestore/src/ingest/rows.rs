@@ -51,6 +51,11 @@ impl Rows {
         }
     }
 
+    /// How many there are so far.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
     /// Adds a row. A name that is missing, or null, becomes NULL.
     pub(crate) fn push(&mut self, row: &Map<String, Value>) -> Result<()> {
         let mut known = 0;

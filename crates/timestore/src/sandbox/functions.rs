@@ -264,6 +264,7 @@ const LISTED: &[(Growth, &[&str])] = &[
             "array_value",
             "concat",
             "concat_ws",
+            "get_type",
             "list_append",
             "list_cat",
             "list_concat",

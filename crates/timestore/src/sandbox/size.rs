@@ -38,6 +38,8 @@ const COPIES_MAX: u32 = 3;
 /// As how many columns `COLUMNS(…)` counts in an expression.
 const STAR_COLUMNS: u64 = 16;
 const LAMBDAS_MAX: u32 = 3;
+/// Some expressions are looked at twice, and so those within them again and again.
+const STEPS_MAX: u32 = 1_000_000;
 /// Lengths at which it is tried whether a recursive query still makes longer values.
 const RECURSION_BYTES: [u64; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
 
@@ -160,6 +162,8 @@ pub(super) fn check(tree: &Value, functions: &Functions, parameters: &Parameters
         row_bytes: 0,
         copies: 0,
         lambdas: 0,
+        lambda_names: Vec::new(),
+        steps: 0,
         gathers: false,
     };
     sizer.query(part(tree, "/node"))?;
@@ -177,6 +181,10 @@ struct Sizer<'a> {
     row_bytes: u64,
     copies: u32,
     lambdas: u32,
+    /// What lambdas call their parameters, the innermost's last.
+    lambda_names: Vec<(String, Size)>,
+    /// How many expressions were looked at so far, each as often as it was.
+    steps: u32,
     gathers: bool,
 }
 

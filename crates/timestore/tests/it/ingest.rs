@@ -475,7 +475,7 @@ async fn bad_input_names_the_field_and_leaves_nothing_behind() {
         (with(&|b| b["schema"] = Value::Null), "/schema"),
         (
             with(&|b| drop(b.as_object_mut().unwrap().remove("rows"))),
-            "",
+            "/rows",
         ),
         (
             with(&|b| b["schema"]["fields"] = json!([])),

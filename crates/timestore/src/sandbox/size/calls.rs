@@ -60,10 +60,7 @@ impl Sizer<'_> {
                 let cut = cut.map_or(u64::MAX, |count| count.saturating_mul(4));
                 self.text_like(name, most, most.bytes.min(cut.max(FIXED_BYTES)))
             }
-            Growth::Element => {
-                self.longest(arguments)?;
-                Ok(self.first(arguments)?.element())
-            }
+            Growth::Element => self.element(arguments),
             Growth::Sum(times) => {
                 let all = self.sum(arguments)?;
                 self.making(name, all, all.bytes.saturating_mul(times))
@@ -211,8 +208,11 @@ impl Sizer<'_> {
         };
         let mut names = Vec::new();
         columns_in(part(lambda, "/lhs"), &mut names);
+        let outer = self.lambda_names.len();
         for name in names {
             scope.add(name, parameter);
+            self.lambda_names
+                .push((name.to_ascii_lowercase(), parameter));
         }
         self.lambdas += 1;
         self.scopes.push(scope);
@@ -222,6 +222,7 @@ impl Sizer<'_> {
             self.expression(lambda)
         };
         self.scopes.pop();
+        self.lambda_names.truncate(outer);
         self.lambdas -= 1;
         let body = body?;
         let made = self.row_bytes - before;

@@ -2,8 +2,8 @@
 
 use super::super::tree::{list, part, text};
 use super::{
-    COLUMN_BYTES, COPIES_MAX, FIXED_BYTES, ROW_MAX_BYTES, SHORT_BYTES, STAR_COLUMNS, Size, Sized,
-    Sizer, is_plain_star,
+    COLUMN_BYTES, COPIES_MAX, FIXED_BYTES, ROW_MAX_BYTES, SHORT_BYTES, STAR_COLUMNS, STEPS_MAX,
+    Size, Sized, Sizer, is_plain_star,
 };
 use crate::error::Refusal;
 use crate::sandbox::Parameters;
@@ -14,6 +14,10 @@ use serde_json::Value;
 impl Sizer<'_> {
     /// Also of lists of expressions, and of objects that hold some: the longest of them.
     pub(super) fn expression(&mut self, value: &Value) -> Sized {
+        self.steps += 1;
+        if self.steps > STEPS_MAX {
+            return Err(Refusal::TooDeep);
+        }
         match value {
             Value::Array(items) => self.longest(items),
             Value::Object(members) if part(value, "/class").is_string() => {
@@ -83,6 +87,12 @@ impl Sizer<'_> {
             .filter_map(Value::as_str)
             .map(str::to_ascii_lowercase)
             .collect();
+        // A lambda's parameter hides columns of its name.
+        if let [name] = names.as_slice()
+            && let Some((_, size)) = self.lambda_names.iter().rfind(|(known, _)| known == name)
+        {
+            return *size;
+        }
         let known = self.scopes.iter().flat_map(|scope| {
             let found = names
                 .iter()
@@ -137,10 +147,7 @@ impl Sizer<'_> {
     fn operator(&mut self, value: &Value) -> Sized {
         let children = list(value, "children");
         match text(value, "type") {
-            "ARRAY_EXTRACT" | "STRUCT_EXTRACT" => {
-                self.longest(children)?;
-                Ok(self.first(children)?.element())
-            }
+            "ARRAY_EXTRACT" | "STRUCT_EXTRACT" => self.element(children),
             "ARRAY_CONSTRUCTOR" => {
                 let all = self.sum(children)?;
                 self.making("[…]", all, all.bytes)
@@ -163,6 +170,13 @@ impl Sizer<'_> {
                 self.making(text(value, "type"), all, all.bytes)
             }
         }
+    }
+
+    /// An element of the first.
+    pub(super) fn element(&mut self, arguments: &[Value]) -> Sized {
+        let first = self.first(arguments)?;
+        self.longest(arguments.iter().skip(1))?;
+        Ok(first.element())
     }
 
     pub(super) fn first(&mut self, arguments: &[Value]) -> Sized {
