@@ -7,9 +7,9 @@
 //!
 //! The walk tells each directory's listing, and it is compared at once, on the walk's threads, with
 //! the nodes known in that directory ([`compare`]). An unchanged tree ends here: nothing is
-//! written. Differences go to a scratch database on disk ([`scratch`]), since only after the whole
+//! written. Differences go to a scratch database on disk ([`catalogue::scratch`]), since only after the whole
 //! tree has been seen can a new name be told from a file that moved ([`matching`]); then they are
-//! written in transactions of some thousands ([`write`]). Into a mount of which nothing is known
+//! written in transactions of some thousands ([`mod@write`]). Into a mount of which nothing is known
 //! yet, they are written while the walk goes on.
 //!
 //! What follows from that:

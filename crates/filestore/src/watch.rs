@@ -11,7 +11,7 @@
 //! doubled or raised by our own commands changes nothing but the time at which a change is seen,
 //! and the journal has no entry that a scan would not have made.
 //!
-//! - Whatever a scan lists is watched before it is listed ([`Entrance`]): nothing falls between, and
+//! - Whatever a scan lists is watched before it is listed ([`backend::walk::Entrance`]): nothing falls between, and
 //!   the first scan does the watching on its way. Directories are watched by their open handles;
 //!   so no symlink is followed, no other filesystem is entered that the scan does not enter, and
 //!   paths may be as long as they like.

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Beside the service's own routes an [`App`] answers `/healthz`, `/readyz`, `/metrics`,
-//! `/openapi.json` and `/docs`. [`bind`] and [`serve`] put it on a listener and take it down
+//! `/openapi.json` and `/docs`. [`bind`] and [`serve()`] put it on a listener and take it down
 //! without cutting off requests.
 //!
 //! What holds for every answer: an error is `application/problem+json` with a code of the closed

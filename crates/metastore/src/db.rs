@@ -1,7 +1,7 @@
 //! The database file: connections, migrations, and what an SQLite error means.
 //!
 //! WAL with `synchronous = FULL`: a commit that was answered survives a power cut. All
-//! connections are this process's own ([`crate::lock`]), and writers take turns before they
+//! connections are this process's own (the lock file of [`process`]), and writers take turns before they
 //! `BEGIN IMMEDIATE`, so the busy timeout is only for a checkpoint that another connection runs.
 
 use crate::search;

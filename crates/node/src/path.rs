@@ -3,7 +3,7 @@
 //! A path is relative to the mount's root, its names separated by `/`; the root itself is `""`.
 //! What clients send may have one `/` before and one after, as AppHub's do. Everything that could
 //! mean another place than it says is refused rather than repaired: `..`, `.`, empty names.
-//! Names that are not UTF-8 come as [`name`](crate::name) spells them.
+//! Names that are not UTF-8 come as [`crate::name`] spells them.
 
 use crate::name;
 use serde::{Deserialize, Serialize};

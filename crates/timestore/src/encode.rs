@@ -1,6 +1,6 @@
 //! Results as JSON, NDJSON, CSV and Arrow streams.
 //!
-//! Every value has a text form ([`cell`]), which JSON quotes where it is no JSON itself and CSV
+//! Every value has a text form ([`mod@cell`]), which JSON quotes where it is no JSON itself and CSV
 //! writes as it is. Times are RFC 3339 in UTC; years beyond 9999 and before 0 have a sign, as in ISO
 //! 8601. Integers beyond ±2⁵³ and decimals of more than 15 digits are JSON strings, since a reader
 //! that keeps numbers as doubles would change them. Blobs are hex. A value that Arrow has no place
