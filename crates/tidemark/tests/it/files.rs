@@ -349,7 +349,7 @@ fn the_mistakes_of_a_new_user_are_named_with_the_way_out() {
         ),
         (vec!["put", "f", "files:f/g"], "is a file"),
         (vec!["put", "-", "files:d"], "has no name"),
-        (vec!["get", "files:nothing"], "there is no node"),
+        (vec!["get", "files:nothing"], "there is no nothing in"),
         (vec!["get", "files:d"], "--recursive"),
         (vec!["get", "files:d", "-"], "only a file goes to stdout"),
         (vec!["get", "files:f", "nowhere/x"], "nowhere"),
@@ -359,7 +359,10 @@ fn the_mistakes_of_a_new_user_are_named_with_the_way_out() {
         (vec!["mv", "files:", "files:x"], "root of its mount"),
         (vec!["rm", "-r", "files:"], "root of its mount"),
         (vec!["cp", "999999", "files:x"], "there is no node"),
-        (vec!["meta", "get", "files:nothing"], "there is no node"),
+        (
+            vec!["meta", "get", "files:nothing"],
+            "there is no nothing in",
+        ),
     ] {
         let said = desk.refusal(&words);
         assert!(said.contains(expected), "{words:?}: {said}");
