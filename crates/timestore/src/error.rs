@@ -154,7 +154,8 @@ pub enum Refusal {
     },
     /// It builds on a value that an aggregate gathered in another query.
     #[error(
-        "{0} builds on a value that list, string_agg or the like gathered: do it before they gather,          or take the value apart with unnest"
+        "{0} builds on a value that list, string_agg or the like gathered: do it before they gather, \
+         or take the value apart with unnest"
     )]
     Gathered(String),
     /// A recursive query makes its values longer without an end.

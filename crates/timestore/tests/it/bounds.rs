@@ -132,7 +132,7 @@ async fn what_people_write_is_not_refused() {
          FROM filestore_activity",
         "SELECT * EXCLUDE (path) REPLACE (upper(kind) AS kind) FROM filestore_activity",
         "FROM (SELECT kind, size_bytes FROM filestore_activity) PIVOT (sum(size_bytes) FOR kind IN ('file'))",
-        "SELECT table_name, column_names FROM (SHOW ALL TABLES)",
+        "SELECT name, column_names FROM (SHOW ALL TABLES)",
     ] {
         let answer = fixture.post("/sql/read", &json!({"sql": sql})).await;
         assert_eq!(answer.status, 200, "{sql}: {}", answer.text);

@@ -241,7 +241,7 @@ async fn sql_reads_the_permitted_rows() {
         // Nothing of a person's is evaluated on rows that are not theirs.
         (
             "SELECT count(*) FROM filestore_activity WHERE CASE WHEN path LIKE 'open%' THEN TRUE \
-             ELSE error(path) END",
+             ELSE CAST(path AS INTEGER) = 1 END",
             4,
         ),
     ] {

@@ -233,7 +233,10 @@ impl Sizer<'_> {
     /// What it builds on is its own result, so that may not become longer.
     fn reduced(&mut self, name: &str, arguments: &[Value]) -> Sized {
         let list = self.longest_but_lambdas(arguments)?;
-        let parameter = list.element();
+        let parameter = Size {
+            is_scalar: self.holds_scalars(arguments.first())?,
+            ..list.element()
+        };
         for lambda in arguments
             .iter()
             .filter(|value| text(value, "class") == "LAMBDA")
@@ -247,6 +250,17 @@ impl Sizer<'_> {
             }
         }
         Ok(parameter)
+    }
+
+    /// Whether it is a list written out of values that are no lists.
+    fn holds_scalars(&mut self, list: Option<&Value>) -> Sized<bool> {
+        let Some(value) = list else { return Ok(false) };
+        let is_written = text(value, "type") == "ARRAY_CONSTRUCTOR"
+            || matches!(text(value, "function_name"), "list_value" | "list_pack");
+        Ok(is_written
+            && self
+                .longest(super::super::tree::list(value, "children"))?
+                .is_scalar)
     }
 
     fn longest_but_lambdas(&mut self, arguments: &[Value]) -> Sized {
