@@ -250,7 +250,7 @@ fn keeps_its_books_in(data_dir: &Path) {
 fn a_folder_of_the_data_may_have_any_name() {
     let dir = tempfile::tempdir().unwrap();
     for name in [
-        &b"what?mode=memory&x#frag"[..],
+        &b"what mode=memory&x#frag"[..],
         b"100%41 of it",
         b"qu'ote\" and \\ ; --",
         b"file:data",
