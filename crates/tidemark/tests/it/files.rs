@@ -351,7 +351,7 @@ fn the_mistakes_of_a_new_user_are_named_with_the_way_out() {
         (vec!["put", "-", "files:d"], "has no name"),
         (vec!["get", "files:nothing"], "there is no nothing in"),
         (vec!["get", "files:d"], "--recursive"),
-        (vec!["get", "files:d", "-"], "only a file goes to stdout"),
+        (vec!["get", "files:d", "-"], "only a file can go to stdout"),
         (vec!["get", "files:f", "nowhere/x"], "nowhere"),
         (vec!["get", "files:f", "folder/../f"], "--overwrite"),
         (vec!["mv", "files:nothing", "files:x"], "there is no node"),
