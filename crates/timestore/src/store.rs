@@ -92,6 +92,7 @@ impl Store {
         settings: Settings,
         prepare: impl FnOnce(&Connection) -> Result<()>,
     ) -> Result<Self> {
+        refuse_parameters(&settings.path)?;
         let lock = lock(&settings.path)?;
         let reach = Reach::of(&settings.path)?;
         let connection = connect(&settings, &reach)?;
@@ -327,9 +328,24 @@ fn lock(database: &Path) -> Result<Lock> {
     })
 }
 
-/// Where DuckDB finds the file. Its settings are SQL, which is UTF-8 text, and to it a `?` begins
-/// parameters, before which it puts `.wal`. So a folder whose path is not UTF-8 or has one is named
-/// by an open handle.
+/// DuckDB takes what follows a `?` for parameters: it would look for `/a?b/x.duckdb.wal` at
+/// `/a.wal?b/x.duckdb`. It asks for the real path first, so no link or handle goes around that.
+fn refuse_parameters(path: &Path) -> Result<()> {
+    if !path.as_os_str().as_encoded_bytes().contains(&b'?') {
+        return Ok(());
+    }
+    Err(Error::Open {
+        path: path.to_owned(),
+        source: std::io::Error::other(
+            "its path has a `?`, which DuckDB takes for the start of parameters; set \
+             TIMESTORE_DATABASE_URL to a path without `?` (the other books may stay where they are)",
+        )
+        .into(),
+    })
+}
+
+/// Where DuckDB finds the file. Its settings are SQL, which is UTF-8 text. So a folder whose path
+/// is not UTF-8 is named by an open handle.
 #[derive(Debug)]
 struct Reach {
     database: String,
@@ -338,11 +354,9 @@ struct Reach {
 
 impl Reach {
     fn of(path: &Path) -> Result<Self> {
-        let plain = path.to_str().filter(|text| !text.contains('?'));
-        if let Some(database) = plain {
-            let database = database.to_owned();
+        if let Some(database) = path.to_str() {
             return Ok(Self {
-                database,
+                database: database.to_owned(),
                 _folder: None,
             });
         }

@@ -263,6 +263,30 @@ fn a_folder_of_the_data_may_have_any_name() {
 }
 
 #[test]
+fn a_question_mark_is_refused_for_the_timestore_and_its_setting_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("what?mode=memory");
+    let deployment = Deployment::new("inline");
+    let dev = |url: Option<&str>| {
+        let mut command = deployment.command();
+        command.env("TIDEMARK_DATA_DIR", &data_dir);
+        if let Some(url) = url {
+            command.env("TIMESTORE_DATABASE_URL", url);
+        }
+        command.arg("dev").arg(deployment.files());
+        command
+    };
+    let refused = dev(None).output().unwrap();
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("TIMESTORE_DATABASE_URL"), "{said}");
+    let elsewhere = format!("duckdb:{}", dir.path().join("history.duckdb").display());
+    let process = Process::spawn(&mut dev(Some(&elsewhere)));
+    process.wait_for_stdout("following changes", LONG);
+    assert!(data_dir.join("filestore.db").is_file());
+}
+
+#[test]
 fn a_relative_folder_of_the_data_is_no_url() {
     let dir = tempfile::tempdir().unwrap();
     let mut deployment = Deployment::new("inline");
