@@ -5,7 +5,8 @@
 //! JSON pointer and with the fix:
 //!
 //! - a whole number beyond 64 bits with a sign, a decimal with more digits than a double keeps, a
-//!   number that no double can be (`1e400`). `-0` is taken and comes back as `-0.0`;
+//!   number that no double can be (`1e400`). `-0` is taken and comes back as `-0.0`, and a double
+//!   with all its 17 digits (`0.10000000000000001`) comes back with those that it needs (`0.1`);
 //! - the same name twice in one object: no reader could say which of the two is meant;
 //! - more than [`MAX_DEPTH`] objects and arrays in one another;
 //! - an array where an object is wanted, at every level ([`Strict`]).

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 /// A decimal of so many digits, and not too large or small, is always what a double prints.
 const SURE_DIGITS: usize = 15;
 
+/// So many digits tell every double from all others: what `%.17g` prints.
+const MOST_DIGITS: usize = 17;
+
 /// More of a number is not shown.
 const SHOWN_CHARS: usize = 40;
 
@@ -34,9 +37,11 @@ pub(super) fn fault(text: &str) -> Option<String> {
             "the number {text} is larger than a double can be; send it as a string"
         ));
     }
-    // Of two decimals that are as short and as near, only one is printed.
+    // Of two decimals that are as short and as near, only one is printed. Others print 17 digits,
+    // which any double needs at most, however few would do: `0.10000000000000001` is 0.1.
     let kept = serde_json::Value::from(double).to_string();
-    if Decimal::of(&kept) == Some(sent) {
+    let of_17_digits = format!("{double:.*e}", MOST_DIGITS - 1);
+    if Decimal::of(&kept).as_ref() == Some(&sent) || Decimal::of(&of_17_digits) == Some(sent) {
         return None;
     }
     Some(format!(
@@ -124,6 +129,14 @@ mod tests {
             "-2.5e-7",
             "0.10000000000000000000000",
             "9007199254740993",
+            // As `%.17g` prints them.
+            "0.10000000000000001",
+            "0.29999999999999999",
+            "-1.1000000000000001",
+            "1.3300000000000001e+36",
+            "4.9406564584124654e-324",
+            "1.7976931348623157e+308",
+            "9.9999999999999992e+22",
         ] {
             assert_eq!(fault(text), None, "{text}");
         }
@@ -136,6 +149,8 @@ mod tests {
             ("-9223372036854775809", "send it as a string"),
             ("123456789012345678901234567890", "send it as a string"),
             ("0.1234567890123456789", "come back as 0.12345678901234568;"),
+            ("0.100000000000000012", "come back as 0.1;"),
+            ("0.1000000000000000055511151231257827", "come back as 0.1;"),
             (
                 "3.14159265358979323846264338327950288",
                 "3.141592653589793;",
@@ -164,6 +179,8 @@ mod tests {
             let double = f64::from_bits(bits);
             if double.is_finite() {
                 let text = serde_json::Value::from(double).to_string();
+                assert_eq!(fault(&text), None, "{text}");
+                let text = format!("{double:.16e}");
                 assert_eq!(fault(&text), None, "{text}");
             }
         }
