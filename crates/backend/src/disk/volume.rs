@@ -4,6 +4,9 @@ use crate::mountinfo;
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Mutex;
 
 const EXT: u64 = 0xEF53;
@@ -15,10 +18,18 @@ const TMPFS: u64 = 0x0102_1994;
 const OVERLAY: u64 = 0x794C_7630;
 const FAT: u64 = 0x4D44;
 const EXFAT: u64 = 0x2011_BAB0;
+const XFS: u64 = 0x5846_5342;
 
 /// Filesystems whose id comes from what is on the disk (a UUID), so that it stays the same, and is
 /// no other filesystem's. Btrfs has one for each subvolume. Others make it from a device number.
 const WITH_AN_ID: [u64; 7] = [EXT, BTRFS, F2FS, ZFS, BCACHEFS, TMPFS, OVERLAY];
+
+/// Filesystems that make their id from a device number, although they have a UUID. There is no safe
+/// way to ask them for it, but most machines list it.
+const WITH_A_UUID: [u64; 1] = [XFS];
+
+/// Where udev lists the disks by their UUIDs.
+const BY_UUID: &str = "/dev/disk/by-uuid";
 
 /// Filesystems whose birth times do not stay with a file (overlayfs has the ones of its layers, so
 /// they change when a file is copied up), or that make up inode numbers anew.
@@ -52,8 +63,8 @@ pub(super) struct Volume {
     /// Its name: the same for as long as it lives. Of another filesystem, if this is another one; of
     /// the same one perhaps not, unless it is the only one of this name.
     pub(super) name: i64,
-    /// No other filesystem has the name.
-    is_only_one: bool,
+    /// What it has for itself alone, and keeps.
+    id: Option<i64>,
     /// Birth times tell files apart.
     has_births: bool,
 }
@@ -64,28 +75,53 @@ impl Volume {
         // The kernel's constants have 32 bits.
         let kind = rustix::fs::fstatfs(&file)?.f_type.cast_unsigned() & 0xFFFF_FFFF;
         let id = rustix::fs::fstatvfs(&file)?.f_fsid;
-        let is_only_one = id != 0 && WITH_AN_ID.contains(&kind);
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&kind.to_le_bytes());
-        if is_only_one {
-            hasher.update(&id.to_le_bytes());
-        } else if is_shared_type(kind) {
-            let stat = rustix::fs::fstat(&file)?;
-            let (major, minor) = (
-                rustix::fs::major(stat.st_dev),
-                rustix::fs::minor(stat.st_dev),
-            );
-            let source = mountinfo::source_of(major, minor).unwrap_or_default();
-            hasher.update(source.as_bytes());
+        let number = number_of(&file)?;
+        let has_births = !WITHOUT_IDENTITY.contains(&kind);
+        if id != 0 && WITH_AN_ID.contains(&kind) {
+            let name = named(kind, &id.to_le_bytes());
+            return Ok(Self {
+                name,
+                id: Some(name),
+                has_births,
+            });
         }
-        let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+        let source = match is_shared_type(kind) {
+            true => {
+                let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+                mountinfo::source_of(major, minor).unwrap_or_default()
+            }
+            false => String::new(),
+        };
+        let uuid = match WITH_A_UUID.contains(&kind) {
+            true => uuid_of(Path::new(BY_UUID), number),
+            false => None,
+        };
         Ok(Self {
-            // Neither 0 nor negative: those have a meaning.
-            name: i64::from_le_bytes([a, b, c, d, e, f, g, h]) & i64::MAX | 1 << 32,
-            is_only_one,
-            has_births: !WITHOUT_IDENTITY.contains(&kind),
+            // Not by the UUID, which a root is not to be another one without.
+            name: named(kind, source.as_bytes()),
+            id: uuid.map(|uuid| named(kind, &uuid)),
+            has_births,
         })
     }
+}
+
+fn named(kind: u64, which: &[u8]) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&kind.to_le_bytes());
+    hasher.update(which);
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    // Neither 0 nor negative: those have a meaning.
+    i64::from_le_bytes([a, b, c, d, e, f, g, h]) & i64::MAX | 1 << 32
+}
+
+/// The UUID under which `directory` lists the disk with this device number.
+fn uuid_of(directory: &Path, number: u64) -> Option<Vec<u8>> {
+    let listed = std::fs::read_dir(directory).ok()?;
+    let mut found = listed.filter_map(Result::ok).filter(|entry| {
+        let disk = std::fs::metadata(entry.path());
+        disk.is_ok_and(|disk| disk.rdev() == number)
+    });
+    Some(found.next()?.file_name().as_bytes().to_vec())
 }
 
 /// What stands for a filesystem in the identities of its files.
@@ -132,11 +168,11 @@ impl Devices {
         let by_number = number.cast_signed();
         match open().and_then(Volume::of) {
             Ok(volume) => {
-                let dev = match volume.is_only_one {
+                let dev = match volume.id {
                     // Overlayfs has files with other device numbers than its root's.
-                    true if volume == self.volume => 0,
-                    true => volume.name,
-                    false => by_number,
+                    Some(_) if volume.id == self.volume.id => 0,
+                    Some(id) => id,
+                    None => by_number,
                 };
                 let device = Device {
                     dev,
@@ -171,6 +207,18 @@ mod tests {
         assert_eq!(Volume::of(open("/")).unwrap(), root);
         assert_ne!(Volume::of(open("/proc")).unwrap().name, root.name);
         assert!(root.name > 0);
+    }
+
+    #[test]
+    fn a_disk_is_found_among_those_that_are_listed_by_their_uuids() {
+        let listed = tempfile::tempdir().unwrap();
+        for (uuid, disk) in [("a", "/dev/null"), ("b", "/dev/zero"), ("c", "/gone")] {
+            std::os::unix::fs::symlink(disk, listed.path().join(uuid)).unwrap();
+        }
+        let number = std::fs::metadata("/dev/zero").unwrap().rdev();
+        assert_eq!(uuid_of(listed.path(), number), Some(b"b".to_vec()));
+        assert_eq!(uuid_of(listed.path(), 0), None);
+        assert_eq!(uuid_of(&listed.path().join("none"), number), None);
     }
 
     #[test]
