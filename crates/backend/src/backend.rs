@@ -148,6 +148,24 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// The directory is not empty, or it cannot be removed.
     fn remove(&self, path: &str, is_directory: bool) -> Result<(), Error>;
 
+    /// Removes of the files at the path and below it those that `is_meant` picks by their path and
+    /// facts, and of its directories those that are empty then. The directory above the path stays.
+    ///
+    /// # Errors
+    /// They cannot be removed.
+    fn remove_where(
+        &self,
+        path: &str,
+        is_meant: &dyn Fn(&str, &Facts) -> bool,
+    ) -> Result<(), Error>;
+
+    /// Removes what an earlier run of this store left of its own names in the root, except those in
+    /// `keep`. A bucket has no such names.
+    ///
+    /// # Errors
+    /// They cannot be removed.
+    fn sweep(&self, keep: &[String]) -> Result<(), Error>;
+
     /// Whether it answers, now.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ pub fn check(backend: &dyn Backend) {
     directories(backend);
     listings(backend);
     removals(backend);
+    removals_of_some(backend);
     hashes(backend);
     walks(backend);
 }
@@ -199,6 +200,34 @@ fn removals(backend: &dyn Backend) {
         backend.remove("r", true).expect("nothing is in it");
         assert_eq!(backend.facts("r").expect("it is asked for"), None);
     }
+}
+
+fn removals_of_some(backend: &dyn Backend) {
+    for at in ["s/a", "s/b/c", "s/b/d", "other/file"] {
+        put(backend, at, at, false).expect("it is put");
+    }
+    let told = |keep: Option<&str>| {
+        let is_meant = |at: &str, facts: &Facts| {
+            assert!(!facts.is_directory(), "{at}: files are picked");
+            keep != Some(at)
+        };
+        let removed = backend.remove_where("s", &is_meant);
+        removed.expect("they are removed");
+        let left = backend.tree_facts("s").map(|tree| {
+            let names = tree.into_iter().map(|(at, _)| at);
+            names.collect::<Vec<_>>()
+        });
+        left.unwrap_or_default()
+    };
+    assert_eq!(told(Some("s/b/d")), ["s", "s/b", "s/b/d"]);
+    assert_eq!(told(None), Vec::<String>::new(), "with its directories");
+    assert_eq!(told(None), Vec::<String>::new(), "nothing is there");
+    backend
+        .remove_where("other/file", &|_, _| true)
+        .expect("a file goes");
+    assert_eq!(names_in(backend, "other"), Vec::<String>::new(), "it stays");
+    backend.sweep(&[]).expect("it is swept");
+    assert!(backend.facts("stays").expect("it is seen").is_some());
 }
 
 fn hashes(backend: &dyn Backend) {

@@ -10,7 +10,7 @@
 //!
 //! What is half done has a name of Tidemark's own in the mount's root: `.tidemark-<store>-<uuid>`
 //! with `.part` for an upload and `.trash` for a deletion. Scans do not see these names, and
-//! [`Disk::sweep`] removes what an earlier run of the same store left of them.
+//! [`Backend::sweep`] removes what an earlier run of the same store left of them.
 //!
 //! Every change is synced before it returns: what is committed after it is true after a power cut.
 
@@ -24,7 +24,7 @@ mod volume;
 
 pub use volume::is_shared_type;
 
-use crate::{Backend as _, Error, Operation, PathFacts};
+use crate::{Backend, Error, Operation, PathFacts, Reason};
 use node::{Facts, NodePath, name};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::Errno;
@@ -321,11 +321,7 @@ impl Disk {
         }
     }
 
-    /// Removes what this store left of its own names in the root, except those in `keep`.
-    ///
-    /// # Errors
-    /// The disk refuses it.
-    pub fn sweep(&self, keep: &[String]) -> Result<(), Error> {
+    fn remove_own(&self, keep: &[String]) -> Result<(), Error> {
         for (name, is_directory) in list(&self.root).map_err(failed(Operation::List, ""))? {
             let Ok(name) = str::from_utf8(&name) else {
                 continue;
@@ -338,6 +334,34 @@ impl Disk {
                 self.remove_trash(name)?;
             } else {
                 self.remove(name, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the files that `is_meant` picks, and the directories that are empty then.
+    fn remove_picked(
+        &self,
+        path: &str,
+        is_meant: &dyn Fn(&str, &Facts) -> bool,
+    ) -> Result<(), Error> {
+        if self.facts(path)?.is_none() {
+            return Ok(());
+        }
+        // Children come after their parents, so they go before them.
+        for (at, facts) in self.tree_facts(path)?.into_iter().rev() {
+            if !facts.is_directory() {
+                if is_meant(&at, &facts) {
+                    self.unlink(&at, false)?;
+                }
+                continue;
+            }
+            match self.unlink(&at, true) {
+                Err(Error {
+                    reason: Reason::NotEmpty | Reason::Exists | Reason::InUse,
+                    ..
+                }) => {}
+                removed => removed?,
             }
         }
         Ok(())

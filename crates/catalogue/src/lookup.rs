@@ -47,12 +47,17 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Its name in the directory that it was in.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
     /// Whether it was in the directory where the name was found, under that name: a directory that
     /// moved has its files with it. A node that is missing is not so near: others go before it.
     #[must_use]
     pub fn is_kin_of(&self, found: &Found, parent: Option<i64>) -> bool {
-        let name = self.path.rsplit('/').next();
-        let is_here = self.parent == parent && name == Some(found.name.as_str());
+        let is_here = self.parent == parent && self.name() == found.name;
         !self.is_missing && (self.path == found.path || is_here)
     }
 }

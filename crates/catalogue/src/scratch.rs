@@ -436,6 +436,18 @@ impl Scratch {
         Ok(found?)
     }
 
+    /// Whether the node was not where it was known to be.
+    ///
+    /// # Errors
+    /// The temporary database fails.
+    pub fn is_lost(&self, node: i64) -> Result<bool> {
+        let found = self
+            .db
+            .prepare_cached("SELECT 1 FROM lost WHERE node = ?")?
+            .exists([node]);
+        Ok(found?)
+    }
+
     /// The found directory is this node; none at all, if `None`.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ mod job;
 mod matching;
 mod metrics;
 mod progress;
+mod renames;
 mod start;
 mod starts;
 mod task;
@@ -58,6 +59,7 @@ mod write;
 pub use error::ScanError;
 pub use job::{ScanJob, ScanJobStatus};
 pub use progress::{ScanChanges, ScanCounts, ScanPhase, ScanProblem, ScanProgress, ScanReport};
+pub(crate) use renames::Rename;
 pub(crate) use start::{Entrances, Scanner};
 pub(crate) use task::{Leftover, Part, Scope, Task};
 
@@ -72,6 +74,7 @@ use catalogue::scratch::{ParentRef, Scratch};
 use catalogue::{Catalogue, StoreError, WriteTx, nodes};
 use crossbeam_channel::Receiver;
 use journal::{CommandCompleted, JournalId, Text};
+use renames::Renames;
 use starts::{Seen, Starts};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -143,6 +146,7 @@ struct Scan<'s> {
     is_fresh: bool,
     backend: Arc<dyn Backend>,
     walk_options: walk::Options,
+    renames: Arc<Renames>,
     options: &'s ScanOptions,
     started_at: journal::Time,
     started: Instant,
@@ -201,6 +205,7 @@ impl<'s> Scan<'s> {
             new_root,
             is_fresh,
             walk_options: walk::Options::new(crosses, hidden.collect()),
+            renames: Arc::default(),
             backend,
             options,
             started_at: catalogue.clock().now(),
@@ -246,7 +251,13 @@ impl<'s> Scan<'s> {
             let progress = &self.options.progress;
             progress.expected.store(expected, Relaxed);
             progress.enter(ScanPhase::Matching);
-            self.match_moved(&writing.scratch)?;
+            if !self.match_moved(&writing.scratch)? {
+                // What an earlier scan left is left to the next one, too.
+                writing.is_unfinished = false;
+                let (report, mut leftover) = self.complete(writing, seen)?;
+                leftover.is_undecided = true;
+                return Ok((report, leftover));
+            }
             writing.telling.drift = Some(self.drift(&writing.scratch, expected)?);
             progress.enter(ScanPhase::Writing);
             writing = self.write_all(writing, Writing::write_changed)?;
@@ -291,6 +302,7 @@ impl<'s> Scan<'s> {
                 new_ids: self.new_ids(),
                 is_deep: self.task.is_deep,
                 entrance: self.walk_options.entrance.clone(),
+                renames: Arc::clone(&self.renames),
                 progress: Arc::clone(&self.options.progress),
                 cancel: self.options.cancel.clone(),
                 sender: sender.clone(),
@@ -412,10 +424,17 @@ impl<'s> Scan<'s> {
         })
     }
 
-    fn match_moved(&self, scratch: &Scratch) -> Result<(), ScanError> {
+    /// Whether all could be decided.
+    fn match_moved(&self, scratch: &Scratch) -> Result<bool, ScanError> {
         let lookup = Lookup::open(self.catalogue, self.mount_id)?;
         let is_cancelled = || self.options.cancel.is_cancelled();
-        matching::recognise(scratch, &*self.backend, &lookup, &is_cancelled)
+        matching::recognise(
+            scratch,
+            &*self.backend,
+            &lookup,
+            (&self.renames, self.task.waits),
+            &is_cancelled,
+        )
     }
 
     fn write_fresh(
@@ -468,6 +487,7 @@ impl<'s> Scan<'s> {
         let leftover = Leftover {
             unknown,
             is_postponed: writing.in_flight.postponed > 0,
+            is_undecided: false,
         };
         let counts = self.options.progress.counts();
         let mut report = ScanReport {

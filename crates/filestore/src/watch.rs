@@ -19,6 +19,8 @@
 //! - Events settle for a moment ([`pending`]) and come as a set of names in directories; so the
 //!   two ends of a rename are looked at together, and an editor's dance makes one change. A file
 //!   that is being written is looked at every two seconds.
+//! - Only which directory was renamed the watch says itself, where a filesystem keeps no birth times
+//!   ([`renames`]): nothing that is found there later tells.
 //! - The events of our own commands cost one look at the name, which then agrees with the node. A
 //!   command that is not committed yet is left to tell of itself (`scan::write`).
 //! - When the kernel's queue overflows, or very much changed, whole mounts are scanned.
@@ -32,11 +34,12 @@
 mod linked;
 mod mounted;
 mod pending;
+mod renames;
 mod status;
 mod system;
 mod watches;
 
-use crate::scan::{Part, ScanError, ScanOptions, Scanner, Scope, Task};
+use crate::scan::{Part, Rename, ScanError, ScanOptions, Scanner, Scope, Task};
 use ::node::{Identity, name};
 use catalogue::Catalogue;
 use catalogue::DirectoryRef;
@@ -174,6 +177,7 @@ impl Watch {
         let worker = Worker {
             shared: Arc::clone(&shared),
             failing: HashSet::new(),
+            undecided: HashSet::new(),
         };
         let reader = process::Task::spawn("filestore-watch", move |_| shared.read())?;
         watch.tasks.push(reader);
@@ -268,7 +272,9 @@ impl Shared {
             let mounts = self.watches.mounts();
             tracing::warn!("more changed at once than the system tells of, mounts are scanned");
             self.watches.blind(&mounts);
-            return self.pending.lock().all(mounts, now);
+            let mut pending = self.pending.lock();
+            pending.renames.clear();
+            return pending.all(mounts, now);
         }
         let directories = self.watches.directories(event.wd());
         if flags.contains(ReadFlags::UNMOUNT) {
@@ -295,6 +301,12 @@ impl Shared {
                     pending.touch(at, name, is_growing, now);
                 }
             }
+            let (_, identity) = directory;
+            if flags.contains(ReadFlags::ISDIR) && identity.born_ns.is_none() {
+                pending
+                    .renames
+                    .saw(flags, event.cookie(), directory, &changed);
+            }
             pending.touch(directory, changed.clone(), is_growing, now);
         }
     }
@@ -305,6 +317,8 @@ struct Worker {
     shared: Arc<Shared>,
     /// Mounts whose scans fail, which is told once.
     failing: HashSet<i64>,
+    /// Mounts in which nothing was decided by the last look: the next one decides.
+    undecided: HashSet<i64>,
 }
 
 impl Worker {
@@ -348,7 +362,7 @@ impl Worker {
         }
     }
 
-    fn look(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn look(&mut self, mut batch: Batch) -> Result<(), StoreError> {
         let mounts = self.shared.catalogue.read(mounts::all)?;
         let mounts = mounts
             .iter()
@@ -365,12 +379,16 @@ impl Worker {
             }
         }
         for mount_id in batch.whole.intersection(&mounts) {
-            let task = Task::whole(COMMAND, ReconcileReason::Drift);
+            let task = Task {
+                renames: batch.renames.remove(mount_id).unwrap_or_default(),
+                ..Task::whole(COMMAND, ReconcileReason::Drift)
+            };
             self.scan(*mount_id, &task);
         }
         for (mount_id, touched) in parts {
             if mounts.contains(&mount_id) {
-                self.look_at_parts(mount_id, touched)?;
+                let renames = batch.renames.remove(&mount_id).unwrap_or_default();
+                self.look_at_parts(mount_id, touched, renames)?;
             }
         }
         Ok(())
@@ -380,6 +398,7 @@ impl Worker {
         &mut self,
         mount_id: i64,
         touched: HashMap<Directory, Touched>,
+        renames: Vec<Rename>,
     ) -> Result<(), StoreError> {
         let part = |((_, identity), touched): (&Directory, &Touched)| Part {
             directory: DirectoryRef::Identity(*identity),
@@ -394,10 +413,18 @@ impl Worker {
             reason: ReconcileReason::Drift,
             tells_reconciled: false,
             is_deep: false,
+            // A rename that was told is told only once.
+            waits: !self.undecided.remove(&mount_id) && renames.is_empty(),
+            renames,
         };
         let Some(leftover) = self.scan(mount_id, &task) else {
             return Ok(());
         };
+        if leftover.is_undecided {
+            self.undecided.insert(mount_id);
+            self.shared.pending.lock().again(touched, Instant::now());
+            return Ok(());
+        }
         let mut again = HashMap::new();
         for identity in &leftover.unknown {
             let directory = (mount_id, *identity);

@@ -123,6 +123,19 @@ impl Facts {
         self.has_identity_of(seen) && (self.identity.born_ns.is_some() || has_kept_its_contents)
     }
 
+    /// Whether this is a directory with the inode number of the directory that was seen as `seen`, where
+    /// there are no birth times. That alone proves nothing, since numbers are given out again. It is
+    /// the same one if both names lead to one place, or if its rename was seen.
+    #[must_use]
+    pub fn may_be_directory(&self, seen: &Self) -> bool {
+        let identity = self.identity;
+        self.is_directory()
+            && self.has_identity_of(seen)
+            && identity.born_ns.is_none()
+            && identity.ino != 0
+            && identity.dev != OBJECT_DEVICE
+    }
+
     /// Whether another file stands where `before` was seen. The same path is asked, so much less
     /// proof is needed than to know a file by [`is_same_file`](Self::is_same_file).
     #[must_use]
@@ -225,6 +238,28 @@ mod tests {
             !directory.is_same_file(&directory),
             "nothing tells a reused directory inode"
         );
+    }
+
+    #[test]
+    fn only_a_directory_of_the_same_number_without_a_birth_time_may_be_one() {
+        let directory = |ino, born| Facts {
+            kind: NodeKind::Directory,
+            ..file(ino, born, 1)
+        };
+        let may_be = |now: Facts, seen| now.may_be_directory(&seen);
+        assert!(may_be(directory(7, None), directory(7, None)));
+        assert!(!may_be(directory(7, None), directory(8, None)));
+        assert!(!may_be(directory(0, None), directory(0, None)), "not asked");
+        assert!(!may_be(file(7, None, 1), file(7, None, 1)));
+        assert!(!may_be(directory(7, None), file(7, None, 1)));
+        let certain = directory(7, Some(1));
+        assert!(!may_be(certain, certain), "its identity decides");
+        let object = |mut facts: Facts| {
+            facts.identity.dev = OBJECT_DEVICE;
+            facts
+        };
+        let prefix = object(directory(7, None));
+        assert!(!may_be(prefix, prefix));
     }
 
     #[test]

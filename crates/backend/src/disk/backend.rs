@@ -139,6 +139,18 @@ impl Backend for Disk {
         self.unlink(path, is_directory)
     }
 
+    fn remove_where(
+        &self,
+        path: &str,
+        is_meant: &dyn Fn(&str, &Facts) -> bool,
+    ) -> Result<(), Error> {
+        self.remove_picked(path, is_meant)
+    }
+
+    fn sweep(&self, keep: &[String]) -> Result<(), Error> {
+        self.remove_own(keep)
+    }
+
     fn probe(&self) -> Result<(), Error> {
         // It was opened, and its root is held open.
         self.facts("").map(|_| ())

@@ -115,6 +115,19 @@ impl Backend for Bucket {
         self.delete(path, is_directory)
     }
 
+    fn remove_where(
+        &self,
+        path: &str,
+        is_meant: &dyn Fn(&str, &Facts) -> bool,
+    ) -> Result<(), Error> {
+        self.keep_parent(path)?;
+        self.remove_objects(path, |at, object| is_meant(at, &object.facts()))
+    }
+
+    fn sweep(&self, _: &[String]) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn probe(&self) -> Result<(), Error> {
         self.ask_for_one()
     }

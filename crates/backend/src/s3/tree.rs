@@ -175,7 +175,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The bucket refuses it.
-    pub fn remove_where(
+    pub fn remove_objects(
         &self,
         path: &str,
         mut is_meant: impl FnMut(&str, &Object) -> bool,

@@ -232,10 +232,7 @@ impl Commands {
             let swept = self
                 .opener
                 .open(mount)
-                .and_then(|place| match place.backend.kind() {
-                    Kind::Disk(disk) => Ok(disk.sweep(kept)?),
-                    Kind::Bucket(_) => Ok(()),
-                });
+                .and_then(|place| Ok(place.backend.sweep(kept)?));
             if let Err(error) = swept {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(

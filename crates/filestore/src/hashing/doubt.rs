@@ -9,7 +9,6 @@ use super::work::QUIET_MS;
 use super::{COMMAND, Hasher, POLL};
 use crate::mount::{BYTES_PER_SECOND, Policy};
 use ::node::Facts;
-use backend::Kind;
 use backend::hash::content::{HashConditions, Hashed};
 use catalogue::{Cause, Node, StoreError, Verb, WriteTx, doubt, mounts, nodes};
 use process::{Chain, Stop};
@@ -124,9 +123,6 @@ impl Doubts {
                 return Ok(Hashed::Gone);
             }
         };
-        if let Kind::Bucket(_) = open.backend.kind() {
-            return Ok(Hashed::Gone);
-        }
         let mount = self
             .hasher
             .catalogue

@@ -167,6 +167,8 @@ impl Reconciler {
             reason: job.reason,
             tells_reconciled: true,
             is_deep: job.detect_children,
+            renames: Vec::new(),
+            waits: false,
         })
     }
 

@@ -9,6 +9,7 @@ use ::node::{Contents, Facts, Moment};
 use backend::walk::Entry;
 use catalogue::Known;
 use catalogue::scratch::Changed;
+use std::collections::HashSet;
 
 /// How a name on disk relates to the node of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +46,18 @@ impl Differences {
 #[derive(Debug)]
 pub(super) struct Merge<'e> {
     entries: &'e [Entry],
+    /// Names of directories that were seen to move away.
+    left: Option<&'e HashSet<String>>,
     /// Entries before this one are dealt with.
     next: usize,
     differences: Differences,
 }
 
 impl<'e> Merge<'e> {
-    pub(super) fn new(entries: &'e [Entry]) -> Self {
+    pub(super) fn new(entries: &'e [Entry], left: Option<&'e HashSet<String>>) -> Self {
         Self {
             entries,
+            left,
             next: 0,
             differences: Differences::default(),
         }
@@ -91,8 +95,12 @@ impl<'e> Merge<'e> {
         let index = self.next;
         self.next += 1;
         let Ok(facts) = entry.facts else { return };
+        let relation = match self.has_left(node, &facts) {
+            true => Relation::Another,
+            false => relate(node, &facts),
+        };
         let differences = &mut self.differences;
-        match relate(node, &facts) {
+        match relation {
             Relation::Unchanged => {}
             Relation::Changed => {
                 let (node, version) = (node.id, node.version);
@@ -111,6 +119,15 @@ impl<'e> Merge<'e> {
         if facts.is_directory() {
             differences.descend.push((index, node.id));
         }
+    }
+
+    /// Whether the directory that the node is has moved away, and another one has its name. Without
+    /// birth times nothing else tells.
+    fn has_left(&self, node: &Known<'_>, facts: &Facts) -> bool {
+        self.left.is_some_and(|left| left.contains(node.name))
+            && node.facts.is_directory()
+            && facts.is_directory()
+            && !facts.has_identity_of(&node.facts)
     }
 }
 
@@ -207,9 +224,37 @@ mod tests {
     }
 
     fn compare(entries: &[Entry], known: &[Known<'_>]) -> Differences {
-        let mut merge = Merge::new(entries);
+        compare_without(None, entries, known)
+    }
+
+    fn compare_without(
+        left: Option<&HashSet<String>>,
+        entries: &[Entry],
+        known: &[Known<'_>],
+    ) -> Differences {
+        let mut merge = Merge::new(entries, left);
         known.iter().for_each(|node| merge.known(node));
         merge.finish()
+    }
+
+    /// On a filesystem without birth times.
+    fn weak(ino: i64, size: i64) -> Facts {
+        let identity = Identity {
+            dev: 0,
+            ino,
+            born_ns: None,
+        };
+        Facts {
+            identity,
+            ..file(ino, size)
+        }
+    }
+
+    fn weak_directory(ino: i64) -> Facts {
+        Facts {
+            identity: weak(ino, 0).identity,
+            ..directory(ino)
+        }
     }
 
     #[test]
@@ -254,6 +299,31 @@ mod tests {
             facts: file(3, 6),
         };
         assert_eq!(differences.changed, [changed]);
+    }
+
+    #[test]
+    fn a_directory_made_anew_where_one_was_seen_to_leave_is_another_one() {
+        let entries = [entry("d", weak_directory(2)), entry("e", weak_directory(4))];
+        let known = [
+            node(10, "d", weak_directory(1)),
+            node(11, "e", weak_directory(3)),
+        ];
+        let seen = compare(&entries, &known);
+        assert_eq!(
+            (seen.descend.len(), seen.found.len()),
+            (2, 0),
+            "a path tells"
+        );
+        let left = HashSet::from(["d".to_owned()]);
+        let seen = compare_without(Some(&left), &entries, &known);
+        assert_eq!((seen.found, seen.lost), (vec![0], vec![10]));
+        assert_eq!(seen.descend, [(1, 11)]);
+        let back = [entry("d", weak_directory(1))];
+        let seen = compare_without(Some(&left), &back, &known[..1]);
+        assert!(seen.is_empty(), "it is there again");
+        let (now, before) = ([entry("d", weak(2, 5))], [node(12, "d", weak(1, 5))]);
+        let seen = compare_without(Some(&left), &now, &before);
+        assert!(seen.is_empty(), "only directories were seen to leave");
     }
 
     #[test]
@@ -326,22 +396,6 @@ mod tests {
 
     #[test]
     fn a_name_relates_to_its_node_by_identity_first() {
-        let weak = |ino, size| Facts {
-            identity: Identity {
-                dev: 0,
-                ino,
-                born_ns: None,
-            },
-            ..file(ino, size)
-        };
-        let weak_directory = |ino| Facts {
-            identity: Identity {
-                dev: 0,
-                ino,
-                born_ns: None,
-            },
-            ..directory(ino)
-        };
         let cases = [
             ("the same", file(1, 5), file(1, 5), Relation::Unchanged),
             ("written to", file(1, 5), file(1, 6), Relation::Changed),

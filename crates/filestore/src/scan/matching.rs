@@ -11,18 +11,29 @@
 //! A node that is missing already is recognised too, if no other node is the file: a file that a
 //! scan saw in neither of two places, because it moved while the scan ran, comes back to its node.
 //!
+//! A directory on a filesystem without birth times has nothing but an inode number, which may have been
+//! given out again. It is a known node if that stood at the same place: under the same name in the
+//! same directory, or under a name that the filesystem takes for the same. Or somebody saw it being
+//! renamed ([`Renames`]).
+//!
 //! First come the names whose directory is known and had a file of that name: if a tree was copied by
 //! hard links and the original was then moved, both have all its files, and only the directory tells
 //! which is the one that moved. The others follow when those have their nodes.
+//!
+//! While only some names are looked at, one of them may be a file that was in a directory that is gone
+//! from where it was. If that directory moved, and its new name is to be looked at next, it may have
+//! the file with it: the copy by hard links was then seen first. So a task that [waits](super::task::Task::waits)
+//! is told to look again.
 //!
 //! Objects in a bucket have no identity but their contents, so there only the one of its kind is
 //! recognised.
 
 use super::ScanError;
+use super::renames::Renames;
 use ::node::{Facts, Identity, OBJECT_DEVICE};
 use backend::{Backend, ListingCache};
 use catalogue::scratch::{Found, Scratch, ScratchError};
-use catalogue::{CANDIDATES, Candidate, Lookup, Passed};
+use catalogue::{CANDIDATES, Candidate, DirectoryRef, Lookup, Passed};
 use std::collections::HashMap;
 
 const PAGE: usize = 1_000;
@@ -31,28 +42,40 @@ const PAGE: usize = 1_000;
 const REMEMBERED: usize = 10_000;
 
 /// Goes through the found names from the top of the tree down, and notes in each the node it is.
-/// Names that are not there any more are forgotten.
+/// Names that are not there any more are forgotten. Says whether all could be decided: that is so
+/// unless it `waits`.
 pub(super) fn recognise(
     scratch: &Scratch,
     backend: &dyn Backend,
     lookup: &Lookup<'_>,
+    (renames, waits): (&Renames, bool),
     is_cancelled: &dyn Fn() -> bool,
-) -> Result<(), ScanError> {
+) -> Result<bool, ScanError> {
     let mut matching = Matching {
         scratch,
         backend,
         lookup,
+        renames,
         passed: HashMap::new(),
+        waits,
+        is_undecided: false,
+        vanished: None,
     };
     matching.all(Scratch::found_after, Matching::first, is_cancelled)?;
-    matching.all(Scratch::postponed_after, Matching::then, is_cancelled)
+    matching.all(Scratch::postponed_after, Matching::then, is_cancelled)?;
+    Ok(!matching.is_undecided)
 }
 
 struct Matching<'m, 's> {
     scratch: &'m Scratch,
     backend: &'m dyn Backend,
     lookup: &'m Lookup<'s>,
+    renames: &'m Renames,
     passed: HashMap<Identity, Passed>,
+    waits: bool,
+    is_undecided: bool,
+    /// The directory that was asked for last, and whether it is anywhere else perhaps.
+    vanished: Option<(i64, bool)>,
 }
 
 type Page = fn(&Scratch, i64, usize) -> Result<Vec<Found>, ScratchError>;
@@ -88,6 +111,9 @@ impl Matching<'_, '_> {
                 }
                 let parent = self.scratch.node_at(found.parent)?;
                 each(self, found, parent)?;
+                if self.is_undecided {
+                    return Ok(());
+                }
             }
         }
     }
@@ -99,12 +125,11 @@ impl Matching<'_, '_> {
         if is_object {
             candidates = only_one(self.scratch, self.backend, found, candidates)?;
         }
-        let may_be = |candidate: &Candidate| found.facts.is_same_file(&candidate.facts);
-        candidates.retain(may_be);
+        candidates.retain(|candidate| may_be(found, candidate));
         let decides_now = is_object || found.facts.is_directory();
         for candidate in &candidates {
             let is_next = decides_now || candidate.is_kin_of(found, parent);
-            if is_next && self.take(found, candidate)? {
+            if is_next && self.take(found, parent, candidate)? {
                 return Ok(());
             }
         }
@@ -118,7 +143,7 @@ impl Matching<'_, '_> {
     fn then(&mut self, found: &Found, parent: Option<i64>) -> Result<(), ScanError> {
         let candidates = self.lookup.candidates(found, parent)?;
         for candidate in &candidates {
-            if self.take(found, candidate)? {
+            if self.take(found, parent, candidate)? {
                 return Ok(());
             }
         }
@@ -133,7 +158,7 @@ impl Matching<'_, '_> {
             let page = self.lookup.further_candidates(found, &mut passed)?;
             let mut is_taken = false;
             for candidate in &page {
-                is_taken = self.take(found, candidate)?;
+                is_taken = self.take(found, parent, candidate)?;
                 if is_taken {
                     break;
                 }
@@ -149,8 +174,17 @@ impl Matching<'_, '_> {
     }
 
     /// The found name is this node, if it can be.
-    fn take(&self, found: &Found, candidate: &Candidate) -> Result<bool, ScanError> {
-        if !is_it(self.scratch, self.backend, found, candidate)? {
+    fn take(
+        &mut self,
+        found: &Found,
+        parent: Option<i64>,
+        candidate: &Candidate,
+    ) -> Result<bool, ScanError> {
+        if !self.is_it(found, parent, candidate)? {
+            return Ok(false);
+        }
+        if self.waits && !found.facts.is_directory() && self.may_be_elsewhere(candidate)? {
+            self.is_undecided = true;
             return Ok(false);
         }
         self.scratch.recognise(found.id, candidate.id)?;
@@ -159,6 +193,73 @@ impl Matching<'_, '_> {
         }
         Ok(true)
     }
+
+    /// Whether the file may be where its directory is, which is not where it was.
+    fn may_be_elsewhere(&mut self, candidate: &Candidate) -> Result<bool, ScanError> {
+        let Some(parent) = candidate.parent else {
+            return Ok(false);
+        };
+        match self.vanished {
+            Some((directory, has_vanished)) if directory == parent => Ok(has_vanished),
+            _ => {
+                let has_vanished = self.has_vanished(parent)?;
+                self.vanished = Some((parent, has_vanished));
+                Ok(has_vanished)
+            }
+        }
+    }
+
+    /// Whether a directory is not where it was, because of something that is not looked at.
+    fn has_vanished(&self, mut directory: i64) -> Result<bool, ScanError> {
+        let mut is_gone = false;
+        loop {
+            if self.scratch.is_matched(directory)? || self.scratch.is_lost(directory)? {
+                return Ok(false);
+            }
+            let nodes = self.lookup.directories(DirectoryRef::Node(directory))?;
+            let Some(node) = nodes.first() else {
+                return Ok(false);
+            };
+            if stands(self.backend, &node.path, &node.facts) != Some(false) {
+                return Ok(is_gone);
+            }
+            is_gone = true;
+            match node.parent_id {
+                Some(parent) => directory = parent,
+                None => return Ok(is_gone),
+            }
+        }
+    }
+
+    fn is_it(
+        &self,
+        found: &Found,
+        parent: Option<i64>,
+        candidate: &Candidate,
+    ) -> Result<bool, ScanError> {
+        if !may_be(found, candidate) || self.scratch.is_matched(candidate.id)? {
+            return Ok(false);
+        }
+        if candidate.path == found.path {
+            return Ok(true);
+        }
+        Ok(match stands(self.backend, &candidate.path, &found.facts) {
+            Some(true) => is_alias(self.backend, &candidate.path, &found.path),
+            Some(false) => {
+                found.facts.is_same_file(&candidate.facts)
+                    || candidate.is_kin_of(found, parent)
+                    || self.renames.has(candidate, found, parent)
+            }
+            // What cannot be asked about may still be there.
+            None => false,
+        })
+    }
+}
+
+/// Whether a found name can be this node at all.
+fn may_be(found: &Found, candidate: &Candidate) -> bool {
+    let (now, before) = (&found.facts, &candidate.facts);
+    now.is_same_file(before) || now.may_be_directory(before)
 }
 
 /// Of objects many have the same contents, and nothing else tells them apart. So one is recognised
@@ -187,26 +288,6 @@ fn only_one(
         gone.clear();
     }
     Ok(gone)
-}
-
-fn is_it(
-    scratch: &Scratch,
-    backend: &dyn Backend,
-    found: &Found,
-    candidate: &Candidate,
-) -> Result<bool, ScanError> {
-    if !found.facts.is_same_file(&candidate.facts) || scratch.is_matched(candidate.id)? {
-        return Ok(false);
-    }
-    if candidate.path == found.path {
-        return Ok(true);
-    }
-    Ok(match stands(backend, &candidate.path, &found.facts) {
-        Some(true) => is_alias(backend, &candidate.path, &found.path),
-        Some(false) => true,
-        // What cannot be asked about may still be there.
-        None => false,
-    })
 }
 
 /// Whether `path` leads to what was found at `found` only because the filesystem takes the letters

@@ -1,6 +1,7 @@
 //! How scans are asked for.
 
 use super::job::{Scans, Turn};
+use super::renames::Renames;
 use super::{Leftover, Scan, ScanError, ScanJob, ScanOptions, ScanReport, Task};
 use crate::open_mount::{OpenError, Opener};
 use backend::Backend;
@@ -146,6 +147,7 @@ impl Scanner {
             let backend = self.open(&mount)?;
             let mut scan = Scan::of(&self.catalogue, &mount, backend, hidden, options)?;
             scan.task = task.clone();
+            scan.renames = Arc::new(Renames::of(&self.catalogue, mount_id, &task.renames)?);
             scan.is_fresh &= is_whole;
             scan.walk_options.entrance.clone_from(&entrance);
             let scanned = scan.run()?;

@@ -1,5 +1,6 @@
 //! What a scan is to do: the whole mount or parts of it, on whose behalf, and how it is told.
 
+use super::renames::Rename;
 use ::node::Identity;
 use catalogue::DirectoryRef;
 use journal::ReconcileReason;
@@ -17,6 +18,12 @@ pub(crate) struct Task {
     pub(crate) tells_reconciled: bool,
     /// Known directories are gone into. In a scan of parts, new and moved ones always are.
     pub(crate) is_deep: bool,
+    /// Directories that were seen to be renamed.
+    pub(crate) renames: Vec<Rename>,
+    /// Nothing is written where more is to be seen first: a file is found, and the directory that it
+    /// was in is neither where it was nor among what is looked at. It may have the file still, if that
+    /// has several names.
+    pub(crate) waits: bool,
 }
 
 /// Which part of a mount is compared with the disk.
@@ -41,6 +48,8 @@ pub(crate) struct Leftover {
     pub(crate) unknown: Vec<Identity>,
     /// Something differs because of commands that are not committed yet.
     pub(crate) is_postponed: bool,
+    /// More is to be seen first ([`Task::waits`]).
+    pub(crate) is_undecided: bool,
 }
 
 impl Task {
@@ -57,6 +66,8 @@ impl Task {
             reason,
             tells_reconciled: false,
             is_deep: true,
+            renames: Vec::new(),
+            waits: false,
         }
     }
 

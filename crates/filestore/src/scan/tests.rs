@@ -1,9 +1,11 @@
 //! Whole scans of real trees, compared with what the standard library sees there.
 
+mod births;
 mod identity;
 mod live;
 mod looks;
 mod model;
+mod odd;
 
 use super::*;
 use catalogue::mounts::AccessMode;
@@ -101,6 +103,10 @@ impl Bench {
 
     /// Compares only these names in the directory of this node, as watching does.
     fn look(&self, directory: i64, names: &[&str]) -> ScanReport {
+        self.look_as(directory, names, false).0
+    }
+
+    fn look_as(&self, directory: i64, names: &[&str], waits: bool) -> (ScanReport, Leftover) {
         let options = ScanOptions::default();
         let mut scan = Scan::open(&self.catalogue, &self.mount, &[], &options).unwrap();
         let part = Part {
@@ -113,9 +119,11 @@ impl Bench {
             reason: ReconcileReason::Drift,
             tells_reconciled: false,
             is_deep: false,
+            renames: Vec::new(),
+            waits,
         };
         scan.is_fresh = false;
-        scan.run().unwrap().0
+        scan.run().unwrap()
     }
 
     fn nodes(&self) -> Vec<Node> {

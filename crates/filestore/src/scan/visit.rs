@@ -2,6 +2,7 @@
 //! differences go down a bounded channel.
 
 use super::compare::{self, Differences, Merge};
+use super::renames::Renames;
 use super::{ScanError, ScanProblem, ScanProgress};
 use backend::walk::Entrance;
 use backend::walk::{Entry, Failure, Visitor};
@@ -73,6 +74,7 @@ pub(super) struct Comparer<'s> {
     /// Known directories are gone into; otherwise only those that are not watched yet.
     pub(super) is_deep: bool,
     pub(super) entrance: Option<Arc<dyn Entrance>>,
+    pub(super) renames: Arc<Renames>,
     pub(super) progress: Arc<ScanProgress>,
     pub(super) cancel: CancellationToken,
     pub(super) sender: Sender<Difference>,
@@ -168,7 +170,7 @@ impl Comparer<'_> {
             return Ok(());
         }
         let seen_at = lookup.head();
-        let mut merge = Merge::new(entries);
+        let mut merge = Merge::new(entries, self.renames.left(directory));
         lookup.each_known(directory, |node| merge.known(node))?;
         let differences = merge.finish();
         let known = differences
@@ -204,7 +206,7 @@ impl Comparer<'_> {
         let Some(lookup) = &self.lookup else {
             return Ok(());
         };
-        let mut merge = Merge::new(entries);
+        let mut merge = Merge::new(entries, self.renames.left(directory));
         for name in names {
             lookup.known_named(directory, name, |node| merge.known(node))?;
         }

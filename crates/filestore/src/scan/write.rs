@@ -199,7 +199,7 @@ impl Writing {
                 }
             }
             if page.is_empty() {
-                self.lose_displaced(tx)?;
+                self.mark_displaced_missing(tx)?;
             }
             // A displaced node has no path, and nobody is to see it so.
             if page.is_empty() || written >= BATCH && self.displaced.is_empty() {
@@ -220,8 +220,8 @@ impl Writing {
             if self.in_flight.has(&node.path) {
                 continue;
             }
-            if lost.is_tree || !node.is_on_disk() || self.lose_if_gone(tx, lost, &node)? {
-                self.lose_children(tx, &node)?;
+            if lost.is_tree || !node.is_on_disk() || self.mark_missing_if_gone(tx, lost, &node)? {
+                self.look_at_children(tx, &node)?;
             }
         }
         Ok(self.step(page.is_empty()))
@@ -285,11 +285,11 @@ impl Writing {
 
     fn write_one(&mut self, tx: &mut WriteTx<'_>, parent: i64, found: &Found) -> Result<()> {
         let Some(before) = self.known(tx, found)? else {
-            self.clear_way(tx, &found.path, 0)?;
+            self.free_path(tx, &found.path, 0)?;
             self.create(tx, parent, found)?;
             return self.write_other_names(tx, found.id, found.facts);
         };
-        self.clear_way(tx, &found.path, before.id)?;
+        self.free_path(tx, &found.path, before.id)?;
         self.scratch.add_matched(before.id)?;
         if before.is_directory() {
             self.scratch.resolve(found.id, Some(before.id))?;
@@ -334,7 +334,7 @@ impl Writing {
     }
 
     /// Frees a path for the node `comes` (0 for a new one).
-    fn clear_way(&mut self, tx: &mut WriteTx<'_>, path: &str, comes: i64) -> Result<()> {
+    fn free_path(&mut self, tx: &mut WriteTx<'_>, path: &str, comes: i64) -> Result<()> {
         let Some(node) = nodes::at(tx, self.mount_id, path)? else {
             return Ok(());
         };
@@ -366,7 +366,7 @@ impl Writing {
 
     /// Nodes whose turn had passed when another one took their place: the name was another file's
     /// each time that it was come upon.
-    fn lose_displaced(&mut self, tx: &mut WriteTx<'_>) -> Result<()> {
+    fn mark_displaced_missing(&mut self, tx: &mut WriteTx<'_>) -> Result<()> {
         for (id, node) in std::mem::take(&mut self.displaced) {
             self.scratch.remove_matched(id)?;
             self.scratch.add_lost(id, false)?;
@@ -450,7 +450,12 @@ impl Writing {
 
     /// Asks the disk about a node whose name was not seen. Says whether its children are to be
     /// looked at too: because it is gone, or because it now stands below a moved directory.
-    fn lose_if_gone(&mut self, tx: &mut WriteTx<'_>, lost: Lost, node: &Node) -> Result<bool> {
+    fn mark_missing_if_gone(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        lost: Lost,
+        node: &Node,
+    ) -> Result<bool> {
         let parent = node.parent_id.map(|id| nodes::by_id(tx, id)).transpose()?;
         let Some(parent) = parent.flatten() else {
             return Ok(false);
@@ -496,7 +501,7 @@ impl Writing {
     }
 
     /// Has what is below a directory looked at, but for what has found its place already.
-    fn lose_children(&mut self, tx: &WriteTx<'_>, node: &Node) -> Result<()> {
+    fn look_at_children(&mut self, tx: &WriteTx<'_>, node: &Node) -> Result<()> {
         if !node.is_directory() {
             return Ok(());
         }

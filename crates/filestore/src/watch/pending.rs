@@ -4,7 +4,9 @@
 //! names changed is listed instead, and if very many directories changed, whole mounts are scanned.
 //! How long the scans take therefore never shows in memory.
 
+use super::renames::Renames;
 use super::watches::Directory;
+use crate::scan::Rename;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,8 @@ pub(super) struct Batch {
     pub(super) touched: HashMap<Directory, Touched>,
     /// Mounts that are to be scanned wholly.
     pub(super) whole: HashSet<i64>,
+    /// Directories that were seen to be renamed, by mount.
+    pub(super) renames: HashMap<i64, Vec<Rename>>,
 }
 
 /// How long things settle before they are looked at.
@@ -55,6 +59,7 @@ pub(super) struct Pending {
     /// Files that are being written: a log that grows all day is not looked at at each line.
     growing: Heap,
     whole: HashSet<i64>,
+    pub(super) renames: Renames,
 }
 
 impl Pending {
@@ -64,6 +69,7 @@ impl Pending {
             settled: Heap::default(),
             growing: Heap::default(),
             whole: HashSet::new(),
+            renames: Renames::default(),
         }
     }
 
@@ -108,7 +114,7 @@ impl Pending {
     pub(super) fn again(&mut self, touched: HashMap<Directory, Touched>, now: Instant) {
         let mut batch = Batch {
             touched: std::mem::take(&mut self.settled.touched),
-            whole: HashSet::new(),
+            ..Batch::default()
         };
         for (directory, touched) in touched {
             batch.add(directory, touched);
@@ -137,7 +143,11 @@ impl Pending {
         let mut batch = Batch {
             touched: std::mem::take(&mut self.settled).touched,
             whole: std::mem::take(&mut self.whole),
+            renames: HashMap::new(),
         };
+        for (mount, rename) in self.renames.take() {
+            batch.renames.entry(mount).or_default().push(rename);
+        }
         let is_due = |first| first + self.settling.growing <= now;
         if self.growing.first.is_some_and(is_due) {
             for (directory, touched) in std::mem::take(&mut self.growing).touched {

@@ -6,7 +6,7 @@
 
 use crate::command::{Action, CommandError, Commands, Intent};
 use ::node::{Facts, Moment};
-use backend::{Backend as _, Disk, Kind, PathFacts, Reason};
+use backend::PathFacts;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
@@ -88,13 +88,7 @@ impl Commands {
                 sizes.get(below) == Some(&facts.size_bytes) && copied.has(below, facts)
             })
         };
-        match from.backend.kind() {
-            Kind::Disk(disk) => remove_copied(disk, path, &is_copied)?,
-            Kind::Bucket(bucket) => {
-                bucket.keep_parent(path)?;
-                bucket.remove_where(path, |at, object| is_copied(at, &object.facts()))?;
-            }
-        }
+        from.backend.remove_where(path, &is_copied)?;
         Ok(self.drop_intent(id)?)
     }
 }
@@ -125,32 +119,4 @@ impl Intent {
             ..self.clone()
         })
     }
-}
-
-/// Deletes the files that `is_copied` knows, and the directories that are empty then.
-fn remove_copied(
-    disk: &Disk,
-    path: &str,
-    is_copied: &dyn Fn(&str, &Facts) -> bool,
-) -> Result<(), backend::Error> {
-    if disk.facts(path)?.is_none() {
-        return Ok(());
-    }
-    // Children come after their parents, so they go before them.
-    for (at, facts) in disk.tree_facts(path)?.into_iter().rev() {
-        if !facts.is_directory() {
-            if is_copied(&at, &facts) {
-                disk.remove(&at, false)?;
-            }
-            continue;
-        }
-        match disk.remove(&at, true) {
-            Err(backend::Error {
-                reason: Reason::NotEmpty | Reason::Exists | Reason::InUse,
-                ..
-            }) => {}
-            removed => removed?,
-        }
-    }
-    Ok(())
 }

@@ -119,7 +119,7 @@ pub(super) fn take_back(bucket: &Bucket, target: &str, path: &str, manifest: &Pa
         .iter()
         .filter_map(|(at, facts)| Some((at.strip_prefix(path)?, facts.size_bytes)))
         .collect();
-    let taken = bucket.remove_where(target, |at, object| {
+    let taken = bucket.remove_objects(target, |at, object| {
         at.strip_prefix(target)
             .is_some_and(|below| sizes.get(below) == Some(&object.facts().size_bytes))
     });

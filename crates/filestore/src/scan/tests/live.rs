@@ -1,131 +1,9 @@
 //! Scans of what cannot be seen, of what changes meanwhile, and scans that are cut off.
 
+use super::odd::Odd;
 use super::*;
-use ::node::{Facts, NodePath};
-use backend::hash::content::{Gate, HashConditions, Hashed};
-use backend::walk::{Entry, Failure};
-use backend::{Directory, Error, Kind, ListingCache, Opened, PathFacts, Reason};
+use backend::Reason;
 use catalogue::Verb;
-
-/// A backend that does not list some directories, as tests run as a user whom nothing refuses; and
-/// that may find names in any case of their letters.
-#[derive(Debug)]
-struct Odd {
-    backend: Arc<dyn Backend>,
-    refused: Vec<String>,
-    ignores_case: bool,
-}
-
-impl Odd {
-    fn names(&self, directory: &str) -> Vec<String> {
-        let directory = Directory {
-            path: directory,
-            identity: None,
-        };
-        let options = walk::Options::default();
-        let listed = self
-            .backend
-            .list(directory, &options, &mut Vec::with_capacity(65_536));
-        let entries = listed.unwrap_or_default().into_iter();
-        entries.map(|entry| entry.name).collect()
-    }
-
-    /// The path as the directories on the way spell it.
-    fn spelled(&self, path: &str) -> String {
-        if !self.ignores_case || path.is_empty() {
-            return path.to_owned();
-        }
-        path.split('/').fold(String::new(), |above, name| {
-            let names = self.names(&above).into_iter();
-            let mut alike = names.filter(|other| other.eq_ignore_ascii_case(name));
-            ::node::join(&above, &alike.next().unwrap_or_else(|| name.to_owned()))
-        })
-    }
-}
-
-impl Backend for Odd {
-    fn list(
-        &self,
-        directory: Directory<'_>,
-        options: &walk::Options,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Vec<Entry>, Failure> {
-        match self.refused.iter().any(|path| path == directory.path) {
-            true => Err(Failure::Unreadable(Reason::Denied)),
-            false => self.backend.list(directory, options, buffer),
-        }
-    }
-
-    fn named(
-        &self,
-        directory: Directory<'_>,
-        options: &walk::Options,
-        names: &mut dyn Iterator<Item = &str>,
-    ) -> Result<Vec<Entry>, Failure> {
-        self.backend.named(directory, options, names)
-    }
-
-    fn facts(&self, path: &str) -> Result<Option<Facts>, Error> {
-        self.backend.facts(&self.spelled(path))
-    }
-
-    fn facts_again(&self, _: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
-        self.facts(path)
-    }
-
-    fn volume(&self) -> Option<i64> {
-        self.backend.volume()
-    }
-
-    fn lists(&self, path: &str) -> Result<bool, Error> {
-        let (parent, last) = path.rsplit_once('/').unwrap_or(("", path));
-        Ok(self
-            .names(&self.spelled(parent))
-            .iter()
-            .any(|name| name == last))
-    }
-
-    fn lineage(&self, path: &NodePath) -> Result<PathFacts, Error> {
-        self.backend.lineage(path)
-    }
-
-    fn tree_facts(&self, path: &str) -> Result<PathFacts, Error> {
-        self.backend.tree_facts(path)
-    }
-
-    fn open(&self, path: &str) -> Result<Opened, Error> {
-        self.backend.open(path)
-    }
-
-    fn hash(
-        &self,
-        path: &str,
-        conditions: &HashConditions,
-        gate: Gate<'_>,
-    ) -> Result<Hashed, Error> {
-        self.backend.hash(path, conditions, gate)
-    }
-
-    fn make_directory(&self, path: &NodePath) -> Result<PathFacts, Error> {
-        self.backend.make_directory(path)
-    }
-
-    fn remove(&self, path: &str, is_directory: bool) -> Result<(), Error> {
-        self.backend.remove(path, is_directory)
-    }
-
-    fn probe(&self) -> Result<(), Error> {
-        self.backend.probe()
-    }
-
-    fn numbers_of(&self, directory: &Path) -> Option<(i64, i64)> {
-        self.backend.numbers_of(directory)
-    }
-
-    fn kind(&self) -> Kind<'_> {
-        self.backend.kind()
-    }
-}
 
 /// Runs the walk's side by hand, so that the listing of a directory can fail.
 fn scan_with_failures(bench: &Bench, failures: &[&str]) -> ScanReport {
@@ -135,30 +13,9 @@ fn scan_with_failures(bench: &Bench, failures: &[&str]) -> ScanReport {
         backend: scan.backend,
         refused: failures.iter().map(|path| (*path).to_owned()).collect(),
         ignores_case: false,
+        has_births: true,
     });
     scan.run().unwrap().0
-}
-
-#[test]
-fn a_rename_that_only_changes_the_case_of_letters_keeps_the_node_where_case_is_ignored() {
-    let bench = Bench::new();
-    bench.write("photo.jpg", "jpg");
-    bench.write("Docs/note", "x");
-    bench.scan();
-    let was = ["photo.jpg", "Docs", "Docs/note"].map(|path| bench.id(path));
-    bench.rename("photo.jpg", "PHOTO.JPG");
-    bench.rename("Docs", "docs");
-    let options = ScanOptions::default();
-    let mut scan = Scan::open(&bench.catalogue, &bench.mount, &[], &options).unwrap();
-    scan.backend = Arc::new(Odd {
-        backend: scan.backend,
-        refused: Vec::new(),
-        ignores_case: true,
-    });
-    assert_eq!(scan.run().unwrap().0.changes, changes(0, 0, 3, 0, 0));
-    let now = ["PHOTO.JPG", "docs", "docs/note"].map(|path| bench.id(path));
-    assert_eq!(now, was);
-    bench.check();
 }
 
 #[test]

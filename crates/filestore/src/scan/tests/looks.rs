@@ -285,3 +285,48 @@ fn a_file_with_two_names_changes_under_both_when_one_is_looked_at() {
     bench.check();
     bench.scan();
 }
+
+#[test]
+fn a_copy_by_hard_links_that_is_seen_before_its_original_moved_is_not_taken_for_it() {
+    let bench = Bench::new();
+    for path in ["m/a", "m/sub/b"] {
+        bench.write(path, path);
+    }
+    bench.scan();
+    let was = ["m", "m/a", "m/sub", "m/sub/b"].map(|path| bench.id(path));
+    std::fs::create_dir_all(bench.path("copy/sub")).unwrap();
+    for path in ["a", "sub/b"] {
+        let (from, to) = (format!("m/{path}"), format!("copy/{path}"));
+        std::fs::hard_link(bench.path(&from), bench.path(&to)).unwrap();
+    }
+    bench.rename("m", "z");
+    // The copy is told of already, and the move is not yet.
+    let (report, leftover) = bench.look_as(bench.id(""), &["copy"], true);
+    assert_eq!((report.changes.total(), leftover.is_undecided), (0, true));
+    let (report, leftover) = bench.look_as(bench.id(""), &["copy", "m", "z"], true);
+    assert_eq!(report.changes, changes(4, 0, 4, 0, 0));
+    assert!(!leftover.is_undecided);
+    let now = ["z", "z/a", "z/sub", "z/sub/b"].map(|path| bench.id(path));
+    assert_eq!(now, was);
+    bench.check();
+}
+
+#[test]
+fn a_file_that_left_a_directory_which_is_gone_since_keeps_its_node_after_a_second_look() {
+    let bench = Bench::new();
+    bench.write("m/a", "12345");
+    bench.write("m/b", "1");
+    bench.scan();
+    let (a, b) = (bench.id("m/a"), bench.id("m/b"));
+    bench.rename("m/b", "b");
+    let (report, _) = bench.look_as(bench.id(""), &["b"], true);
+    assert_eq!(report.changes.moved, 1, "its directory is where it was");
+    bench.rename("m/a", "a");
+    bench.remove("m");
+    assert!(bench.look_as(bench.id(""), &["a"], true).1.is_undecided);
+    // Nothing else came.
+    assert_eq!(bench.look_at(&["a"]).changes, changes(0, 0, 1, 0, 0));
+    assert_eq!((bench.id("a"), bench.id("b")), (a, b));
+    bench.look_at(&["m"]);
+    bench.check();
+}
