@@ -93,7 +93,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the disk of the data directory is full.
+    /// Whether the disk that the database lies on is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.has_code(ErrorCode::DiskFull)

@@ -105,7 +105,13 @@ pub(super) fn of_hash(error: HashError) -> Problem {
 pub(super) fn of_backend(error: backend::Error) -> Problem {
     let detail = format!("{error}: {}", error.reason);
     match error.reason {
-        Reason::Full => Problem::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, detail),
+        Reason::Full => {
+            let detail = match &error.bucket {
+                Some(_) => detail,
+                None => format!("{error}: the disk of the mount that it goes to is full"),
+            };
+            Problem::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, detail)
+        }
         Reason::Denied => {
             let reason = "this user may not, as the file's permissions are";
             Problem::forbidden(format!("{error}: {reason}"))
@@ -150,7 +156,7 @@ pub(super) fn of_catalogue(error: StoreError) -> Problem {
 }
 
 fn full() -> Problem {
-    let detail = "the disk of the data directory is full; nothing was committed";
+    let detail = "the disk that the database of filestore lies on is full; nothing was committed";
     Problem::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, detail)
 }
 

@@ -8,18 +8,22 @@
 use super::form::{BoundedField, BoundedForm};
 use super::{Rest, problem};
 use crate::command::{CommandError, UploadedContent};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use backend::disk::{self, Staged};
 use backend::hash::{Checksum, HashError, Hasher};
-use backend::{Kind, Operation};
+use backend::{Kind, Operation, Reason};
 use bytes::Bytes;
-use httpkit::Problem;
+use httpkit::{Code, Problem};
 use std::collections::HashMap;
 use std::io::Write;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Pieces of the contents between the socket and the disk.
 const PIECES: usize = 16;
+
+/// How long contents that are refused are read to their end.
+const REFUSED: Duration = Duration::from_secs(5);
 
 /// The longest field that is not the file.
 const FIELD_BYTES: usize = 1024 * 1024;
@@ -44,10 +48,34 @@ pub(super) struct Form {
 }
 
 /// Where contents are staged.
-#[derive(Clone, Copy, Debug)]
-enum Destination {
-    Mount(i64),
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// On the disk of this mount.
+    Mount {
+        id: i64,
+        key: String,
+    },
     DataDirectory,
+}
+
+impl Stage {
+    /// It refuses the contents. Of a full disk it is said which one that is.
+    fn refused(&self, error: backend::Error) -> Problem {
+        if error.reason != Reason::Full {
+            return problem::of_backend(error);
+        }
+        let detail = match self {
+            Self::Mount { key, .. } => {
+                format!("the disk of the mount {key:?} is full; nothing was uploaded")
+            }
+            Self::DataDirectory => {
+                "the disk of the data directory is full, where contents wait that go to a bucket, \
+                 or came before the field backendMountId; nothing was uploaded"
+                    .to_owned()
+            }
+        };
+        Problem::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, detail)
+    }
 }
 
 struct Promise {
@@ -75,10 +103,9 @@ impl Rest {
                     .get("backendMountId")
                     .map(|id| mount_id(id))
                     .transpose()?;
-                let destination = mount_id.map_or(Destination::DataDirectory, Destination::Mount);
                 let promised = [&promise.checksum, &promise.content_hash];
                 let hasher = Hasher::new(promised.into_iter().flatten().cloned());
-                content = Some(self.receive(field, destination, hasher).await?);
+                content = Some(self.receive(field, mount_id, hasher).await?);
             } else {
                 let text = text(&name, field).await?;
                 // What we do not know is read, and not kept.
@@ -99,36 +126,45 @@ impl Rest {
     async fn receive(
         &self,
         mut field: BoundedField<'_>,
-        destination: Destination,
+        mount_id: Option<i64>,
         hasher: Hasher,
     ) -> Result<UploadedContent, Problem> {
-        let (staged, mount_id) = self
+        let (staged, stage) = self
             .read_blocking(move |filestore| {
-                if let Destination::Mount(id) = destination {
+                if let Some(id) = mount_id {
                     let place = filestore.opener.by_id(id).map_err(CommandError::from)?;
                     if let Kind::Disk(disk) = place.backend.kind() {
-                        let staged = disk.stage().map_err(problem::of_backend)?;
-                        return Ok((staged, Some(id)));
+                        let key = place.mount.mount_key.clone();
+                        let stage = Stage::Mount { id, key };
+                        let staged = disk.stage().map_err(|error| stage.refused(error))?;
+                        return Ok((staged, stage));
                     }
                 }
+                let stage = Stage::DataDirectory;
                 let staged = disk::stage_beside(&filestore.data_dir);
-                Ok((staged.map_err(problem::of_backend)?, None))
+                Ok((staged.map_err(|error| stage.refused(error))?, stage))
             })
             .await?;
         let (sender, receiver) = mpsc::channel(PIECES);
         let writing = tokio::task::spawn_blocking(move || write(staged, hasher, receiver));
         while let Some(piece) = field.chunk().await? {
             if sender.send(piece).await.is_err() {
-                // The writer has an error to tell.
+                // The writer has an error to tell, and a client that is still sending when the
+                // connection ends may not see the answer.
+                let rest = async { while let Ok(Some(_)) = field.chunk().await {} };
+                let _ = tokio::time::timeout(REFUSED, rest).await;
                 break;
             }
         }
         drop(sender);
         let written = writing.await.map_err(|error| Problem::internal(&error))?;
-        let (staged, hash) = written.map_err(problem::of_backend)?;
+        let (staged, hash) = written.map_err(|error| stage.refused(error))?;
         Ok(UploadedContent {
             staged,
-            mount_id,
+            mount_id: match stage {
+                Stage::Mount { id, .. } => Some(id),
+                Stage::DataDirectory => None,
+            },
             content_hash: hash.map_err(problem::of_hash)?,
         })
     }
