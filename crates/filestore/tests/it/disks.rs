@@ -1,8 +1,7 @@
 //! Filesystems that are unlike the temporary directory's: what they keep of a file's identity, what
 //! is mounted where, and sizes and times that others do not have.
 
-use crate::support::Server;
-use filestore::{Filestore, Hashing, Options, ScanOptions, ScanReport, Watch, WatchOptions};
+use filestore::{Filestore, Options, ScanOptions, ScanReport, Watch, WatchOptions};
 use journal::NodeState;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -346,14 +345,6 @@ fn a_file_that_gets_its_name_while_it_is_open_is_seen_when_it_is_closed() {
     bench.wait_for("whole", 7);
 }
 
-/// Rewrites a file of the same length, and puts its modification time back.
-fn rewrite_secretly(path: &Path, text: &str) {
-    let modified = path.metadata().unwrap().modified().unwrap();
-    let file = File::options().write(true).open(path).unwrap();
-    file.write_all_at(text.as_bytes(), 0).unwrap();
-    file.set_modified(modified).unwrap();
-}
-
 #[test]
 fn sizes_that_add_up_to_more_than_64_bits_are_counted_to_the_byte() {
     const HUGE: u64 = 6 << 60;
@@ -416,136 +407,57 @@ fn times_before_1677_and_after_2262_are_what_the_disk_says() {
     bench.assert_whole();
 }
 
-/// A day ahead of the machine's: every file has been quiet for a long time.
-#[derive(Debug)]
-struct AheadClock;
+#[test]
+fn a_directory_that_is_renamed_while_it_is_watched_keeps_its_nodes_without_birth_times() {
+    let base = tempfile::tempdir().unwrap();
+    let disk = DiskImage::make(base.path(), "disk", "ext4", &["-I", "128"]);
+    let mounted = disk.mount(&base.path().join("at"));
+    let bench = Bench::watched(&mounted.path().join("tree"));
+    bench.write("build/sub/a", "x");
+    bench.write("kept/b", "x");
+    bench.wait_for("build/sub/a", 1);
+    bench.wait_for("kept/b", 1);
+    let was = ["build", "build/sub", "build/sub/a"].map(|path| bench.id(path));
+    bench.rename("build", "kept/old");
+    bench.write("build/first", "xx");
+    bench.wait_for("kept/old/sub/a", 1);
+    bench.wait_for("build/first", 2);
+    let now = ["kept/old", "kept/old/sub", "kept/old/sub/a"].map(|path| bench.id(path));
+    assert_eq!(now, was);
+    assert!(!was.contains(&bench.id("build")), "it was made anew");
+    assert_eq!(bench.scan().changes.total(), 0);
 
-impl journal::Clock for AheadClock {
-    fn now(&self) -> journal::Time {
-        let now = journal::SystemClock.now().as_millis();
-        journal::Time::from_millis(now + 24 * 60 * 60 * 1_000)
+    // A directory that gets the number of one that is gone is another one.
+    let number = |path: &str| bench.path(path).metadata().unwrap().ino();
+    let (gone, old) = (bench.id("kept/old"), number("kept/old"));
+    std::fs::remove_dir_all(bench.path("kept/old")).unwrap();
+    let again = (0..500).map(|next| format!("next{next}")).find(|next| {
+        std::fs::create_dir(bench.path(next)).unwrap();
+        number(next) == old
+    });
+    let again = again.expect("the number is given out again");
+    bench.wait_for(&again, 0);
+    assert_ne!(bench.id(&again), gone);
+}
+
+#[test]
+fn an_xfs_in_the_tree_has_its_nodes_after_it_was_mounted_again_under_any_device_number() {
+    let base = tempfile::tempdir().unwrap();
+    let at = base.path().join("at");
+    let [one, two] = ["one", "two"].map(|name| DiskImage::make(base.path(), name, "xfs", &[]));
+    let mounted = [one.mount(&at.join("one")), two.mount(&at.join("two"))];
+    for disk in ["one", "two"] {
+        std::fs::write(at.join(disk).join("file"), disk).unwrap();
     }
-}
-
-async fn with_an_upload(text: &str) -> (Server, PathBuf) {
-    let dirs = Arc::new(tempfile::tempdir().unwrap());
-    let server = Server::start_with(dirs, |options| options.clock = Arc::new(AheadClock)).await;
-    server.upload("vault", text).await;
-    server.scan().await;
-    assert_eq!(
-        hash_of(&server).await,
-        blake3_of(text),
-        "an upload is not in doubt"
-    );
-    let path = server.root.join("vault");
-    (server, path)
-}
-
-fn blake3_of(text: &str) -> serde_json::Value {
-    format!("blake3:{}", blake3::hash(text.as_bytes())).into()
-}
-
-async fn hash_of(server: &Server) -> serde_json::Value {
-    server.by_path("vault").await.data()["contentHash"].clone()
-}
-
-async fn etag_of(server: &Server) -> String {
-    let id = server.by_path("vault").await.node_id();
-    // A download would be told in the journal, and a look at its headers is not.
-    let path = format!("/v1/files/{id}/content");
-    let answer = server.request(reqwest::Method::HEAD, &path).send().await;
-    let headers = answer.unwrap().headers().clone();
-    headers["etag"].to_str().unwrap().to_owned()
-}
-
-async fn wait_for_hash(server: &Server, wanted: &serde_json::Value) {
-    testkit::wait_for_async("the hash", LONG, async || {
-        let found = hash_of(server).await;
-        if found == *wanted { Ok(()) } else { Err(found) }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn contents_rewritten_with_the_old_time_put_back_lose_their_hash_and_get_a_new_one() {
-    let (server, path) = with_an_upload("AAAA").await;
-    let etag = etag_of(&server).await;
-    rewrite_secretly(&path, "BBBB");
-    assert_ne!(
-        etag_of(&server).await,
-        etag,
-        "even before anybody has looked"
-    );
-    let head = server.head();
-    assert_eq!(server.scan().await.changes.total(), 0);
-    assert_eq!(hash_of(&server).await, serde_json::Value::Null);
-    assert_eq!(server.told(head), [], "nobody knows yet whether it changed");
-    assert_ne!(etag_of(&server).await, etag);
-    let head = server.head();
-    let hashing = Hashing::start(Arc::clone(&server.filestore)).unwrap();
-    wait_for_hash(&server, &blake3_of("BBBB")).await;
-    let told = server.told(head);
-    assert_eq!(told, [crate::support::told("node.updated", "vault", 0)]);
-    drop(hashing);
-}
-
-#[tokio::test]
-async fn a_file_that_only_got_other_permissions_keeps_its_hash_and_nobody_hears_of_it() {
-    use std::os::unix::fs::PermissionsExt;
-    let (server, path) = with_an_upload("AAAA").await;
-    let (etag, head) = (etag_of(&server).await, server.head());
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    std::fs::hard_link(&path, server.dirs.path().join("outside")).unwrap();
-    server.scan().await;
-    let hashing = Hashing::start(Arc::clone(&server.filestore)).unwrap();
-    wait_for_hash(&server, &blake3_of("AAAA")).await;
-    assert_eq!(etag_of(&server).await, etag);
-    assert_eq!(server.told(head), []);
-    drop(hashing);
-}
-
-#[tokio::test]
-async fn a_file_moved_by_a_command_is_not_in_doubt() {
-    let (server, _) = with_an_upload("AAAA").await;
-    server.rename("vault", "elsewhere").await;
-    server.rename("elsewhere", "vault").await;
-    server.scan().await;
-    assert_eq!(hash_of(&server).await, blake3_of("AAAA"));
-}
-
-#[tokio::test]
-async fn nodes_that_have_been_missing_for_long_are_purged_by_their_age() {
-    let server = Server::start().await;
-    testkit::tree(&server.root, "gone/a 1\ngone/b 2\nkept 3");
-    server.scan().await;
-    std::fs::remove_dir_all(server.root.join("gone")).unwrap();
-    server.scan().await;
-    let purge = async |days: u32, dry_run: bool| {
-        let path = format!("/v1/backend-mounts/{}/purge-missing", server.mount);
-        let body = serde_json::json!({ "missingForDays": days, "dryRun": dry_run });
-        let answer = server.json(reqwest::Method::POST, &path, body).await;
-        answer.data()["nodes"].as_u64().unwrap()
-    };
-    let head = server.head();
-    assert_eq!(
-        purge(1, false).await,
-        0,
-        "they are missing since a moment ago"
-    );
-    assert_eq!(purge(0, true).await, 3);
-    assert_eq!(server.head(), head, "nothing was changed");
-    assert_eq!(purge(0, false).await, 3);
-    let told = server.told(head);
-    let deleted = |path: &str| crate::support::told("node.deleted", path, 0);
-    assert_eq!(
-        told,
-        [
-            deleted("gone/b"),
-            deleted("gone/a"),
-            deleted("gone"),
-            crate::support::told("command.completed", "", 0)
-        ]
-    );
-    assert_eq!(purge(0, false).await, 0);
-    server.assert_disk_agrees().await;
+    let bench = Bench::crossing(&at);
+    let was = ["one", "one/file", "two", "two/file"].map(|path| bench.id(path));
+    drop(mounted);
+    // The numbers go by the order.
+    let _again = [two.mount(&at.join("two")), one.mount(&at.join("one"))];
+    assert_eq!(bench.scan().changes.total(), 0);
+    let now = ["one", "one/file", "two", "two/file"].map(|path| bench.id(path));
+    assert_eq!(now, was);
+    bench.rename("one/file", "one/renamed");
+    bench.scan();
+    assert_eq!(bench.id("one/renamed"), was[1]);
 }

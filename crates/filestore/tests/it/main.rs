@@ -8,14 +8,17 @@
 )]
 
 mod apphub;
+mod before;
 mod commands;
 mod concurrency;
 mod conformance;
 mod crash;
 mod disks;
+mod doubts;
 mod download;
 mod events;
 mod file_faults;
+mod full_disks;
 mod hashing;
 mod hostile;
 mod idempotency;
@@ -25,6 +28,7 @@ mod mount_health;
 mod mounts;
 mod oddities;
 mod openapi;
+mod purge;
 mod races;
 mod reconcile;
 mod retention;
