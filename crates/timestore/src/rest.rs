@@ -9,7 +9,7 @@ mod retention;
 mod saved;
 mod sql;
 
-use crate::timestore::Inner;
+use crate::inner::Inner;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -6,9 +6,9 @@
 
 use super::MOUNT;
 use crate::error::{Error, Result};
+use crate::inner::Inner;
 use crate::sight::Sight;
 use crate::sink::read_checkpoint;
-use crate::timestore::Inner;
 use bytes::Bytes;
 use duckdb::arrow::array::{Array, AsArray, StructArray};
 use duckdb::arrow::datatypes::Int64Type;

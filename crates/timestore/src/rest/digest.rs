@@ -3,8 +3,8 @@
 use super::Shared;
 use crate::catalogue;
 use crate::error::Error;
+use crate::inner::DIGEST_LIMIT;
 use crate::sink::read_checkpoint;
-use crate::timestore::DIGEST_LIMIT;
 use axum::extract::State;
 use httpkit::{Finding, Integrity, Json};
 use journal::JournalId;
