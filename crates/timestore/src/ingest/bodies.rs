@@ -249,13 +249,12 @@ fn arrow(
 
 /// The column in the field's type. A value that it does not have is refused, and named by its row.
 fn whole_cast(column: &ArrayRef, field: &Field, first_row: usize) -> Result<ArrayRef> {
-    let refused = |row: usize| {
+    let refused = |row: usize, why: &str| {
         let pointer = format!("/rows/{}/{}", first_row + row, pointer_part(&field.name));
-        let detail = format!("the value is out of the range of a {}", field.kind.word());
-        Error::invalid(pointer, detail)
+        Error::invalid(pointer, format!("the value {why}"))
     };
     if field.kind == FieldType::Timestamp {
-        return micros(column.as_ref()).map_err(refused);
+        return micros(column.as_ref()).map_err(|(row, why)| refused(row, why));
     }
     let cast = cast(column, &field.kind.arrow()).map_err(|error| {
         let detail = format!("the column {:?} cannot be read: {error}", field.name);
@@ -263,14 +262,24 @@ fn whole_cast(column: &ArrayRef, field: &Field, first_row: usize) -> Result<Arra
     })?;
     // A value that does not fit became NULL.
     match (0..column.len()).find(|row| column.is_valid(*row) && cast.is_null(*row)) {
-        Some(row) => Err(refused(row)),
+        Some(row) => {
+            let why = format!("is out of the range of a {}", field.kind.word());
+            Err(refused(row, &why))
+        }
         None => Ok(cast),
     }
 }
 
-/// Times in microseconds of UTC, which those with a zone count from, too. The error is the row of
-/// one that is out of DuckDB's range, whose ends mean infinity.
-fn micros(column: &dyn Array) -> std::result::Result<ArrayRef, usize> {
+/// The row of a value that cannot be taken, and why.
+type Refused = (usize, &'static str);
+
+/// DuckDB's range of times; its ends mean infinity.
+const OUT_OF_RANGE: &str = "is out of the range of a timestamp";
+const TOO_FINE: &str = "has nanoseconds, and a timestamp has microseconds: round the column to \
+                        microseconds first";
+
+/// Times in microseconds of UTC, which those with a zone count from, too.
+fn micros(column: &dyn Array) -> std::result::Result<ArrayRef, Refused> {
     let times = match column.data_type() {
         DataType::Date32 => values::<Date32Type>(column, |days| i64::from(days).checked_mul(DAY)),
         DataType::Date64 => values::<Date64Type>(column, |millis| millis.checked_mul(1_000)),
@@ -284,13 +293,18 @@ fn micros(column: &dyn Array) -> std::result::Result<ArrayRef, usize> {
             values::<TimestampMicrosecondType>(column, Some)
         }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            values::<TimestampNanosecondType>(column, |nanos| Some(nanos.div_euclid(1_000)))
+            let times = column.as_primitive::<TimestampNanosecondType>();
+            let mut times = times.iter().enumerate();
+            if let Some((row, _)) = times.find(|(_, time)| time.is_some_and(|it| it % 1_000 != 0)) {
+                return Err((row, TOO_FINE));
+            }
+            values::<TimestampNanosecondType>(column, |nanos| Some(nanos / 1_000))
         }
         DataType::Dictionary(_, value) => {
-            let plain = cast(column, value).map_err(|_| 0_usize)?;
+            let plain = cast(column, value).map_err(|_| (0, OUT_OF_RANGE))?;
             return micros(plain.as_ref());
         }
-        _ => Err(0),
+        _ => Err((0, OUT_OF_RANGE)),
     }?;
     Ok(Arc::new(TimestampMicrosecondArray::from(times)))
 }
@@ -301,11 +315,14 @@ const DAY: i64 = 86_400_000_000;
 fn values<T: ArrowPrimitiveType>(
     column: &dyn Array,
     micros: impl Fn(T::Native) -> Option<i64>,
-) -> std::result::Result<Vec<Option<i64>>, usize> {
+) -> std::result::Result<Vec<Option<i64>>, Refused> {
     let in_range = |value: T::Native| micros(value).filter(|micros| micros.unsigned_abs() < MAX);
     let values = column.as_primitive::<T>().iter().enumerate();
     values
-        .map(|(row, value)| value.map(|value| in_range(value).ok_or(row)).transpose())
+        .map(|(row, value)| {
+            let taken = value.map(|value| in_range(value).ok_or((row, OUT_OF_RANGE)));
+            taken.transpose()
+        })
         .collect()
 }
 

@@ -194,7 +194,14 @@ pub(crate) fn time_value(value: &Value) -> std::result::Result<i64, &'static str
     const WRONG: &str =
         "it must be an RFC 3339 time such as 2026-03-01T12:00:00Z, or milliseconds since 1970";
     match value {
-        Value::String(text) => parse_time(text).ok_or(WRONG),
+        Value::String(text) => {
+            let time = parse_time(text).ok_or(WRONG)?;
+            // What is finer would be cut off.
+            match time.subsec_nanosecond() % 1_000 {
+                0 => Ok(time.as_microsecond()),
+                _ => Err("it must be a time of microseconds, with six digits of a second at most"),
+            }
+        }
         value => integer(value)
             .ok()
             .and_then(|millis| Timestamp::from_millisecond(millis).ok())
@@ -203,13 +210,13 @@ pub(crate) fn time_value(value: &Value) -> std::result::Result<i64, &'static str
     }
 }
 
-/// Microseconds since 1970 of an RFC 3339 time, or of a date or time without a zone, which is UTC.
-fn parse_time(text: &str) -> Option<i64> {
+/// An RFC 3339 time, or a date or time without a zone, which is UTC.
+fn parse_time(text: &str) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time.as_microsecond());
+        return Some(time);
     }
     let civil = text.parse::<DateTime>().ok()?;
-    Some(TimeZone::UTC.to_timestamp(civil).ok()?.as_microsecond())
+    TimeZone::UTC.to_timestamp(civil).ok()
 }
 
 #[cfg(test)]
@@ -223,6 +230,9 @@ mod tests {
         for (value, expected) in [
             (json!("2026-03-01T00:00:00Z"), Some(day)),
             (json!("2026-03-01T01:00:00.000001+01:00"), Some(day + 1)),
+            (json!("2026-03-01T00:00:00.000001000Z"), Some(day + 1)),
+            (json!("2026-03-01T00:00:00.0000001Z"), None),
+            (json!("1969-12-31T23:59:59.999999999Z"), None),
             (json!("2026-03-01"), Some(day)),
             (json!("2026-03-01 00:00:00"), Some(day)),
             (json!(1_772_323_200_000_i64), Some(day)),

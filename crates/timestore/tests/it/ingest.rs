@@ -615,7 +615,8 @@ fn arrow_stream(column: timestore::arrow::array::ArrayRef) -> Vec<u8> {
 #[tokio::test]
 async fn values_out_of_range_are_refused_by_row_and_field() {
     use timestore::arrow::array::{
-        Date64Array, Float64Array, TimestampMicrosecondArray, TimestampSecondArray,
+        Date64Array, Float64Array, TimestampMicrosecondArray, TimestampNanosecondArray,
+        TimestampSecondArray,
     };
     let fixture = Fixture::new();
     let arrow = [("content-type", "application/vnd.apache.arrow.stream")];
@@ -635,6 +636,12 @@ async fn values_out_of_range_are_refused_by_row_and_field() {
             Some(0),
             None,
             Some(i64::MIN),
+        ])),
+        // Cut to microseconds, it would be another time.
+        Arc::new(TimestampNanosecondArray::from(vec![
+            Some(1_000),
+            None,
+            Some(-1_001),
         ])),
     ];
     for (number, column) in bodies.into_iter().enumerate() {
@@ -658,6 +665,7 @@ async fn values_out_of_range_are_refused_by_row_and_field() {
         ("timestamp", "\"10000-01-01T00:00:00Z\""),
         ("timestamp", "9223372036854775807"),
         ("timestamp", "\"infinity\""),
+        ("timestamp", "\"2026-03-01T00:00:00.123456789Z\""),
         ("boolean", "1"),
         ("string", "1"),
     ] {
@@ -692,6 +700,22 @@ async fn values_out_of_range_are_refused_by_row_and_field() {
     assert_eq!(
         fixture.value("SELECT v FROM zoned").await,
         json!("1336-03-23T12:26:40.000Z")
+    );
+    let nanos = TimestampNanosecondArray::from(vec![-1_000, 1_772_323_200_000_001_000]);
+    fixture
+        .call(
+            Method::POST,
+            "/datasets/nanos/ingest",
+            &arrow,
+            arrow_stream(Arc::new(nanos)),
+        )
+        .await;
+    assert_eq!(
+        fixture.sql("SELECT v FROM nanos").await,
+        [
+            json!({"v": "1969-12-31T23:59:59.999999Z"}),
+            json!({"v": "2026-03-01T00:00:00.000001Z"})
+        ]
     );
     let doubles = Float64Array::from(vec![0.1, f64::MAX, 9_007_199_254_740_992.0]);
     fixture
