@@ -31,8 +31,8 @@ pub(crate) struct Plan {
     pub(crate) limit: usize,
 }
 
-/// The statement that answers the request.
-pub(crate) fn plan(dataset: &Dataset, request: &QueryRequest) -> Result<Plan> {
+/// The statement that answers the request from `source`, which stands for the dataset's table.
+pub(crate) fn plan(dataset: &Dataset, source: &str, request: &QueryRequest) -> Result<Plan> {
     if request.time_range.end < request.time_range.start {
         return Err(Error::invalid(
             "/timeRange/end",
@@ -72,8 +72,7 @@ pub(crate) fn plan(dataset: &Dataset, request: &QueryRequest) -> Result<Plan> {
         "1".to_owned()
     };
     let sql = format!(
-        "SELECT {select} FROM {} WHERE {} {group} ORDER BY {order} LIMIT {}",
-        dataset.quoted_table(),
+        "SELECT {select} FROM {source} WHERE {} {group} ORDER BY {order} LIMIT {}",
         conditions.join(" AND "),
         limit + 1,
     );

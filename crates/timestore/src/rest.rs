@@ -41,13 +41,16 @@ pub(crate) fn router(shared: Shared) -> OpenApiRouter {
 /// What a token that is limited to paths may ask for. Everything else is refused, so that a route
 /// that is added says nothing before somebody has thought of such tokens.
 const LIMITED: &[&str] = &[
+    "/datasets/{slug}/query",
     "/filestore/as-of",
     "/filestore/churn",
     "/filestore/growth",
     "/filestore/nodes",
+    "/filestore/nodes/{id}/timeline",
     "/filestore/reconciliation",
     "/filestore/top",
     "/sql/read",
+    "/v1/datasets/{slug}/query",
 ];
 
 async fn refuse_limited(

@@ -1,10 +1,10 @@
 //! What a caller may see of the activity, where the token is limited to paths.
 //!
 //! The API's own questions see a limit as a part of their scope ([`Sight::inside`]): what is
-//! outside counts like what is outside of the prefix that is asked for. Everything else reads a
-//! temporary view ([`Sight::view`]) that stands in the activity's place on a connection that nobody
-//! uses afterwards. A row is there if its path is inside. Of such a row what may tell of other
-//! paths is NULL: where a node was before, if that is outside, and `metadata_json` of rows that are
+//! outside counts like what is outside of the prefix that is asked for. A person's SQL and queries
+//! of the dataset read a temporary view ([`Sight::view`]) that stands in the activity's place on a
+//! connection that nobody uses afterwards. A row is there if its path is inside. Of such a row what
+//! may tell of other paths is NULL ([`Sight::column`]): where a node was before, if that is outside, and `metadata_json` of rows that are
 //! no states of a node, which holds results of whole commands. Other datasets have no paths: for a
 //! limited caller they are not there.
 
@@ -58,19 +58,27 @@ impl Sight {
         Some(format!("coalesce({}, FALSE)", any.join(" OR ")))
     }
 
+    /// What a row that may be seen has in this column of the activity.
+    pub(crate) fn column(&self, name: &str) -> String {
+        let condition = match name {
+            "previous_path" | "previous_backend_mount_id" => {
+                self.inside("previous_path", OLD_MOUNT)
+            }
+            "metadata_json" => self.is_limited().then(|| "version IS NOT NULL".to_owned()),
+            _ => None,
+        };
+        match condition {
+            Some(condition) => format!("CASE WHEN {condition} THEN {name} END"),
+            None => name.to_owned(),
+        }
+    }
+
     /// What SQL reads the dataset from. For a limited caller that is a view, made here.
     pub(crate) fn view(&self, connection: &Connection, dataset: &Dataset) -> Result<String> {
         let Some(inside) = self.inside("path", MOUNT) else {
             return Ok(dataset.quoted_table());
         };
-        let was_inside = self.inside("previous_path", OLD_MOUNT).unwrap_or_default();
-        let column = |(name, _): &(&str, &str)| match *name {
-            "previous_path" | "previous_backend_mount_id" => {
-                format!("CASE WHEN {was_inside} THEN {name} END AS {name}")
-            }
-            "metadata_json" => format!("CASE WHEN version IS NOT NULL THEN {name} END AS {name}"),
-            name => name.to_owned(),
-        };
+        let column = |(name, _): &(&str, &str)| format!("{} AS {name}", self.column(name));
         let columns: Vec<_> = COLUMNS.iter().map(column).collect();
         let view = format!("temp.main.{}", quote(&dataset.table));
         // With the database's name: without it, DuckDB takes `main` in a view for the view's own.

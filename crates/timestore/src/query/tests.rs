@@ -31,7 +31,9 @@ fn dataset() -> Dataset {
 
 fn planned(mut body: serde_json::Value) -> Result<Plan> {
     body["timeRange"] = json!({"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"});
-    plan(&dataset(), &serde_json::from_value(body).unwrap())
+    let dataset = dataset();
+    let request = serde_json::from_value(body).unwrap();
+    plan(&dataset, &dataset.quoted_table(), &request)
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::scope::limit;
 use super::{Key, MOUNT, PageQuery, Pages, Question, ScopeQuery, integer, next_cursor, text};
 use crate::error::Result;
 use crate::query::micros;
+use crate::sight::Sight;
 use crate::statement::{self, Limits, ResultSet};
 use duckdb::types::Value;
 use duckdb::{Connection, OptionalExt as _};
@@ -156,9 +157,10 @@ impl AsOf {
     }
 }
 
-/// Everything that happened to one node, in the order of the journal.
+/// Everything that happened to one node, in the order of the journal, where the caller may see it.
 pub(crate) fn timeline(
     node_id: i64,
+    sight: &Sight,
     after: JournalId,
     asked: Option<usize>,
     page: &PageQuery,
@@ -171,8 +173,14 @@ pub(crate) fn timeline(
         ("limit".to_owned(), integer(limit + 1)),
     ]);
     let page = page.page(&keys, &mut params)?;
+    let rows = sight.inside("path", MOUNT);
+    let sql = include_str!("../sql/timeline.sql")
+        .replace("{after}", &page.condition)
+        .replace("{metadata}", &sight.column("metadata_json"))
+        .replace("{previous_path}", &sight.column("previous_path"))
+        .replace("{rows}", rows.as_deref().unwrap_or("TRUE"));
     Ok(Question {
-        sql: include_str!("../sql/timeline.sql").replace("{after}", &page.condition),
+        sql,
         params,
         limit,
         reads_hours: false,

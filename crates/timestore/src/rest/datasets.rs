@@ -5,6 +5,7 @@ use super::answer::{RESULT_MAX_BYTES, answer, negotiate};
 use crate::error::Error;
 use crate::ingest::{BodyKind, IngestQuery, JsonBody, Receipt, decode};
 use crate::query::{self, QueryRequest};
+use crate::sight::Sight;
 use crate::statement::{self, Limits};
 use crate::{catalogue, ingest as pipeline};
 use axum::body::Bytes;
@@ -12,7 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use duckdb::params_from_iter;
-use httpkit::{Code, Json, Path, Problem, Query};
+use httpkit::{Caller, Code, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -118,7 +119,8 @@ pub(super) struct QueryAnswer {
 /// Query a dataset
 ///
 /// Rows in a range of time in the order of time, as they are or downsampled. The range is without
-/// its end. A bucket without rows is not in the answer.
+/// its end. A bucket without rows is not in the answer. A token that is limited to paths may ask for
+/// the activity, of which it gets the rows at those paths.
 #[utoipa::path(post, path = "/datasets/{slug}/query", tag = "datasets", operation_id = "queryDataset",
     params(("slug" = String, Path, description = "The dataset"), FormatQuery),
     request_body = QueryRequest,
@@ -128,17 +130,24 @@ pub(super) struct QueryAnswer {
     security(("bearer" = ["timestore:read"])))]
 pub(super) async fn query(
     State(shared): State<Shared>,
+    caller: Caller,
     Path(slug): Path<String>,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
     Json(request): Json<QueryRequest>,
 ) -> httpkit::Result<Response> {
     let format = negotiate(&headers, format.format.as_deref())?;
+    let sight = Sight::of(&caller);
+    if slug != shared.activity.slug {
+        // Other datasets have no paths.
+        sight.require_all()?;
+    }
     let (result, mode) = shared
         .reads
         .read(shared.options.sql_timeout, move |connection| {
             let dataset = catalogue::get(connection, &slug)?;
-            let plan = query::plan(&dataset, &request)?;
+            let source = sight.view(connection, &dataset)?;
+            let plan = query::plan(&dataset, &source, &request)?;
             let limits = Limits {
                 rows: plan.limit,
                 bytes: RESULT_MAX_BYTES,

@@ -172,7 +172,8 @@ pub(super) struct TimelineQuery {
 
 /// A node's timeline
 ///
-/// Everything that happened to one node, in the order of the journal.
+/// Everything that happened to one node, in the order of the journal. A token that is limited to
+/// paths sees the entries at those paths.
 #[utoipa::path(get, path = "/filestore/nodes/{id}/timeline", tag = "filestore", operation_id = "getTimeline",
     params(("id" = i64, Path, description = "The node"), TimelineQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The entries", content(
@@ -180,13 +181,14 @@ pub(super) struct TimelineQuery {
         (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 pub(super) async fn timeline(
     State(shared): State<Shared>,
+    caller: Caller,
     Path(id): Path<i64>,
     Query(query): Query<TimelineQuery>,
     Query(page): Query<PageQuery>,
     Query(format): Query<FormatQuery>,
     headers: HeaderMap,
 ) -> httpkit::Result<Response> {
-    let question = questions::timeline(id, query.after, query.limit, &page);
+    let question = questions::timeline(id, &Sight::of(&caller), query.after, query.limit, &page);
     rows(&shared, &headers, &format, question, "rows").await
 }
 

@@ -3,7 +3,7 @@ SELECT
     observed_at AS "observedAt",
     event_type AS "eventType",
     path AS path,
-    previous_path AS "previousPath",
+    {previous_path} AS "previousPath",
     state AS state,
     consistency_state AS "consistencyState",
     version AS version,
@@ -13,8 +13,8 @@ SELECT
     command_id AS "commandId",
     principal AS principal,
     reconciliation_reason AS "reconciliationReason",
-    metadata_json::JSON AS metadata
+    ({metadata})::JSON AS metadata
 FROM tidemark.activity
-WHERE node_id = $node AND journal_id > $after AND {after}
+WHERE node_id = $node AND journal_id > $after AND {after} AND {rows}
 ORDER BY journal_id
 LIMIT $limit

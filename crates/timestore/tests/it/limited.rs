@@ -12,6 +12,21 @@ const WRITER: &str = "writer-0123456789abcdef";
 /// A timestore with tokens and a history: files that stay where the limited token may see them or
 /// may not, and one that moves each way.
 fn served() -> Fixture {
+    let mut tree = Tree::new();
+    tree.at("2026-03-01T12:00:00Z");
+    tree.create("open", false, 0);
+    tree.file("open/a", 10);
+    tree.file("openly-secret", 3);
+    tree.file("secret/salaries", 1_000);
+    let comes = tree.file("secret/comes", 5);
+    let leaves = tree.file("open/leaves", 7);
+    tree.at("2026-03-02T12:00:00Z").rename(comes, "open/came");
+    tree.at("2026-03-03T12:00:00Z")
+        .rename(leaves, "secret/left");
+    served_with(&tree)
+}
+
+fn served_with(tree: &Tree) -> Fixture {
     let mut fixture = Fixture::new();
     let words = httpkit::Vocabulary {
         scopes: &["timestore:read", "timestore:write"],
@@ -29,18 +44,6 @@ fn served() -> Fixture {
     fixture.router = httpkit::App::new("timestore", "Timestore", fixture.timestore.router())
         .tokens(Some(tokens))
         .into_router();
-
-    let mut tree = Tree::new();
-    tree.at("2026-03-01T12:00:00Z");
-    tree.create("open", false, 0);
-    tree.file("open/a", 10);
-    tree.file("openly-secret", 3);
-    tree.file("secret/salaries", 1_000);
-    let comes = tree.file("secret/comes", 5);
-    let leaves = tree.file("open/leaves", 7);
-    tree.at("2026-03-02T12:00:00Z").rename(comes, "open/came");
-    tree.at("2026-03-03T12:00:00Z")
-        .rename(leaves, "secret/left");
     tree.apply_to(&fixture);
     fixture
 }
@@ -129,6 +132,51 @@ async fn every_question_is_about_the_permitted_paths_only() {
 }
 
 #[tokio::test]
+async fn what_is_counted_is_counted_at_permitted_paths() {
+    let mut tree = Tree::new();
+    let files: Vec<i64> = ["open/a", "open/b", "secret/a", "openly"]
+        .map(|path| tree.file(path, 10))
+        .to_vec();
+    // At the same path of a mount that the token does not have.
+    tree.mount = 2;
+    let elsewhere = tree.file("open/a", 10);
+    for id in files.iter().chain([&elsewhere]) {
+        tree.rewrite(*id, 20);
+    }
+    tree.at("2026-03-02T00:00:00Z");
+    for id in files {
+        tree.lose(id);
+    }
+    let fixture = served_with(&tree);
+    let of = async |token: &str, path: &str| get(&fixture, token, path).await.rows("rows");
+
+    for (token, missing, groups, rewrites) in [
+        (LIMITED, 2, json!(["open/a", "open/b"]), 2),
+        (
+            READER,
+            4,
+            json!(["open/a", "open/a", "open/b", "openly", "secret/a"]),
+            5,
+        ),
+    ] {
+        let days = of(token, "/filestore/reconciliation").await;
+        assert_eq!((days.len(), &days[0]["nodesMissing"]), (1, &json!(missing)));
+        let nodes = of(token, "/filestore/churn?groupBy=node").await;
+        let mut named: Vec<_> = nodes.iter().map(|row| row["group"].as_str()).collect();
+        named.sort_unstable();
+        assert_eq!(json!(named), groups);
+        let all = of(token, "/filestore/churn?groupBy=command").await;
+        let sum = |rows: &[Value]| {
+            rows.iter()
+                .filter_map(|row| row["rewritten"].as_i64())
+                .sum()
+        };
+        let (in_all, by_node): (i64, i64) = (sum(&all), sum(&nodes));
+        assert_eq!((in_all, by_node), (rewrites, rewrites), "{all:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_route_tells_of_other_paths_or_datasets() {
     let fixture = served();
     with_dataset(&fixture).await;
@@ -158,6 +206,14 @@ async fn no_route_tells_of_other_paths_or_datasets() {
     .map(str::to_owned)
     .to_vec();
     paths.extend((1..8).map(|id| format!("/filestore/nodes/{id}/timeline")));
+    let forms = ["ndjson", "csv", "arrow"];
+    let questions = paths.iter().filter(|path| path.starts_with("/filestore/"));
+    let in_forms = questions.flat_map(|path| {
+        let join = if path.contains('?') { '&' } else { '?' };
+        forms.map(|form| format!("{path}{join}format={form}"))
+    });
+    let in_forms: Vec<_> = in_forms.collect();
+    paths.extend(in_forms);
     for path in &paths {
         let answer = get(&fixture, LIMITED, path).await;
         for word in ["secret", "salaries", "comes", "left", "\"word\""] {
@@ -173,8 +229,6 @@ async fn no_route_tells_of_other_paths_or_datasets() {
         "/v1/admin/datasets/payroll",
         "/filestore/digest",
         "/filestore/integrity",
-        "/filestore/nodes/2/timeline",
-        "/filestore/nodes/999/timeline",
         "/sql/saved",
         "/sql/saved/one",
         "/sql/saved/absence",
@@ -192,16 +246,89 @@ async fn no_route_tells_of_other_paths_or_datasets() {
 }
 
 #[tokio::test]
-async fn datasets_are_not_queried_but_sql_has_their_rows_as_the_view_has_them() {
+async fn a_timeline_has_the_entries_at_permitted_paths() {
+    let fixture = served();
+    // In the order of `served`: what stays, what is beside the prefix, what comes and what leaves.
+    for (id, expected) in [
+        (2, json!([["open/a", null]])),
+        (3, json!([])),
+        (4, json!([])),
+        (5, json!([["open/came", null]])),
+        (6, json!([["open/leaves", null]])),
+        (999, json!([])),
+    ] {
+        let path = format!("/filestore/nodes/{id}/timeline");
+        let answer = get(&fixture, LIMITED, &path).await;
+        let rows = answer.rows("rows").into_iter();
+        let rows: Vec<Value> = rows
+            .map(|row| json!([row["path"], row["previousPath"]]))
+            .collect();
+        assert_eq!(json!(rows), expected, "{id}");
+        assert_eq!(answer.json()["nextCursor"], Value::Null);
+    }
+    let whole = get(&fixture, READER, "/filestore/nodes/5/timeline").await;
+    assert_eq!(
+        whole.rows("rows")[1]["previousPath"],
+        json!("secret/comes"),
+        "a token without paths"
+    );
+}
+
+#[tokio::test]
+async fn of_the_datasets_the_activity_is_queried_for_the_permitted_rows() {
     let fixture = served();
     with_dataset(&fixture).await;
     let range = json!({"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"});
     let body = json!({"timeRange": range, "columns": ["path", "previous_path"]});
-    for slug in ["filestore_activity", "payroll", "absence"] {
-        let path = format!("/datasets/{slug}/query");
-        let answer = send(&fixture, LIMITED, Method::POST, &path, &body).await;
-        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{slug}");
+    for slug in ["payroll", "absence"] {
+        for prefix in ["", "/v1"] {
+            let path = format!("{prefix}/datasets/{slug}/query");
+            let answer = send(&fixture, LIMITED, Method::POST, &path, &body).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        }
     }
+    let activity = "/datasets/filestore_activity/query";
+    for path in [activity, "/v1/datasets/filestore_activity/query"] {
+        let answer = send(&fixture, LIMITED, Method::POST, path, &body).await;
+        let rows = answer.rows("rows");
+        let mut paths: Vec<_> = rows.iter().map(|row| row["path"].as_str()).collect();
+        paths.sort_unstable();
+        let expected = ["open", "open/a", "open/came", "open/leaves"].map(Some);
+        assert_eq!(paths, expected, "{path}");
+        assert!(rows.iter().all(|row| row["previous_path"].is_null()));
+    }
+    // What is asked of rows is not asked of those that are not permitted.
+    for (filter, count) in [
+        (json!({"path": {"prefix": "secret"}}), 0),
+        (json!({"path": {"prefix": "open"}}), 4),
+        (json!({"node_id": {"eq": 6}}), 1),
+    ] {
+        let body = json!({"timeRange": range, "filters": {"columns": filter}});
+        let answer = send(&fixture, LIMITED, Method::POST, activity, &body).await;
+        assert_eq!(answer.rows("rows").len(), count, "{filter}");
+        assert!(!answer.text.contains("secret"), "{}", answer.text);
+    }
+    let body = json!({"timeRange": range, "downsample": {"intervalSize": 1, "intervalUnit": "month",
+        "aggregations": [{"fn": "sum", "column": "size_delta", "alias": "bytes"},
+            {"fn": "count_distinct", "column": "previous_path", "alias": "from"}]}});
+    let answer = send(&fixture, LIMITED, Method::POST, activity, &body).await;
+    let rows = answer.rows("rows");
+    assert_eq!((rows.len(), &rows[0]["from"]), (1, &json!(0)), "{rows:?}");
+    for form in ["ndjson", "csv", "arrow"] {
+        let path = format!("{activity}?format={form}");
+        let body = json!({"timeRange": range});
+        let answer = send(&fixture, LIMITED, Method::POST, &path, &body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert!(answer.text.contains("open/came"), "{form}");
+        for word in ["secret", "salaries", "comes"] {
+            assert!(!answer.text.contains(word), "{form}: {}", answer.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn sql_has_the_rows_as_the_view_has_them() {
+    let fixture = served();
     let rows = sql(
         &fixture,
         "SELECT path, previous_path FROM filestore_activity",
