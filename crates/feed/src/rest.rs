@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use httpkit::{Caller, Code, Json, Path, Problem, Query};
+use httpkit::{Caller, Code, Cursor, Json, Path, Problem, Query};
 use journal::JournalId;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -297,18 +297,39 @@ async fn health(Extension(view): Extension<ConsumerView>, caller: Caller) -> Res
 #[serde(rename_all = "camelCase")]
 struct ListQuery {
     /// List dead letters with journal ids after this one.
-    #[serde(default)]
-    after: u64,
+    after: Option<u64>,
+    /// The `nextCursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
     /// At most this many, 100 unless told, at most 1,000.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
+impl ListQuery {
+    /// The journal id that the page begins after.
+    fn after(&self) -> httpkit::Result<JournalId> {
+        let after = match (&self.cursor, self.after) {
+            (Some(_), Some(_)) => {
+                let detail = "a page begins at a cursor or after an id: give one of them";
+                return Err(Problem::invalid("/cursor", detail));
+            }
+            (Some(cursor), None) => cursor.place()?,
+            (None, after) => after.unwrap_or_default(),
+        };
+        Ok(JournalId::new(after))
+    }
+}
+
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeadLetters {
+    /// By journal id.
     dead_letters: Vec<DeadLetter>,
-    /// Ask for more with `after` set to this; null at the end.
+    /// The `cursor` of the next page; null on the last one.
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<Cursor>,
+    /// The `after` of the next page; null on the last one.
     next_after: Option<u64>,
 }
 
@@ -323,28 +344,33 @@ async fn dead_letters(
 ) -> httpkit::Result<Json<DeadLetters>> {
     let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
     let consumer = view.consumer()?;
-    let mut after = JournalId::new(query.after);
+    let mut after = query.after()?;
     let mut dead_letters = Vec::new();
-    // Those that the caller may not see are passed over.
-    while dead_letters.len() < limit {
-        let letters = consumer.dead_letters(after, limit).await?;
-        let is_last = letters.len() < limit;
+    // One more tells whether there is another page. Those that the caller may not see are passed
+    // over.
+    let wanted = limit + 1;
+    while dead_letters.len() < wanted {
+        let letters = consumer.dead_letters(after, wanted).await?;
+        let is_last = letters.len() < wanted;
         for letter in letters {
             after = letter.journal_id;
             if (view.visible)(&caller, &letter)? {
                 dead_letters.push(letter);
-                if dead_letters.len() == limit {
-                    break;
-                }
             }
         }
         if is_last {
             break;
         }
     }
-    let next_after = (dead_letters.len() == limit).then(|| after.get());
+    let has_more = dead_letters.len() > limit;
+    dead_letters.truncate(limit);
+    let next_after = dead_letters
+        .last()
+        .filter(|_| has_more)
+        .map(|last| last.journal_id.get());
     Ok(Json(DeadLetters {
         dead_letters,
+        next_cursor: next_after.as_ref().map(Cursor::of).transpose()?,
         next_after,
     }))
 }

@@ -18,7 +18,7 @@ pub(crate) use growth::GrowthQuery;
 pub(crate) use nodes::stream_nodes;
 pub(crate) use page::{Key, PageQuery, next_cursor};
 pub(crate) use past::{AsOf, AsOfQuery, as_of, reconciliation, timeline};
-pub(crate) use scope::{Scope, ScopeQuery};
+pub(crate) use scope::{Scope, ScopeQuery, limit};
 pub(crate) use top::TopQuery;
 
 use duckdb::types::Value;

@@ -267,6 +267,70 @@ async fn rest_shows_health_and_settles_dead_letters() {
 }
 
 #[tokio::test]
+async fn pages_of_dead_letters_are_whole_while_others_park_and_settle() {
+    let (reader, sink) = (MemoryReader::new(), MemorySink::default());
+    sink.with(|store| store.poison = Some("bad".to_owned()));
+    let park = |count: usize| {
+        reader.with(|journal| {
+            for _ in 0..count {
+                journal.put(1, "bad", 1);
+            }
+        });
+    };
+    park(7);
+    let consumer = start(&reader, &sink, patient());
+    consumer.wait_for(id(7), LONG).await;
+    let view = ConsumerView {
+        consumer: Some(consumer.clone()),
+        // As for a token that may not see everything.
+        visible: |_, letter| Ok(letter.journal_id.get() != 3),
+        is_inline: true,
+        stall_threshold: LONG,
+    };
+    let stop = CancellationToken::new();
+    let base = serve(view, stop.clone()).await;
+    let client = reqwest::Client::new();
+    let page = async |query: String| {
+        let url = format!("{base}/filestore/dead-letters?limit=2{query}");
+        let answer = client.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json::<serde_json::Value>().await.unwrap()
+    };
+
+    let (mut seen, mut sizes, mut query) = (Vec::new(), Vec::new(), String::new());
+    for round in 0.. {
+        let answer = page(query).await;
+        let letters = answer["deadLetters"].as_array().unwrap();
+        seen.extend(letters.iter().map(|it| it["journalId"].as_u64().unwrap()));
+        sizes.push(letters.len());
+        if round == 0 {
+            // One of this page goes, and so does the place that the cursor names; others come.
+            consumer.discard(id(1)).await.unwrap();
+            consumer.discard(id(2)).await.unwrap();
+            park(2);
+            consumer.signal();
+            consumer.wait_for(id(9), LONG).await;
+        }
+        match answer["nextCursor"].as_str() {
+            Some(cursor) => query = format!("&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, [1, 2, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(sizes, [2; 4], "a full last page says that it is the last");
+
+    for query in ["cursor=x", "cursor=IngiCg", "after=1&cursor=MQ"] {
+        let url = format!("{base}/filestore/dead-letters?{query}");
+        let answer = client.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{query}");
+        let problem: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["pointer"], "/cursor", "{query}");
+    }
+    consumer.stop();
+    stop.cancel();
+}
+
+#[tokio::test]
 async fn a_disabled_sync_says_so() {
     let view = ConsumerView {
         consumer: None,

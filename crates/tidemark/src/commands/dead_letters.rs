@@ -82,14 +82,19 @@ fn list(services: &Services, args: &ListArgs) -> anyhow::Result<Outcome> {
     ];
     let mut out = Rows::stdout(args.reading.output, columns);
     for book in [&services.metastore, &services.timestore] {
-        let mut after = Some(0);
-        while let Some(from) = after {
-            let query = [("after", from), ("limit", PAGE)];
+        let mut cursor = None;
+        loop {
+            let mut query = vec![("limit", PAGE.to_string())];
+            query.extend(cursor.map(|cursor| ("cursor", cursor)));
             let answer = book.json(book.get("/filestore/dead-letters").query(&query))?;
-            after = answer.get("nextAfter").and_then(Value::as_u64);
+            let next = answer.get("nextCursor").and_then(Value::as_str);
+            cursor = next.map(str::to_owned);
             for mut letter in rows_in(answer, &["deadLetters"]) {
                 letter.insert("book".to_owned(), json!(book.name));
                 out.push(&letter)?;
+            }
+            if cursor.is_none() {
+                break;
             }
         }
     }

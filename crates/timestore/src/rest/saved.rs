@@ -5,15 +5,15 @@ use crate::error::{Error, Result};
 use axum::extract::State;
 use axum::http::StatusCode;
 use duckdb::{Connection, OptionalExt, Row, params};
-use httpkit::{Caller, Json, Path};
+use httpkit::{Caller, Cursor, Json, Path, Query};
 use journal::Time;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 const ID_MAX_BYTES: usize = 200;
 const LABEL_MAX_BYTES: usize = 500;
-/// Nobody looks through more of them.
-const SAVED_MAX: i64 = 1_000;
+const LIST_DEFAULT: usize = 100;
+const LIST_MAX: usize = 1_000;
 
 /// A saved statement.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,12 +48,27 @@ pub(super) struct SavedStats {
     elapsed_ms: Option<u64>,
 }
 
-/// All saved statements.
+/// A page of the saved statements.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SavedList {
-    /// The latest first.
+    /// Those that were saved first the latest come first.
     saved_queries: Vec<SavedSql>,
+    /// The `cursor` of the next page; null on the last one.
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<Cursor>,
+}
+
+/// Which saved statements.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// At most so many; 100, if left out, and at most 1,000.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// The `nextCursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// One saved statement.
@@ -74,19 +89,50 @@ pub(super) struct SaveRequest {
 }
 
 /// List saved statements
+///
+/// In the order in which they were saved first, the latest first. Saving one again does not move
+/// it, so pages are right while others save.
 #[utoipa::path(get, path = "/sql/saved", tag = "sql", operation_id = "listSavedStatements",
-    responses((status = 200, description = "The latest first, at most 1,000", body = SavedList)))]
-pub(super) async fn list(State(shared): State<Shared>) -> httpkit::Result<Json<SavedList>> {
-    let saved_queries = shared
+    params(ListQuery),
+    responses((status = 200, description = "The statements", body = SavedList)))]
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Query(query): Query<ListQuery>,
+) -> httpkit::Result<Json<SavedList>> {
+    let limit = crate::questions::limit(query.limit, LIST_DEFAULT, LIST_MAX)?;
+    let after: Option<(i64, String)> = query.cursor.as_ref().map(Cursor::place).transpose()?;
+    let mut saved_queries = shared
         .reads
-        .read(shared.options.sql_timeout, |connection| {
-            let mut statement =
-                connection.prepare(&select("ORDER BY updated_at DESC, id LIMIT ?"))?;
-            let rows = statement.query_map([SAVED_MAX], columns)?;
-            rows.map(|row| decode(row?)).collect()
+        .read(shared.options.sql_timeout, move |connection| {
+            page(connection, after, limit + 1)
         })
         .await?;
-    Ok(Json(SavedList { saved_queries }))
+    let has_more = saved_queries.len() > limit;
+    saved_queries.truncate(limit);
+    let next_cursor = saved_queries
+        .last()
+        .filter(|_| has_more)
+        .map(|last| Cursor::of(&(last.created_at.as_millis(), &last.id)))
+        .transpose()?;
+    Ok(Json(SavedList {
+        saved_queries,
+        next_cursor,
+    }))
+}
+
+/// The statements after this place.
+fn page(
+    connection: &Connection,
+    after: Option<(i64, String)>,
+    limit: usize,
+) -> Result<Vec<SavedSql>> {
+    let is_first = after.is_none();
+    let (created, id) = after.unwrap_or_default();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = select(include_str!("../sql/saved_sql_page.sql"));
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map(params![is_first, created, id, limit], columns)?;
+    rows.map(|row| decode(row?)).collect()
 }
 
 /// Get a saved statement

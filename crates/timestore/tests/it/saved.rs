@@ -84,3 +84,57 @@ async fn what_is_no_statement_is_not_saved() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn pages_of_saved_statements_are_whole_while_others_save_and_delete() {
+    let fixture = Fixture::new();
+    let save = async |id: &str| {
+        let body = json!({"statement": "SELECT 1"}).to_string();
+        let path = format!("/sql/saved/{id}");
+        let saved = fixture.call(Method::PUT, &path, JSON, body).await;
+        assert_eq!(saved.status, 200, "{}", saved.text);
+    };
+    // Two at one time, so that the time alone is no place.
+    for (minute, ids) in [(1, ["a", "b"]), (2, ["c", "d"]), (3, ["e", "f"])] {
+        fixture.clock.set(&format!("2026-06-01T00:0{minute}:00Z"));
+        for id in ids {
+            save(id).await;
+        }
+    }
+    fixture.clock.set("2026-06-01T00:04:00Z");
+    let (mut seen, mut path) = (Vec::new(), "/sql/saved?limit=3".to_owned());
+    for round in 0.. {
+        let answer = fixture.get(&path).await;
+        let rows = answer.rows("savedQueries");
+        seen.extend(
+            rows.iter()
+                .map(|row| row["id"].as_str().unwrap().to_owned()),
+        );
+        if round == 0 {
+            // One that was seen and one that was not are saved again, the place that the cursor
+            // names goes, and a new one comes.
+            save("e").await;
+            save("a").await;
+            save("new").await;
+            fixture.call(Method::DELETE, "/sql/saved/c", &[], "").await;
+        }
+        match answer.json()["nextCursor"].as_str() {
+            Some(cursor) => path = format!("/sql/saved?limit=3&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["e", "f", "c", "d", "a", "b"]);
+    let all = fixture.get("/sql/saved").await;
+    assert_eq!(all.rows("savedQueries").len(), 6);
+    assert_eq!(all.json()["nextCursor"], json!(null));
+    for (query, pointer) in [
+        ("limit=0", "/limit"),
+        ("limit=1001", "/limit"),
+        ("cursor=x", "/cursor"),
+        ("cursor=MQ", "/cursor"),
+    ] {
+        let answer = fixture.get(&format!("/sql/saved?{query}")).await;
+        let problem = answer.problem();
+        assert_eq!((problem.0, problem.2.as_str()), (400, pointer), "{query}");
+    }
+}
