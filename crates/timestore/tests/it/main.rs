@@ -5,6 +5,7 @@
 mod support;
 
 mod activity;
+mod before;
 mod bounds;
 mod datasets;
 mod durability;
