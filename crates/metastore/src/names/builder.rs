@@ -9,10 +9,10 @@
 
 use super::{Reach, Segment, grams, name, parent, reach, segments};
 use crate::db_threads::Turn;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use journal::compare::fold;
+use process::{Stop, Task};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Most nodes of a segment. While one is made, so many names' grams are in memory: some 15 MB.
@@ -29,8 +29,8 @@ const FAILED: Duration = Duration::from_secs(30);
 /// The thread that makes segments. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Builder {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    wake: Wake,
+    task: Task,
 }
 
 /// Wakes a [`Builder`].
@@ -49,42 +49,37 @@ impl Builder {
     /// Starts the thread with a writing connection, and the turns that writers take.
     pub(crate) fn start(connection: Connection, turn: Turn) -> std::io::Result<(Self, Wake)> {
         let (wake, woken) = bounded(1);
-        let (stop, stopped) = bounded(0);
-        let thread = std::thread::Builder::new()
-            .name("metastore-names".to_owned())
-            .spawn(move || run(connection, &turn, &woken, &stopped))?;
+        let task = Task::spawn("metastore-names", move |stop| {
+            run(connection, &turn, &woken, stop);
+        })?;
+        let wake = Wake(wake);
         let builder = Self {
-            stop: Some(stop),
-            thread: Some(thread),
+            wake: wake.clone(),
+            task,
         };
-        Ok((builder, Wake(wake)))
+        Ok((builder, wake))
     }
 }
 
 impl Drop for Builder {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if self
-            .thread
-            .take()
-            .is_some_and(|thread| thread.join().is_err())
-        {
-            tracing::error!("the thread of the index of names had panicked");
-        }
+        // It may be waiting to be woken; the task's own drop then waits for its end.
+        self.task.stopper().set();
+        self.wake.wake();
     }
 }
 
-fn run(mut connection: Connection, turn: &Turn, woken: &Receiver<()>, stopped: &Receiver<()>) {
+fn run(mut connection: Connection, turn: &Turn, woken: &Receiver<()>, stop: &Stop) {
     let mut is_failing = false;
     loop {
         let pause = match build(&mut connection, turn) {
             Ok(Step::More) => Duration::ZERO,
             Ok(Step::Done) => {
                 is_failing = false;
-                crossbeam_channel::select! {
-                    recv(woken) -> _ => PAUSE,
-                    recv(stopped) -> _ => return,
+                if woken.recv().is_err() {
+                    return;
                 }
+                PAUSE
             }
             Err(error) => {
                 if !std::mem::replace(&mut is_failing, true) {
@@ -93,7 +88,7 @@ fn run(mut connection: Connection, turn: &Turn, woken: &Receiver<()>, stopped: &
                 FAILED
             }
         };
-        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+        if stop.wait(pause) {
             return;
         }
     }

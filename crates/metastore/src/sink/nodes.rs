@@ -5,21 +5,62 @@ use crate::names;
 use crate::rules::{Decision, NamespaceRules, NodeFacts};
 use feed::Item;
 use journal::{ConsistencyState, Event, JournalId, NodeState, NodeView, Time, ToldBy};
-use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{CachedStatement, OptionalExtension, Transaction, params, params_from_iter};
+
+/// What is bound for the columns from the mount to the path before: the same in the present book
+/// and in a new one.
+pub(super) fn state_columns<'a>(
+    node: &NodeView<'a>,
+    journal_id: JournalId,
+) -> [ToSqlOutput<'a>; 21] {
+    let author = Author::of(node);
+    [
+        number(node.backend_mount_id),
+        text(node.path),
+        text(node.kind.as_str()),
+        text(node.state.as_str()),
+        number(node.parent_id),
+        number(node.version),
+        number(node.size_bytes),
+        text(node.checksum),
+        text(node.content_hash),
+        text(node.metadata.get()),
+        number(node.observed_at.as_millis()),
+        number(node.last_modified_at.map(Time::as_millis)),
+        number(journal_id.as_i64()),
+        text(author.command),
+        text(author.principal),
+        text(node.consistency_state.as_str()),
+        number(author.checked_at),
+        number(author.last_reconciled_at),
+        text(author.reason),
+        text(author.previous_state),
+        text(node.previous_path),
+    ]
+}
+
+pub(super) fn number(number: impl Into<Option<i64>>) -> ToSqlOutput<'static> {
+    ToSqlOutput::Owned(Value::from(number.into()))
+}
+
+pub(super) fn text<'a>(text: impl Into<Option<&'a str>>) -> ToSqlOutput<'a> {
+    ToSqlOutput::Borrowed(text.into().map_or(ValueRef::Null, ValueRef::from))
+}
 
 /// The columns that say who told a node's state.
 #[derive(Default)]
-pub(super) struct Author<'a> {
-    pub(super) command: Option<&'a str>,
-    pub(super) principal: Option<&'a str>,
-    pub(super) checked_at: Option<i64>,
-    pub(super) last_reconciled_at: Option<i64>,
-    pub(super) reason: Option<&'a str>,
-    pub(super) previous_state: Option<&'a str>,
+struct Author<'a> {
+    command: Option<&'a str>,
+    principal: Option<&'a str>,
+    checked_at: Option<i64>,
+    last_reconciled_at: Option<i64>,
+    reason: Option<&'a str>,
+    previous_state: Option<&'a str>,
 }
 
 impl<'a> Author<'a> {
-    pub(super) fn of(node: &NodeView<'a>) -> Self {
+    fn of(node: &NodeView<'a>) -> Self {
         match node.by {
             ToldBy::Command {
                 command, principal, ..
@@ -187,39 +228,17 @@ impl<'c> NodeWriter<'c> {
             Decision::Place(place) => place.quarantine_reason.as_deref(),
         };
         let is_hidden = node.state == NodeState::Deleted || matches!(decision, Decision::Skip);
-        let author = Author::of(node);
+        let hidden_at = is_hidden.then_some(node.observed_at.as_millis());
         let statement = match known {
             None => &mut self.insert,
             Some(known) if known.is_in_place && known.record_id == record_id => &mut self.update,
             Some(_) => &mut self.relocate,
         };
-        statement.execute(params![
-            node.node_id,
-            record_id,
-            node.backend_mount_id,
-            node.path,
-            node.kind.as_str(),
-            node.state.as_str(),
-            node.parent_id,
-            node.version,
-            node.size_bytes,
-            node.checksum,
-            node.content_hash,
-            node.metadata.get(),
-            node.observed_at.as_millis(),
-            node.last_modified_at.map(Time::as_millis),
-            journal_id.as_i64(),
-            author.command,
-            author.principal,
-            node.consistency_state.as_str(),
-            author.checked_at,
-            author.last_reconciled_at,
-            author.reason,
-            author.previous_state,
-            node.previous_path,
-            quarantine_reason,
-            is_hidden.then_some(node.observed_at.as_millis()),
-        ])?;
+        let row = [number(node.node_id), number(record_id)]
+            .into_iter()
+            .chain(state_columns(node, journal_id))
+            .chain([text(quarantine_reason), number(hidden_at)]);
+        statement.execute(params_from_iter(row))?;
         self.largest = self.largest.max(node.node_id);
         if node.node_id <= self.claimed_to && known.is_none_or(|known| !known.has_same_name) {
             self.note.execute([node.node_id])?;

@@ -15,7 +15,7 @@
 //! keeps everything that people wrote under the key `EPOCH-CHECKPOINT:KEY`, without a node; those
 //! in which nobody wrote anything go.
 
-use super::nodes::Author;
+use super::nodes::{number, state_columns};
 use super::place::Placer;
 use super::{Sink, entry_fault, load_checkpoint, store_checkpoint, store_fault};
 use crate::names;
@@ -29,6 +29,7 @@ use journal::{
 };
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params,
+    params_from_iter,
 };
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -434,33 +435,12 @@ impl<'c> NewNodes<'c> {
     }
 
     fn write(&mut self, node: &NodeView<'_>, journal_id: JournalId) -> rusqlite::Result<()> {
-        let author = Author::of(node);
         let is_deleted = node.state == NodeState::Deleted;
-        self.upsert.execute(params![
-            node.node_id,
-            node.backend_mount_id,
-            node.path,
-            node.kind.as_str(),
-            node.state.as_str(),
-            node.parent_id,
-            node.version,
-            node.size_bytes,
-            node.checksum,
-            node.content_hash,
-            node.metadata.get(),
-            node.observed_at.as_millis(),
-            node.last_modified_at.map(Time::as_millis),
-            journal_id.as_i64(),
-            author.command,
-            author.principal,
-            node.consistency_state.as_str(),
-            author.checked_at,
-            author.last_reconciled_at,
-            author.reason,
-            author.previous_state,
-            node.previous_path,
-            is_deleted.then_some(node.observed_at.as_millis()),
-        ])?;
+        let deleted_at = is_deleted.then_some(node.observed_at.as_millis());
+        let row = std::iter::once(number(node.node_id))
+            .chain(state_columns(node, journal_id))
+            .chain([number(deleted_at)]);
+        self.upsert.execute(params_from_iter(row))?;
         Ok(())
     }
 }
