@@ -17,6 +17,21 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
 }
 
+impl Column {
+    /// The column for a reader who may not know where nodes were before: there it is always null.
+    pub(crate) fn without_previous_path(self) -> Self {
+        match self.name {
+            PREVIOUS_PATH => Self {
+                sql: "NULL",
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
+const PREVIOUS_PATH: &str = "previousPath";
+
 const fn column(name: &'static str, sql: &'static str, kind: Kind) -> Column {
     Column { name, sql, kind }
 }
@@ -68,7 +83,7 @@ pub(crate) const NODE: &[Column] = &[
         Kind::Text,
     ),
     column("previousState", "n.previous_state", Kind::Text),
-    column("previousPath", "n.previous_path", Kind::Text),
+    column(PREVIOUS_PATH, "n.previous_path", Kind::Text),
     column("quarantineReason", "n.quarantine_reason", Kind::Text),
 ];
 

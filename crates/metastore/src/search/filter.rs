@@ -27,6 +27,20 @@ pub(crate) enum Filter {
     Not(Box<Filter>),
 }
 
+impl Filter {
+    /// The filter for a reader who may not know where nodes were before.
+    pub(crate) fn without_previous_path(self) -> Self {
+        let each = |filters: Vec<Self>| filters.into_iter().map(Self::without_previous_path);
+        match self {
+            Self::Column(column, test) => Self::Column(column.without_previous_path(), test),
+            Self::All(filters) => Self::All(each(filters).collect()),
+            Self::Any(filters) => Self::Any(each(filters).collect()),
+            Self::Not(inner) => Self::Not(Box::new(inner.without_previous_path())),
+            other @ (Self::Json(..) | Self::Tags(_) | Self::Word(_) | Self::HasNode(_)) => other,
+        }
+    }
+}
+
 /// A test of one value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Test<V> {

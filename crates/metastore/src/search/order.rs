@@ -80,6 +80,16 @@ impl Order {
         }
     }
 
+    /// The order for a reader who may not know where nodes were before.
+    pub(crate) fn without_previous_path(mut self) -> Self {
+        for key in &mut self.keys {
+            if let Field::Column(column) = &mut key.field {
+                *column = column.without_previous_path();
+            }
+        }
+        self
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
