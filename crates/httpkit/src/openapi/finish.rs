@@ -7,6 +7,7 @@ use crate::problem::CONTENT_TYPE_PROBLEM_TEXT;
 
 /// Completes every operation of `document`.
 pub(super) fn finish(document: &mut Value) {
+    open(document);
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     let items = paths.into_iter().flat_map(Map::values_mut);
     for operation in items
@@ -26,6 +27,39 @@ pub(super) fn finish(document: &mut Value) {
         for (status, answer) in responses.into_iter().flatten() {
             response(status, answer);
         }
+    }
+}
+
+/// Says of every object that names no members that it may have any. That is so anyway, and
+/// openapi-typescript takes an object that says nothing for one that has none.
+fn open(schema: &mut Value) {
+    const SAYS_MORE: [&str; 6] = [
+        "properties",
+        "additionalProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "$ref",
+    ];
+    /// What holds values, not schemas.
+    const VALUES: [&str; 5] = ["example", "examples", "default", "enum", "const"];
+    match schema {
+        Value::Object(members) => {
+            let is_object = match members.get("type") {
+                Some(Value::String(kind)) => kind == "object",
+                Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+                _ => false,
+            };
+            if is_object && !SAYS_MORE.iter().any(|key| members.contains_key(*key)) {
+                members.insert("additionalProperties".to_owned(), true.into());
+            }
+            let schemas = members
+                .iter_mut()
+                .filter(|(key, _)| !VALUES.contains(&key.as_str()));
+            schemas.for_each(|(_, schema)| open(schema));
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(open),
+        _ => {}
     }
 }
 
@@ -140,5 +174,34 @@ mod tests {
         let problem = &answers["404"]["content"]["application/problem+json"]["schema"];
         assert_eq!(problem["$ref"], "#/components/schemas/Problem");
         assert_eq!(answers["503"]["content"], json!({"application/json": {}}));
+    }
+
+    #[test]
+    fn an_object_that_names_no_members_may_have_any() {
+        for (schema, is_opened) in [
+            (json!({"type": "object"}), true),
+            (
+                json!({"type": ["object", "null"], "description": "x"}),
+                true,
+            ),
+            (json!({"type": "object", "properties": {}}), false),
+            (
+                json!({"type": "object", "additionalProperties": {"type": "string"}}),
+                false,
+            ),
+            (json!({"type": "array"}), false),
+            (json!({"allOf": [], "type": "object"}), false),
+        ] {
+            let mut document = json!({"components": {"schemas": {
+                "A": {"type": "array", "items": schema, "examples": [schema]}}}});
+            finish(&mut document);
+            let made = &document["components"]["schemas"]["A"];
+            let expected = match is_opened {
+                true => json!(true),
+                false => schema["additionalProperties"].clone(),
+            };
+            assert_eq!(made["items"]["additionalProperties"], expected, "{schema}");
+            assert_eq!(made["examples"][0], schema);
+        }
     }
 }
