@@ -1,5 +1,7 @@
 //! From the words of a command line to a [`Cli`] with the configuration file beneath it.
 
+mod terms;
+
 use crate::args::{Cli, Command};
 use crate::config::{self, Config, File};
 use clap::error::{ContextKind, ContextValue};
@@ -45,7 +47,8 @@ fn hide_env_values(command: clap::Command) -> clap::Command {
 /// # Errors
 /// What was typed is no command, or the configuration cannot be used.
 pub fn parse(words: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Invocation, Error> {
-    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let words = words.into_iter().map(Into::into).collect();
+    let words = terms::set_apart(words, &command());
     let first = matches(command(), &words)?;
     let named = first.get_one::<PathBuf>("config");
     let file = match config::file_path(named.map(PathBuf::as_path))? {

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::ffi::OsString;
+use std::ops::Range;
 
 /// Records asked for at once.
 const PAGE: u64 = 100;
@@ -108,7 +109,7 @@ impl TagCommand {
 
 pub(crate) fn search(services: &Services, args: &SearchArgs) -> anyhow::Result<Outcome> {
     let metastore = &services.metastore;
-    let q = joined(&args.query);
+    let q = with_mount_ids(services, &joined(&args.query))?;
     let mut out = Rows::stdout(args.reading.output, columns());
     let (mut shown, mut total, mut cursor) = (0, None, None);
     while shown < args.limit {
@@ -140,6 +141,58 @@ pub(crate) fn search(services: &Services, args: &SearchArgs) -> anyhow::Result<O
         ));
     }
     Ok(Outcome::Good)
+}
+
+/// The query with the ids of the mounts that it names by key or by a path in them: the metastore
+/// knows ids only.
+fn with_mount_ids(services: &Services, q: &str) -> anyhow::Result<String> {
+    let names = mounts_named(q);
+    if names.is_empty() {
+        return Ok(q.to_owned());
+    }
+    let mounts = target::mounts(&services.filestore)?;
+    let (mut with_ids, mut end) = (String::new(), 0);
+    for place in names {
+        let name = q.get(place.clone()).unwrap_or_default().trim_matches('"');
+        let mount = target::mount(&mounts, name.as_ref())?;
+        with_ids.push_str(q.get(end..place.start).unwrap_or_default());
+        with_ids.push_str(&mount.id.to_string());
+        end = place.end;
+    }
+    with_ids.push_str(q.get(end..).unwrap_or_default());
+    Ok(with_ids)
+}
+
+/// Where the values of `mount:` stand that are no ids. In quotes there are no terms.
+fn mounts_named(q: &str) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    let (mut is_quoted, mut before, mut at) = (false, ' ', 0);
+    while let Some(rest) = q.get(at..)
+        && let Some(c) = rest.chars().next()
+    {
+        let is_start = !is_quoted && (before.is_whitespace() || matches!(before, '(' | '-'));
+        let value = ["mount:", "mount="]
+            .iter()
+            .find_map(|start| rest.strip_prefix(start))
+            .filter(|_| is_start);
+        if let Some(value) = value {
+            let start = q.len() - value.len();
+            let length = match value.strip_prefix('"') {
+                Some(quoted) => quoted.find('"').map(|end| end + 2),
+                None => value.find(|c: char| c.is_whitespace() || c == ')'),
+            };
+            let end = start + length.unwrap_or(value.len());
+            let name = q.get(start..end).unwrap_or_default();
+            if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+                places.push(start..end);
+            }
+            (before, at) = ('"', end);
+            continue;
+        }
+        is_quoted ^= c == '"';
+        (before, at) = (c, at + c.len_utf8());
+    }
+    places
 }
 
 /// What is wrong with a query, with a mark under the place.
