@@ -7,7 +7,9 @@
 pub(crate) mod audit;
 pub(crate) mod change;
 pub(crate) mod condition;
+pub(crate) mod once;
 mod persons_part;
+pub(crate) mod schema;
 pub(crate) mod store;
 pub(crate) mod valid;
 pub(crate) mod write;
@@ -72,10 +74,33 @@ pub(crate) enum RecordError {
     Idempotency,
     #[error("{pointer}: {detail}")]
     Invalid { pointer: String, detail: String },
+    #[error("{}", told(.0))]
+    Faults(Vec<Fault>),
+    #[error(
+        "the schema {0:?} is registered with other contents, and a schema never changes; leave out \
+         schemaHash to have it named by its contents, or give another name"
+    )]
+    SchemaTaken(String),
     #[error("the metadata takes {bytes} bytes as JSON; at most {most} are allowed")]
     TooLarge { bytes: usize, most: usize },
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
+}
+
+/// One field at fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fault {
+    /// JSON pointer into the body.
+    pub(crate) pointer: String,
+    pub(crate) detail: String,
+}
+
+fn told(faults: &[Fault]) -> String {
+    let told: Vec<_> = faults
+        .iter()
+        .map(|fault| format!("{}: {}", fault.pointer, fault.detail))
+        .collect();
+    told.join("; ")
 }
 
 impl RecordError {

@@ -3,10 +3,12 @@
 mod body;
 mod bulk;
 mod digest;
+mod history;
 mod namespaces;
 mod nodes;
 mod records;
 pub(crate) mod rules;
+mod schemas;
 mod search;
 mod stream;
 
@@ -32,14 +34,16 @@ pub(crate) fn router(metastore: &Metastore) -> OpenApiRouter {
         ))
         .routes(routes!(records::purge))
         .routes(routes!(records::restore))
-        .routes(routes!(records::audit))
-        .routes(routes!(records::diff))
+        .routes(routes!(history::audit))
+        .routes(routes!(history::diff))
         .routes(routes!(records::by_path))
         .routes(routes!(search::search))
         .routes(routes!(bulk::bulk))
         .routes(routes!(namespaces::list))
         .routes(routes!(rules::get, rules::put))
         .routes(routes!(rules::preview))
+        .routes(routes!(schemas::get))
+        .routes(routes!(schemas::list, schemas::register))
         .routes(routes!(nodes::list))
         .routes(routes!(digest::get))
         .routes(routes!(digest::check))
@@ -98,11 +102,19 @@ impl From<RecordError> for Problem {
                 error.to_string(),
             )
             .with_details(json!({ "currentVersion": current })),
-            RecordError::Deleted(_) => Self::conflict(Code::Conflict, error.to_string()),
+            RecordError::Deleted(_) | RecordError::SchemaTaken(_) => {
+                Self::conflict(Code::Conflict, error.to_string())
+            }
             RecordError::Idempotency => {
                 Self::conflict(Code::IdempotencyConflict, error.to_string())
             }
             RecordError::Invalid { pointer, detail } => Self::invalid(&pointer, detail),
+            RecordError::Faults(ref faults) => {
+                let problem = Self::bad_request(Code::InvalidRequest, error.to_string());
+                faults.iter().fold(problem, |problem, fault| {
+                    problem.with_field(fault.pointer.clone(), fault.detail.clone())
+                })
+            }
             RecordError::TooLarge { .. } => {
                 Self::too_large(error.to_string()).with_field("/metadata", "too large")
             }

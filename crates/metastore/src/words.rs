@@ -1,7 +1,7 @@
 //! The words of the API's document, where the types behind them belong to other crates.
 
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 httpkit::words! {
@@ -11,7 +11,7 @@ httpkit::words! {
     AuditAction: "create" | "update" | "delete" | "restore" | "move" | "merge";
 }
 
-/// A record, or the fields of it that a projection asks for: nothing is always there.
+/// A record, or the fields of it that a projection asks for: only its name is always there.
 #[derive(Debug)]
 pub(crate) enum Found {}
 
@@ -19,10 +19,12 @@ impl PartialSchema for Found {
     fn schema() -> RefOr<Schema> {
         let mut schema = crate::Record::schema();
         if let RefOr::T(Schema::Object(object)) = &mut schema {
-            object.required.clear();
+            object
+                .required
+                .retain(|name| name == "namespace" || name == "key");
             object.description = Some(
-                "A record; with a projection only the fields that were asked for, as a record has \
-                 them."
+                "A record; with a projection only namespace, key and the fields that were asked \
+                 for, as a record has them."
                     .to_owned(),
             );
         }
@@ -31,3 +33,19 @@ impl PartialSchema for Found {
 }
 
 impl ToSchema for Found {}
+
+/// A string or a number.
+#[derive(Debug)]
+pub(crate) enum TextOrNumber {}
+
+impl PartialSchema for TextOrNumber {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::Array(vec![Type::String, Type::Number]);
+        let schema = ObjectBuilder::new()
+            .schema_type(types)
+            .description(Some("A string or a number."));
+        RefOr::T(Schema::Object(schema.build()))
+    }
+}
+
+impl ToSchema for TextOrNumber {}

@@ -1,9 +1,10 @@
 //! What a client knows of a record that it is about to change: `If-Match` and `If-None-Match`.
 
 use super::RecordError;
+use serde::Serialize;
 
 /// The states that a header names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum States {
     /// `*`: any, if there is a record.
     Any,
@@ -22,7 +23,7 @@ impl States {
 }
 
 /// What has to hold before a record is changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Conditions {
     /// The record is in one of these states.
     pub(crate) is_one_of: Option<States>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(crate) type Metadata = serde_json::Map<String, Value>;
 
 /// A person's part of a record.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct PersonsPart {
     pub(crate) metadata: Metadata,
     /// Sorted, each once.

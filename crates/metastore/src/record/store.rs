@@ -90,7 +90,12 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(
     row: &Row<'_>,
     name: &str,
 ) -> rusqlite::Result<T> {
-    serde_json::from_str(row.get_ref(name)?.as_str()?)
+    parsed(row.get_ref(name)?.as_str()?)
+}
+
+/// JSON that was stored.
+pub(crate) fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
 }
 

@@ -6,16 +6,17 @@
 
 use super::condition::Conditions;
 use super::store::{self, Stored};
-use super::{Metadata, PersonsPart, RecordError, TagsPatch, audit, persons_part, valid};
+use super::{
+    Metadata, PersonsPart, RecordError, TagsPatch, audit, once, persons_part, schema, valid,
+};
 use crate::node::Node;
 use journal::Time;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The most that a record's metadata may take as JSON text.
 const METADATA_BYTES: usize = 1 << 20;
-/// How long an idempotency key is remembered.
-const IDEMPOTENCY_MILLIS: i64 = 7 * 24 * 3_600 * 1_000;
 
 const GONE: &str = "the record is soft-deleted; restore it first";
 const NODE_GONE: &str = "the record's node is deleted in filestore; the record comes back when the \
@@ -29,7 +30,7 @@ pub(crate) struct Author {
 }
 
 /// Which record, and at which version it must be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Target {
     pub(crate) namespace: String,
     pub(crate) key: String,
@@ -38,18 +39,19 @@ pub(crate) struct Target {
 }
 
 /// What a write did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     Created,
     Changed,
     Unchanged,
+    Purged,
 }
 
 /// A record after a write.
 pub(crate) type Written = (Outcome, Stored);
 
 /// A change of parts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Patch {
     pub(crate) metadata: Option<MetadataPatch>,
     pub(crate) unset: Vec<String>,
@@ -61,7 +63,7 @@ pub(crate) struct Patch {
 }
 
 /// A change of a person's metadata.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) enum MetadataPatch {
     /// Objects field by field; null is a value.
     Merge(Metadata),
@@ -71,28 +73,13 @@ pub(crate) enum MetadataPatch {
     Clear,
 }
 
-/// A key that a client may repeat a request under, and the hash of that request.
-#[derive(Clone, Debug)]
-pub(crate) struct Idempotency {
-    pub(crate) key: String,
-    pub(crate) request: [u8; 32],
-}
-
 /// Makes a record, or gives the one that is there as it is.
 pub(crate) fn create(
     connection: &Connection,
     author: &Author,
     target: &Target,
     part: PersonsPart,
-    idempotency: Option<&Idempotency>,
 ) -> Result<Written, RecordError> {
-    if let Some(repeated) = idempotency
-        .map(|it| repeated(connection, it))
-        .transpose()?
-        .flatten()
-    {
-        return Ok((Outcome::Unchanged, repeated));
-    }
     if let Some(there) = store::by_key(connection, &target.namespace, &target.key)? {
         if there.shown_deleted_at().is_some() {
             return Err(RecordError::Deleted(
@@ -102,34 +89,7 @@ pub(crate) fn create(
         return Ok((Outcome::Unchanged, there));
     }
     let record = insert(connection, author, target, part)?;
-    if let Some(Idempotency { key, request }) = idempotency {
-        let now = author.now.as_millis();
-        connection.execute(
-            "DELETE FROM idempotency WHERE created_at < ?1",
-            [now.saturating_sub(IDEMPOTENCY_MILLIS)],
-        )?;
-        connection.execute(
-            "INSERT INTO idempotency (key, request, record_id, created_at) VALUES (?1, ?2, ?3, ?4)",
-            params![key, request, record.id, now],
-        )?;
-    }
     Ok((Outcome::Created, record))
-}
-
-/// The record of an earlier request under the same key.
-fn repeated(connection: &Connection, it: &Idempotency) -> Result<Option<Stored>, RecordError> {
-    let earlier: Option<([u8; 32], i64)> = connection
-        .query_row(
-            "SELECT request, record_id FROM idempotency WHERE key = ?1",
-            [&it.key],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
-    match earlier {
-        None => Ok(None),
-        Some((request, _)) if request != it.request => Err(RecordError::Idempotency),
-        Some((_, id)) => Ok(store::by_id(connection, id)?),
-    }
 }
 
 /// Replaces all that a person says; makes the record if there is none, lifts a person's deletion.
@@ -152,6 +112,7 @@ pub(crate) fn put(
     check_version(target, &before)?;
     check_node(&before)?;
     drop_echo(&mut part.metadata, before.node.as_ref())?;
+    schema::check(connection, Some(&before.part), &part)?;
     change(connection, author, before, part, "update", None)
 }
 
@@ -191,6 +152,7 @@ pub(crate) fn patch(
     if let Some(schema_hash) = patch.schema_hash {
         after.schema_hash = schema_hash;
     }
+    schema::check(connection, Some(&before.part), &after)?;
     change(connection, author, before, after, "update", None)
 }
 
@@ -228,7 +190,8 @@ pub(crate) fn delete(
     change(connection, author, before, part, "delete", Some(author.now))
 }
 
-/// Lifts a person's deletion and, if `to` names one, goes back to what an audit entry says.
+/// Lifts a person's deletion and, if `to` names one, goes back to what an audit entry says. That
+/// was checked against its schema when it was written.
 pub(crate) fn restore(
     connection: &Connection,
     author: &Author,
@@ -277,6 +240,7 @@ pub(crate) fn purge(
         .optional()?;
     record_purge(connection, author, &before)?;
     connection.execute("DELETE FROM records WHERE id = ?1", [before.id])?;
+    once::empty(connection, before.id)?;
     if let Some(node_id) = node_id {
         let author = Author {
             subject: Some(crate::SYNC_ACTOR.to_owned()),
@@ -389,6 +353,7 @@ fn insert(
 ) -> Result<Stored, RecordError> {
     drop_echo(&mut part.metadata, None)?;
     check_size(&part)?;
+    schema::check(connection, None, &part)?;
     let id = insert_row(connection, author, target, &part)?;
     audit::Change {
         record_id: id,

@@ -1,7 +1,7 @@
 //! What requests carry, checked.
 
 use crate::record::condition::{Conditions, States};
-use crate::record::write::{Idempotency, MetadataPatch, Patch, Target};
+use crate::record::write::{MetadataPatch, Patch, Target};
 use crate::record::{Metadata, PersonsPart, TagsPatch, valid};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
@@ -164,6 +164,33 @@ fn check_parts(
         .map_err(refuse("schemaHash"))
 }
 
+/// The key under which a request may come again: that of its body, else of its headers.
+pub(super) fn idempotency_key(
+    headers: &HeaderMap,
+    in_body: Option<String>,
+) -> Result<Option<String>, Problem> {
+    let mut in_headers = None;
+    for name in ["idempotency-key", "x-idempotency-key"] {
+        let Some(key) = httpkit::header(headers, name)?.filter(|key| !key.is_empty()) else {
+            continue;
+        };
+        valid::key(key).map_err(|detail| {
+            let detail = format!("the header {name}: {detail}");
+            Problem::bad_request(Code::InvalidRequest, detail)
+        })?;
+        in_headers = in_headers.or(Some(key));
+    }
+    if let Some(key) = &in_body {
+        valid::key(key).map_err(|detail| Problem::invalid("/idempotencyKey", detail))?;
+    }
+    Ok(in_body.or_else(|| in_headers.map(str::to_owned)))
+}
+
+/// What a record names a schema by.
+pub(super) fn check_hash(pointer: &str, hash: &str) -> Result<(), Problem> {
+    valid::schema_hash(hash).map_err(|detail| Problem::invalid(pointer, detail))
+}
+
 /// `POST /records`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -181,39 +208,12 @@ pub(super) struct CreateBody {
     pub(super) tags: Option<Vec<String>>,
     #[serde(default)]
     pub(super) owner: Option<String>,
+    /// A schema that is registered; the metadata is checked against it.
     #[serde(default)]
     pub(super) schema_hash: Option<String>,
-    /// The same key with the same request gives the same record again, for seven days.
+    /// The same key with the same request gives the same answer again, for seven days.
     #[serde(default)]
     pub(super) idempotency_key: Option<String>,
-}
-
-impl CreateBody {
-    /// The key and what it stands for, if one was given.
-    pub(super) fn idempotency(
-        key: Option<String>,
-        target: &Target,
-        part: &PersonsPart,
-    ) -> Result<Option<Idempotency>, Problem> {
-        let Some(key) = key else {
-            return Ok(None);
-        };
-        valid::key(&key).map_err(|detail| Problem::invalid("/idempotencyKey", detail))?;
-        let request = serde_json::json!([
-            target.namespace,
-            target.key,
-            part.metadata,
-            part.tags,
-            part.owner,
-            part.schema_hash
-        ]);
-        let request = blake3::hash(request.to_string().as_bytes());
-        Ok(Some(Idempotency {
-            // Each namespace has keys of its own: nobody learns which keys another one uses.
-            key: format!("{}/{key}", target.namespace),
-            request: request.into(),
-        }))
-    }
 }
 
 /// `PUT /records/{namespace}/{key}`.
@@ -229,11 +229,15 @@ pub(super) struct PutBody {
     pub(super) tags: Option<Vec<String>>,
     #[serde(default)]
     pub(super) owner: Option<String>,
+    /// A schema that is registered; the metadata is checked against it.
     #[serde(default)]
     pub(super) schema_hash: Option<String>,
     /// The version that the record must be at.
     #[serde(default)]
     pub(super) expected_version: Option<i64>,
+    /// The same key with the same request gives the same answer again, for seven days.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
 }
 
 /// `PATCH /records/{namespace}/{key}`; at least one part must be given.
@@ -253,13 +257,16 @@ pub(super) struct PatchBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     owner: Option<Option<String>>,
-    /// Null removes the hash.
+    /// A schema that is registered; null removes the hash, and nothing is checked any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     schema_hash: Option<Option<String>>,
     /// The version that the record must be at.
     #[serde(default)]
     pub(super) expected_version: Option<i64>,
+    /// The same key with the same request gives the same answer again, for seven days.
+    #[serde(default)]
+    idempotency_key: Option<String>,
 }
 
 impl PatchBody {
@@ -335,7 +342,7 @@ pub(super) struct MergePatchBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     owner: Option<Option<String>>,
-    /// Null removes the hash.
+    /// A schema that is registered; null removes the hash, and nothing is checked any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     schema_hash: Option<Option<String>>,
@@ -364,9 +371,14 @@ impl MergePatchBody {
     }
 }
 
-/// A change of parts in either form, and the version that the record must be at.
+/// A change of parts in either form.
 #[derive(Debug)]
-pub(super) struct Patching(pub(super) Patch, pub(super) Option<i64>);
+pub(super) struct Patching {
+    pub(super) patch: Patch,
+    /// The version that the record must be at.
+    pub(super) expected_version: Option<i64>,
+    pub(super) idempotency_key: Option<String>,
+}
 
 impl<S: Send + Sync> FromRequest<S> for Patching {
     type Rejection = Problem;
@@ -376,12 +388,19 @@ impl<S: Send + Sync> FromRequest<S> for Patching {
         let kind = content_type(request.headers(), SERVED);
         let body = bytes(request, state).await?;
         if kind? == "application/json" {
-            let body: PatchBody = json::from_slice(&body)?;
-            let expected_version = body.expected_version;
-            return Ok(Self(body.patch()?, expected_version));
+            let mut body: PatchBody = json::from_slice(&body)?;
+            return Ok(Self {
+                expected_version: body.expected_version,
+                idempotency_key: body.idempotency_key.take(),
+                patch: body.patch()?,
+            });
         }
         let body: MergePatchBody = json::from_slice(&body)?;
-        Ok(Self(body.patch()?, None))
+        Ok(Self {
+            patch: body.patch()?,
+            expected_version: None,
+            idempotency_key: None,
+        })
     }
 }
 

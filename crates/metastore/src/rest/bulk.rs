@@ -1,12 +1,14 @@
 //! Many writes at once.
 
-use super::body::{Name, check_name, check_version, persons_part};
-use super::records::{author, shown};
+use super::body::{Name, check_name, check_version, idempotency_key, persons_part};
+use super::records::{author, hide};
 use crate::Metastore;
-use crate::record::write::{self, Author, Outcome, Target, Written};
-use crate::record::{Metadata, PersonsPart, Record, RecordError};
+use crate::record::once::{self, Answer, Idempotency, Kept, once};
+use crate::record::write::{self, Author, Outcome, Target};
+use crate::record::{Fault, Metadata, PersonsPart, Record, RecordError, valid};
 use axum::extract::State;
-use httpkit::{Caller, Json, Problem};
+use axum::http::HeaderMap;
+use httpkit::{Caller, FieldError, Json, Problem};
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,9 @@ pub(super) struct BulkBody {
     /// Do the others if one fails; else none takes effect.
     #[serde(default)]
     continue_on_error: bool,
+    /// The same key with the same operations gives the same answer again, for seven days.
+    #[serde(default)]
+    idempotency_key: Option<String>,
 }
 
 /// One write.
@@ -44,6 +49,9 @@ struct Operation {
     schema_hash: Option<String>,
     #[serde(default)]
     expected_version: Option<i64>,
+    /// As that of the same write on its own: it has one effect, in whichever way it comes.
+    #[serde(default)]
+    idempotency_key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -63,7 +71,7 @@ pub(super) struct BulkAnswer {
 }
 
 /// What became of one write.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "status", rename_all = "lowercase")]
 enum Done {
     /// It took effect.
@@ -85,30 +93,45 @@ enum Done {
 }
 
 /// Why a write did not take effect.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Failure {
     status_code: u16,
     code: String,
     message: String,
+    /// The fields at fault, by JSON pointer into the operation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<FieldError>, required = false)]
+    errors: Vec<Fault>,
 }
 
 /// A write, checked.
+#[derive(Serialize)]
 struct Checked {
     verb: Verb,
     target: Target,
     part: PersonsPart,
+    idempotency_key: Option<String>,
+}
+
+/// All writes of a request.
+struct Bulk {
+    operations: Vec<Checked>,
+    goes_on: bool,
+    idempotency: Option<Idempotency>,
 }
 
 /// Writes many records, all of them or, with `continueOnError`, those that can be
 ///
 /// An operation `delete` needs the scope `metastore:delete`, too.
 #[utoipa::path(post, path = "/records/bulk", tag = "records", operation_id = "bulkRecords",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key with the same operations gives the same answer again, for seven days; `X-Idempotency-Key` will do too")),
     request_body = BulkBody, responses((status = 200, body = BulkAnswer)),
     security(("bearer" = ["metastore:write"]), ("bearer" = ["metastore:delete"])))]
 pub(super) async fn bulk(
     State(metastore): State<Metastore>,
     caller: Caller,
+    headers: HeaderMap,
     Json(body): Json<BulkBody>,
 ) -> Result<Json<BulkAnswer>, Problem> {
     if body.operations.is_empty() || body.operations.len() > OPERATIONS {
@@ -124,63 +147,82 @@ pub(super) async fn bulk(
         .map(|(index, operation)| check(index, operation, &caller))
         .collect::<Result<Vec<_>, _>>()?;
     let goes_on = body.continue_on_error;
+    let key = idempotency_key(&headers, body.idempotency_key)?;
+    let subject = caller.subject.as_deref();
+    let bulk = Bulk {
+        idempotency: key.map(|key| Idempotency::of_bulk(key, subject, &(goes_on, &operations))),
+        operations,
+        goes_on,
+    };
     let writer = caller.clone();
-    let results = metastore
+    let done = metastore
         .0
-        .write(move |db, now| run(db, &author(&writer, now), operations, goes_on))
+        .write(move |db, now| run(db, &author(&writer, now), bulk))
         .await?;
-    let operations = results
-        .into_iter()
-        .map(|(verb, target, result)| {
-            let result = result.map(|(outcome, record)| (outcome, shown(record, &caller)));
-            Done::of(verb, target, result)
-        })
-        .collect();
-    Ok(Json(BulkAnswer { operations }))
+    let operations = done.into_iter().map(|done| done.seen_by(&caller));
+    Ok(Json(BulkAnswer {
+        operations: operations.collect(),
+    }))
 }
 
-type Tried = (Verb, Target, Result<Written, RecordError>);
-
-/// Does the writes in order, each within a savepoint.
+/// Does the writes in order, each within a savepoint, unless they came before.
 fn run(
     transaction: &mut Transaction<'_>,
     author: &Author,
-    operations: Vec<Checked>,
-    goes_on: bool,
-) -> Result<Vec<Tried>, RecordError> {
-    let mut results = Vec::with_capacity(operations.len());
-    for (index, operation) in operations.into_iter().enumerate() {
+    bulk: Bulk,
+) -> Result<Vec<Done>, RecordError> {
+    if let Some(it) = &bulk.idempotency
+        && let Some(kept) = once::find(transaction, it, author.now)?
+    {
+        return kept.iter().map(Done::again).collect();
+    }
+    let mut done = Vec::with_capacity(bulk.operations.len());
+    let mut kept = Vec::new();
+    for (index, operation) in bulk.operations.into_iter().enumerate() {
         let (verb, target) = (operation.verb, operation.target.clone());
         let savepoint = transaction.savepoint()?;
         let result = match apply(&savepoint, author, operation) {
-            Ok(written) => savepoint.commit().map(|()| Ok(written))?,
+            Ok(answer) => savepoint.commit().map(|()| Ok(answer))?,
             // The savepoint is rolled back when it is dropped.
-            Err(error) if goes_on && !matches!(error, RecordError::Sql(_)) => Err(error),
+            Err(error) if bulk.goes_on && !matches!(error, RecordError::Sql(_)) => Err(error),
             Err(error) => return Err(at_operation(index, error)),
         };
-        results.push((verb, target, result));
+        let record_id = result.as_ref().ok().and_then(|answer| answer.record_id);
+        let one = Done::of(verb, target, result);
+        if bulk.idempotency.is_some() {
+            kept.push(Kept::of(record_id, &one)?);
+        }
+        done.push(one);
     }
-    Ok(results)
+    if let Some(it) = &bulk.idempotency {
+        once::keep(transaction, it, author.now, &kept)?;
+    }
+    Ok(done)
 }
 
 impl Done {
-    fn of(verb: Verb, target: Target, result: Result<(Outcome, Record), RecordError>) -> Self {
+    fn of(verb: Verb, target: Target, result: Result<Answer, RecordError>) -> Self {
         let Target { namespace, key, .. } = target;
         match result {
-            Ok((outcome, record)) => Self::Ok {
+            Ok(answer) => Self::Ok {
                 verb,
                 namespace,
                 key,
-                created: outcome == Outcome::Created,
-                idempotent: outcome == Outcome::Unchanged,
-                record: Box::new(record),
+                created: answer.outcome == Outcome::Created,
+                idempotent: answer.is_idempotent(),
+                record: Box::new(answer.record),
             },
             Err(error) => {
                 let problem = Problem::from(error);
+                let errors = problem.errors().iter().map(|field| Fault {
+                    pointer: field.pointer.clone(),
+                    detail: field.detail.clone(),
+                });
                 let error = Failure {
                     status_code: problem.status().as_u16(),
                     code: problem.code().as_str().to_owned(),
                     message: problem.detail().to_owned(),
+                    errors: errors.collect(),
                 };
                 Self::Error {
                     namespace,
@@ -190,6 +232,22 @@ impl Done {
             }
         }
     }
+
+    /// What became of it the first time.
+    fn again(kept: &Kept) -> Result<Self, RecordError> {
+        let mut done = kept.read()?;
+        if let Self::Ok { idempotent, .. } = &mut done {
+            *idempotent = true;
+        }
+        Ok(done)
+    }
+
+    fn seen_by(mut self, caller: &Caller) -> Self {
+        if let Self::Ok { record, .. } = &mut self {
+            hide(record, caller);
+        }
+        self
+    }
 }
 
 fn check(index: usize, operation: Operation, caller: &Caller) -> Result<Checked, Problem> {
@@ -198,6 +256,10 @@ fn check(index: usize, operation: Operation, caller: &Caller) -> Result<Checked,
     check_version(&prefix, operation.expected_version)?;
     if operation.verb == Verb::Delete {
         caller.require("metastore:delete")?;
+    }
+    if let Some(key) = &operation.idempotency_key {
+        valid::key(key)
+            .map_err(|detail| Problem::invalid(&format!("{prefix}idempotencyKey"), detail))?;
     }
     let part = match (operation.verb, operation.metadata) {
         (Verb::Delete, _) => PersonsPart::default(),
@@ -224,16 +286,31 @@ fn check(index: usize, operation: Operation, caller: &Caller) -> Result<Checked,
         verb: operation.verb,
         target,
         part,
+        idempotency_key: operation.idempotency_key,
     })
 }
 
-fn apply(db: &Connection, author: &Author, operation: Checked) -> Result<Written, RecordError> {
-    let Checked { verb, target, part } = operation;
-    match verb {
-        Verb::Upsert => write::put(db, author, &target, part),
-        Verb::Create => write::create(db, author, &target, part, None),
-        Verb::Delete => write::delete(db, author, &target),
-    }
+fn apply(db: &Connection, author: &Author, operation: Checked) -> Result<Answer, RecordError> {
+    let Checked {
+        verb,
+        target,
+        part,
+        idempotency_key,
+    } = operation;
+    // The same as of the write on its own.
+    let idempotency = idempotency_key.map(|key| match verb {
+        Verb::Upsert => Idempotency::of_write(key, "put", &target, &part),
+        Verb::Create => Idempotency::of_write(key, "create", &target, &part),
+        Verb::Delete => Idempotency::of_write(key, "delete", &target, &()),
+    });
+    once(db, author.now, idempotency.as_ref(), || {
+        let written = match verb {
+            Verb::Upsert => write::put(db, author, &target, part),
+            Verb::Create => write::create(db, author, &target, part),
+            Verb::Delete => write::delete(db, author, &target),
+        };
+        written.map(Answer::from)
+    })
 }
 
 /// Names the operation that stopped them all.
@@ -243,6 +320,12 @@ fn at_operation(index: usize, error: RecordError) -> RecordError {
             pointer: format!("/operations/{index}{pointer}"),
             detail,
         },
+        RecordError::Faults(mut faults) => {
+            for fault in &mut faults {
+                fault.pointer = format!("/operations/{index}{}", fault.pointer);
+            }
+            RecordError::Faults(faults)
+        }
         other => other,
     }
 }

@@ -1,13 +1,14 @@
 //! One record.
 
 use super::body::{
-    CreateBody, MergePatchBody, Name, OptionalJson, PatchBody, Patching, PutBody, persons_part,
+    CreateBody, MergePatchBody, Name, OptionalJson, PatchBody, Patching, PutBody, idempotency_key,
+    persons_part,
 };
-use super::{Pagination, limit};
 use crate::Metastore;
-use crate::record::audit::{self, AuditEntry, Diff, Pick, Sight};
+use crate::record::audit::{Pick, Sight};
+use crate::record::once::{Answer, Idempotency, once};
 use crate::record::store::{self, Stored};
-use crate::record::write::{self, Author, Outcome, Target, Written};
+use crate::record::write::{self, Author, Outcome, Target};
 use crate::record::{Record, RecordError};
 use axum::extract::State;
 use axum::http::header::ETAG;
@@ -29,7 +30,7 @@ pub(super) struct OneRecord {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Upserted {
     pub(super) created: bool,
-    /// Nothing was changed: it was as asked already.
+    /// Nothing was changed now: it was as asked already, or this request came before.
     pub(super) idempotent: bool,
     pub(super) record: Record,
 }
@@ -53,6 +54,8 @@ pub(super) struct Deleted {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Purged {
     purged: bool,
+    /// This request came before; the record is shown without what people had written.
+    idempotent: bool,
     record: Record,
 }
 
@@ -86,13 +89,25 @@ pub(super) struct Including {
 }
 
 /// The version that a record must be at.
-#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct Expecting {
     /// The version that the record must be at.
     #[serde(default)]
     expected_version: Option<i64>,
+}
+
+/// How a record is deleted or purged.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeleteBody {
+    /// The version that the record must be at; it may stand in the query instead.
+    #[serde(default)]
+    expected_version: Option<i64>,
+    /// The same key with the same request gives the same answer again, for seven days.
+    #[serde(default)]
+    idempotency_key: Option<String>,
 }
 
 pub(super) fn author(caller: &Caller, now: Time) -> Author {
@@ -104,11 +119,14 @@ pub(super) fn author(caller: &Caller, now: Time) -> Author {
 
 /// Makes a record; gives the one that is there, unchanged, if there is one.
 #[utoipa::path(post, path = "/records", tag = "records", operation_id = "createRecord",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer again, for seven days; `X-Idempotency-Key` will do too")),
     request_body = CreateBody,
     responses((status = 201, body = Upserted), (status = 200, body = Upserted)))]
 pub(super) async fn create(
     State(metastore): State<Metastore>,
     caller: Caller,
+    headers: HeaderMap,
     Json(body): Json<CreateBody>,
 ) -> Result<(StatusCode, Tagged<Upserted>), Problem> {
     let target = Name {
@@ -117,11 +135,14 @@ pub(super) async fn create(
     }
     .target(&caller, None)?;
     let part = persons_part("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
-    let idempotency = CreateBody::idempotency(body.idempotency_key, &target, &part)?;
+    let key = idempotency_key(&headers, body.idempotency_key)?;
+    let idempotency = key.map(|key| Idempotency::of_write(key, "create", &target, &part));
     let work = move |author: &Author, db: &rusqlite::Connection| {
-        write::create(db, author, &target, part, idempotency.as_ref())
+        write::create(db, author, &target, part).map(Answer::from)
     };
-    upserted(write_record(&metastore, &caller, work).await?)
+    Ok(upserted(
+        write_record(&metastore, &caller, idempotency, work).await?,
+    ))
 }
 
 /// One record.
@@ -150,6 +171,7 @@ pub(super) async fn get(
 /// Replaces what people say of a record; makes it if there is none.
 #[utoipa::path(put, path = "/records/{namespace}/{key}", tag = "records", operation_id = "putRecord",
     params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer again, for seven days; `X-Idempotency-Key` will do too"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these"),
         ("If-None-Match" = Option<String>, Header,
             description = "`*`: 412 if the record is there")),
@@ -167,15 +189,21 @@ pub(super) async fn put(
         .target(&caller, body.expected_version)?
         .under(&headers)?;
     let part = persons_part("/", body.metadata, body.tags, body.owner, body.schema_hash)?;
-    let work =
-        move |author: &Author, db: &rusqlite::Connection| write::put(db, author, &target, part);
-    upserted(write_record(&metastore, &caller, work).await?)
+    let key = idempotency_key(&headers, body.idempotency_key)?;
+    let idempotency = key.map(|key| Idempotency::of_write(key, "put", &target, &part));
+    let work = move |author: &Author, db: &rusqlite::Connection| {
+        write::put(db, author, &target, part).map(Answer::from)
+    };
+    Ok(upserted(
+        write_record(&metastore, &caller, idempotency, work).await?,
+    ))
 }
 
 /// Changes parts of what people say of a record.
 #[utoipa::path(patch, path = "/records/{namespace}/{key}", tag = "records",
     operation_id = "patchRecord",
     params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer again, for seven days; `X-Idempotency-Key` will do too"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
     request_body(content(
         (PatchBody = "application/json"),
@@ -187,17 +215,23 @@ pub(super) async fn patch(
     caller: Caller,
     Path(name): Path<Name>,
     headers: HeaderMap,
-    Patching(patch, expected_version): Patching,
+    patching: Patching,
 ) -> Result<Tagged<Patched>, Problem> {
-    let target = name.target(&caller, expected_version)?.under(&headers)?;
-    let work =
-        move |author: &Author, db: &rusqlite::Connection| write::patch(db, author, &target, patch);
-    let (outcome, record) = write_record(&metastore, &caller, work).await?;
+    let target = name
+        .target(&caller, patching.expected_version)?
+        .under(&headers)?;
+    let patch = patching.patch;
+    let key = idempotency_key(&headers, patching.idempotency_key)?;
+    let idempotency = key.map(|key| Idempotency::of_write(key, "patch", &target, &patch));
+    let work = move |author: &Author, db: &rusqlite::Connection| {
+        write::patch(db, author, &target, patch).map(Answer::from)
+    };
+    let answer = write_record(&metastore, &caller, idempotency, work).await?;
     Ok(Tagged::of(
-        etag(&record),
+        etag(&answer.record),
         Patched {
-            idempotent: outcome == Outcome::Unchanged,
-            record,
+            idempotent: answer.is_idempotent(),
+            record: answer.record,
         },
     ))
 }
@@ -206,7 +240,9 @@ pub(super) async fn patch(
 #[utoipa::path(delete, path = "/records/{namespace}/{key}", tag = "records",
     operation_id = "deleteRecord",
     params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), Expecting,
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer again, for seven days; `X-Idempotency-Key` will do too"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
+    request_body = Option<DeleteBody>,
     responses((status = 200, body = Deleted),
         (status = 412, description = "A condition does not hold")),
     security(("bearer" = ["metastore:delete"])))]
@@ -216,20 +252,23 @@ pub(super) async fn delete(
     Path(name): Path<Name>,
     Query(query): Query<Expecting>,
     headers: HeaderMap,
-    OptionalJson(body): OptionalJson<Expecting>,
+    OptionalJson(body): OptionalJson<DeleteBody>,
 ) -> Result<Tagged<Deleted>, Problem> {
     let target = name
         .target(&caller, query.expected_version.or(body.expected_version))?
         .under(&headers)?;
-    let work = move |author: &Author, db: &rusqlite::Connection| write::delete(db, author, &target);
-    let (outcome, record) = write_record(&metastore, &caller, work).await?;
-    let deleted = outcome == Outcome::Changed;
+    let key = idempotency_key(&headers, body.idempotency_key)?;
+    let idempotency = key.map(|key| Idempotency::of_write(key, "delete", &target, &()));
+    let work = move |author: &Author, db: &rusqlite::Connection| {
+        write::delete(db, author, &target).map(Answer::from)
+    };
+    let answer = write_record(&metastore, &caller, idempotency, work).await?;
     Ok(Tagged::of(
-        etag(&record),
+        etag(&answer.record),
         Deleted {
-            deleted,
-            idempotent: !deleted,
-            record,
+            deleted: answer.outcome == Outcome::Changed,
+            idempotent: answer.is_idempotent(),
+            record: answer.record,
         },
     ))
 }
@@ -238,7 +277,9 @@ pub(super) async fn delete(
 #[utoipa::path(delete, path = "/records/{namespace}/{key}/purge", tag = "records",
     operation_id = "purgeRecord",
     params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), Expecting,
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer again, for seven days; `X-Idempotency-Key` will do too"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
+    request_body = Option<DeleteBody>,
     responses((status = 200, body = Purged),
         (status = 412, description = "A condition does not hold")), security(("bearer" = ["metastore:admin"])))]
 pub(super) async fn purge(
@@ -247,21 +288,21 @@ pub(super) async fn purge(
     Path(name): Path<Name>,
     Query(query): Query<Expecting>,
     headers: HeaderMap,
-    OptionalJson(body): OptionalJson<Expecting>,
+    OptionalJson(body): OptionalJson<DeleteBody>,
 ) -> Result<Json<Purged>, Problem> {
     let target = name
         .target(&caller, query.expected_version.or(body.expected_version))?
         .under(&headers)?;
-    let record = metastore
-        .0
-        .write(move |db, now| {
-            let purged = write::purge(db, &author(&caller, now), &target)?;
-            Ok(shown(purged, &caller))
-        })
-        .await?;
+    let key = idempotency_key(&headers, body.idempotency_key)?;
+    let idempotency = key.map(|key| Idempotency::of_write(key, "purge", &target, &()));
+    let work = move |author: &Author, db: &rusqlite::Connection| {
+        write::purge(db, author, &target).map(Answer::of_purge)
+    };
+    let answer = write_record(&metastore, &caller, idempotency, work).await?;
     Ok(Json(Purged {
         purged: true,
-        record,
+        idempotent: answer.is_idempotent(),
+        record: answer.record,
     }))
 }
 
@@ -278,12 +319,16 @@ pub(super) struct RestoreBody {
     /// The version that the record must be at.
     #[serde(default)]
     expected_version: Option<i64>,
+    /// The same key with the same request gives the same answer again, for seven days.
+    #[serde(default)]
+    idempotency_key: Option<String>,
 }
 
 /// Lifts a soft deletion, and goes back to an earlier content if the body names one.
 #[utoipa::path(post, path = "/records/{namespace}/{key}/restore", tag = "records",
     operation_id = "restoreRecord",
     params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer again, for seven days; `X-Idempotency-Key` will do too"),
         ("If-Match" = Option<String>, Header, description = "412 unless the ETag is one of these")),
     request_body = Option<RestoreBody>, responses((status = 200, body = Restored),
         (status = 412, description = "A condition does not hold")))]
@@ -301,126 +346,24 @@ pub(super) async fn restore(
         .audit_id
         .map(Pick::Id)
         .or(body.version.map(Pick::Version));
-    let reader = caller.clone();
+    let key = idempotency_key(&headers, body.idempotency_key)?;
+    let asked = (body.audit_id, body.version);
+    let idempotency = key.map(|key| Idempotency::of_write(key, "restore", &target, &asked));
     let sight = Sight::of(caller.namespaces());
-    let ((outcome, record), from) = metastore
-        .0
-        .write(move |db, now| write::restore(db, &author(&caller, now), &target, &sight, pick))
-        .await?;
-    let record = shown(record, &reader);
-    let restored = outcome == Outcome::Changed;
-    let restored_from = from.map(|(audit_id, version)| RestoredFrom { audit_id, version });
+    let work = move |author: &Author, db: &rusqlite::Connection| {
+        write::restore(db, author, &target, &sight, pick).map(Answer::of_restore)
+    };
+    let answer = write_record(&metastore, &caller, idempotency, work).await?;
+    let from = answer.restored_from;
     Ok(Tagged::of(
-        etag(&record),
+        etag(&answer.record),
         Restored {
-            restored,
-            idempotent: !restored,
-            record,
-            restored_from,
+            restored: answer.outcome == Outcome::Changed,
+            idempotent: answer.is_idempotent(),
+            record: answer.record,
+            restored_from: from.map(|(audit_id, version)| RestoredFrom { audit_id, version }),
         },
     ))
-}
-
-/// Where in a history to read.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct AuditQuery {
-    /// 1 to 200; 50 if it is left out.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    /// As many are left out before the first.
-    #[serde(default)]
-    offset: u64,
-    /// `nextCursor` of the page before, instead of an offset: writes meanwhile make no entry come
-    /// twice.
-    #[serde(default)]
-    cursor: Option<i64>,
-}
-
-/// A record's history.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct AuditPage {
-    pagination: Pagination,
-    entries: Vec<AuditEntry>,
-    /// Where the next page begins, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<i64>,
-}
-
-/// A record's history, newest first.
-#[utoipa::path(get, path = "/records/{namespace}/{key}/audit", tag = "records",
-    operation_id = "listAudit",
-    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), AuditQuery),
-    responses((status = 200, body = AuditPage)))]
-pub(super) async fn audit(
-    State(metastore): State<Metastore>,
-    caller: Caller,
-    Path(name): Path<Name>,
-    Query(query): Query<AuditQuery>,
-) -> Result<Json<AuditPage>, Problem> {
-    let target = name.target(&caller, None)?;
-    let limit = limit(query.limit, 50, 200)?;
-    let (cursor, offset) = (query.cursor, query.offset);
-    let offset = if cursor.is_some() { 0 } else { offset };
-    let sight = Sight::of(caller.namespaces());
-    let (total, mut entries) = metastore
-        .0
-        .read(move |db| {
-            let part = audit::Part {
-                before: cursor,
-                limit: i64::from(limit) + 1,
-                offset: i64::try_from(offset).unwrap_or(i64::MAX),
-            };
-            Ok(audit::list(db, &find(db, &target)?, &sight, part)?)
-        })
-        .await?;
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let is_last = entries.len() <= page;
-    entries.truncate(page);
-    let last = entries.last().map(|entry| entry.id);
-    let mut pagination = Pagination::new(total, limit, offset);
-    pagination.next_offset = pagination.next_offset.filter(|_| cursor.is_none());
-    Ok(Json(AuditPage {
-        pagination,
-        entries,
-        next_cursor: last.filter(|_| !is_last),
-    }))
-}
-
-/// `namespace`, `key` and the audit entry's id.
-#[derive(Debug, Deserialize)]
-pub(super) struct AuditName {
-    namespace: String,
-    key: String,
-    id: i64,
-}
-
-/// What one write did.
-#[utoipa::path(get, path = "/records/{namespace}/{key}/audit/{id}/diff", tag = "records",
-    operation_id = "diffAudit",
-    params(("namespace" = String, Path, description = "The namespace"), ("key" = String, Path, description = "The key; the node id for the record of a node"), ("id" = i64, Path, description = "The audit entry")),
-    responses((status = 200, body = Diff)))]
-pub(super) async fn diff(
-    State(metastore): State<Metastore>,
-    caller: Caller,
-    Path(name): Path<AuditName>,
-) -> Result<Json<Diff>, Problem> {
-    let id = name.id;
-    let target = Name {
-        namespace: name.namespace,
-        key: name.key,
-    }
-    .target(&caller, None)?;
-    let sight = Sight::of(caller.namespaces());
-    let entry = metastore
-        .0
-        .read(move |db| Ok(audit::one(db, &find(db, &target)?, &sight, Pick::Id(id))?))
-        .await?;
-    let entry =
-        entry.ok_or_else(|| Problem::not_found(format!("the record has no audit entry {id}")))?;
-    Ok(Json(Diff::from(entry)))
 }
 
 /// Where a node is.
@@ -503,60 +446,63 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
     }
 }
 
-/// The record as the caller may see it. Where its node was before may lie in another namespace.
+/// The record as the caller may see it.
 pub(super) fn shown(record: Stored, caller: &Caller) -> Record {
     let mut record = record.shown();
+    hide(&mut record, caller);
+    record
+}
+
+/// Hides what the caller may not see: where a node was before may lie in another namespace.
+pub(super) fn hide(record: &mut Record, caller: &Caller) {
     if caller.namespaces().is_some()
         && let Some(Value::Object(node)) = record.metadata.get_mut("filestore")
     {
         node.remove("previousPath");
     }
-    record
 }
 
-fn find(db: &rusqlite::Connection, target: &Target) -> Result<Stored, RecordError> {
+pub(super) fn find(db: &rusqlite::Connection, target: &Target) -> Result<Stored, RecordError> {
     store::by_key(db, &target.namespace, &target.key)?.ok_or_else(|| RecordError::NotFound {
         namespace: target.namespace.clone(),
         key: target.key.clone(),
     })
 }
 
-/// Runs a write.
+/// Runs a write, unless it is one that came before.
 async fn write_record<F>(
     metastore: &Metastore,
     caller: &Caller,
+    idempotency: Option<Idempotency>,
     work: F,
-) -> Result<(Outcome, Record), Problem>
+) -> Result<Answer, Problem>
 where
-    F: FnOnce(&Author, &rusqlite::Connection) -> Result<Written, RecordError> + Send + 'static,
+    F: FnOnce(&Author, &rusqlite::Connection) -> Result<Answer, RecordError> + Send + 'static,
 {
     let writer = caller.clone();
-    let (outcome, record) = metastore
+    let mut answer = metastore
         .0
-        .write(move |db, now| work(&author(&writer, now), db))
+        .write(move |db, now| {
+            once(db, now, idempotency.as_ref(), || {
+                work(&author(&writer, now), db)
+            })
+        })
         .await?;
-    Ok((outcome, shown(record, caller)))
+    hide(&mut answer.record, caller);
+    Ok(answer)
 }
 
-fn upserted(
-    (outcome, record): (Outcome, Record),
-) -> Result<(StatusCode, Tagged<Upserted>), Problem> {
-    let created = outcome == Outcome::Created;
-    let status = if created {
+fn upserted(answer: Answer) -> (StatusCode, Tagged<Upserted>) {
+    let created = answer.outcome == Outcome::Created;
+    let status = if created && !answer.is_repeated {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    let idempotent = outcome == Outcome::Unchanged;
-    Ok((
-        status,
-        Tagged::of(
-            etag(&record),
-            Upserted {
-                created,
-                idempotent,
-                record,
-            },
-        ),
-    ))
+    let body = Upserted {
+        created,
+        idempotent: answer.is_idempotent(),
+        record: answer.record,
+    };
+    (status, Tagged::of(etag(&body.record), body))
 }

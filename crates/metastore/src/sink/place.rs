@@ -7,7 +7,7 @@
 //! the sync changes what people wrote, so the version moves past both and whoever holds either
 //! version is told of the conflict.
 
-use crate::record::{PersonsPart, audit, store};
+use crate::record::{PersonsPart, audit, once, store};
 use crate::rules::{Decision, NamespaceRules, NodeFacts, Placement, SYNC_ACTOR};
 use journal::{NodeKind, NodeState, Time};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
@@ -114,6 +114,7 @@ impl<'c> Placer<'c> {
                 "UPDATE record_audit SET record_id = ?2 WHERE record_id = ?1",
                 [other.id, id],
             )?;
+            once::merge(self.transaction, other.id, id)?;
             self.audit(&other, id, "merge", namespace, version, &part, at)?;
             self.transaction
                 .execute("DELETE FROM records WHERE id = ?1", [other.id])?;

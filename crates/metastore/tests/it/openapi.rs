@@ -22,12 +22,15 @@ fn the_document_tells_every_operation_and_its_scope() {
         }
     }
     operations.retain(|it| {
-        it.contains("/records") || it.contains("/namespace") || it.contains("/filestore")
+        ["/records", "/namespace", "/filestore", "/schemas"]
+            .iter()
+            .any(|part| it.contains(part))
     });
     operations.sort();
     insta::assert_snapshot!(operations.join("\n"), @r"
     DELETE /records/{namespace}/{key} deleteRecord metastore:delete
     DELETE /records/{namespace}/{key}/purge purgeRecord metastore:admin
+    GET /admin/schemas listSchemas metastore:admin
     GET /filestore/digest digestBook metastore:read
     GET /filestore/integrity checkIntegrity metastore:read
     GET /filestore/nodes listNodes metastore:read
@@ -37,8 +40,10 @@ fn the_document_tells_every_operation_and_its_scope() {
     GET /records/{namespace}/{key} getRecord metastore:read
     GET /records/{namespace}/{key}/audit listAudit metastore:read
     GET /records/{namespace}/{key}/audit/{id}/diff diffAudit metastore:read
+    GET /schemas/{hash} getSchema metastore:read
     GET /stream/records streamRecords metastore:read
     PATCH /records/{namespace}/{key} patchRecord metastore:write
+    POST /admin/schemas registerSchema metastore:admin
     POST /namespace-rules/preview previewNamespaceRules metastore:read
     POST /records createRecord metastore:write
     POST /records/bulk bulkRecords metastore:write

@@ -9,6 +9,8 @@ async fn a_record_is_made_once_and_then_given_as_it_is() {
     let served = Served::start().await;
     let body = json!({"namespace": "notes", "key": "a/b c", "metadata": {"x": {"y": 1}},
                       "tags": ["b", " a ", "b"], "owner": "ada", "schemaHash": "abc123"});
+    let schema = json!({"schemaHash": "abc123", "fields": [{"path": "x", "type": "object"}]});
+    served.post("/admin/schemas", schema).await.expect(201);
     let made = served.post("/records", body).await.expect(201);
     assert_eq!(
         (&made["created"], &made["idempotent"]),
@@ -25,7 +27,7 @@ async fn a_record_is_made_once_and_then_given_as_it_is() {
         (&record["version"], &record["deletedAt"]),
         (&json!(1), &Value::Null)
     );
-    assert_eq!(record["createdAt"], "2026-01-01T00:00:01.000Z");
+    assert_eq!(record["createdAt"], "2026-01-01T00:00:02.000Z");
 
     let other = json!({"namespace": "notes", "key": "a/b c", "metadata": {"other": true}});
     let again = served.post("/records", other).await.expect(200);

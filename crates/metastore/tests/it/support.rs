@@ -25,6 +25,12 @@ impl Default for TickingClock {
     }
 }
 
+impl TickingClock {
+    pub(crate) fn advance(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
 impl Clock for TickingClock {
     fn now(&self) -> Time {
         Time::from_millis(self.0.fetch_add(1_000, Ordering::Relaxed))

@@ -289,7 +289,16 @@ def metastore(it, mount, node):
     one, at = "/records/{namespace}/{key}", {"namespace": "n", "key": "k"}
     it.call("GET", one, 200, **at)
     it.call("GET", one, 404, namespace="n", key="none")
+    fields = [{"path": "team.name", "type": "string", "required": True, "examples": ["x"]}]
+    schema = {"schemaHash": "hash-1", "version": 1, "fields": fields, "metadata": {"by": "ada"}}
+    it.call("POST", "/admin/schemas", 201, schema)
+    it.call("POST", "/admin/schemas", 200, schema)
+    it.call("POST", "/admin/schemas", 400, {"fields": [{"path": "a", "type": "colour"}]})
+    it.call("GET", "/admin/schemas", 200, query={"limit": 5})
+    it.call("GET", "/schemas/{hash}", 200, hash="hash-1")
+    it.call("GET", "/schemas/{hash}", 404, hash="none-1")
     it.call("PUT", one, 200, {**record, "schemaHash": "hash-1"}, **at)
+    it.call("PATCH", one, 400, {"metadata": {"team": {"name": 1}}}, **at)
     it.call("PATCH", one, 200, {"metadata": {"b": 2}, "tags": {"add": ["u"]}}, **at)
     it.call("PATCH", one, 409, {"owner": None, "expectedVersion": 1}, **at)
     entries = it.call("GET", one + "/audit", 200, query={"limit": 5}, **at)["entries"]
@@ -311,8 +320,12 @@ def metastore(it, mount, node):
         {"type": "create", "namespace": "n", "key": "b2", "metadata": {}},
         {"type": "delete", "namespace": "n", "key": "none"},
     ], "continueOnError": True}
-    it.call("POST", "/records/bulk", 200, bulk)
-    it.call("DELETE", one + "/purge", 200, **at)
+    bulk["operations"].append(
+        {"namespace": "n", "key": "b3", "metadata": {}, "schemaHash": "hash-1"})
+    for _ in range(2):
+        it.call("POST", "/records/bulk", 200, {**bulk, "idempotencyKey": "bulk-1"})
+    for _ in range(2):
+        it.call("DELETE", one + "/purge", 200, {"idempotencyKey": "purge-1"}, **at)
     it.call("GET", "/namespaces", 200, query={"limit": 200})
     it.call("GET", "/namespaces", 400, query={"limit": 201})
     it.call("GET", "/namespace-rules", 200)
