@@ -8,6 +8,7 @@ use crate::output::{bytes, escape, stdout};
 use crate::target::{Mount, shown};
 use anyhow::Context as _;
 use node::name::spelled;
+use process::Task;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -45,29 +46,33 @@ pub fn dev(config: &Config, directories: &[PathBuf]) -> anyhow::Result<()> {
     let consumers = running.consumers.clone();
     let stop = running.stop.clone();
     let handle = runtime.handle().clone();
-    std::thread::Builder::new()
-        .name("catalogue".to_owned())
-        .spawn(move || {
-            let first = First {
-                services: &services,
-                mounts,
-            };
-            let outcome = first.catalogue().and_then(|()| {
-                let started = Instant::now();
-                for consumer in &consumers {
-                    let head = filestore.reader().position()?.head;
-                    handle.block_on(consumer.wait_for(head, SETTLE));
+    let cataloguing = Task::spawn("catalogue", move |_| {
+        let first = First {
+            services: &services,
+            mounts,
+        };
+        let outcome = first.catalogue().and_then(|()| {
+            let started = Instant::now();
+            for consumer in &consumers {
+                let head = filestore.reader().position()?.head;
+                let waits = stop.run_until_cancelled(consumer.wait_for(head, SETTLE));
+                if handle.block_on(waits).is_none() {
+                    return Ok(());
                 }
-                settled(&consumers, started)
-            });
-            match outcome {
-                Err(error) if !stop.is_cancelled() => {
-                    tracing::error!(error = format!("{error:#}"), "cataloguing failed");
-                }
-                _ => {}
             }
-        })?;
-    super::end(running.run(&runtime), runtime)
+            settled(&consumers, started)
+        });
+        match outcome {
+            Err(error) if !stop.is_cancelled() => {
+                tracing::error!(error = format!("{error:#}"), "cataloguing failed");
+            }
+            _ => {}
+        }
+    })?;
+    let outcome = running.run(&runtime);
+    // With the services its requests have ended, and with the stop its waits.
+    drop(cataloguing);
+    super::end(outcome, runtime)
 }
 
 /// Where to look, before anything takes long.
