@@ -12,6 +12,7 @@ mod access;
 mod apphub;
 mod atomic;
 mod bad_input;
+mod before;
 mod conditions;
 mod faults;
 mod file_faults;
