@@ -12,6 +12,210 @@ fn nested(groups: usize) -> Value {
     )
 }
 
+/// What is sent, over what the route needs; and the field that the refusal names.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("POST /records", r#"{"namespace": "a b"}"#, "/namespace"),
+    ("POST /records", r#"{"namespace": ""}"#, "/namespace"),
+    ("POST /records", r#"{"namespace": 7}"#, "/namespace"),
+    ("POST /records", r#"{"key": "a\u0000b"}"#, "/key"),
+    ("POST /records", r#"{"tags": [""]}"#, "/tags"),
+    ("POST /records", r#"{"tags": ["a\u0000"]}"#, "/tags"),
+    ("POST /records", r#"{"metadata": "text"}"#, "/metadata"),
+    ("POST /records", r#"{"tags": "t"}"#, "/tags"),
+    ("POST /records", r#"{"tags": ["t", 1]}"#, "/tags/1"),
+    ("POST /records", r#"{"owner": ""}"#, "/owner"),
+    ("POST /records", r#"{"schemaHash": "short"}"#, "/schemaHash"),
+    (
+        "POST /records",
+        r#"{"schemaHash": "unknown-1"}"#,
+        "/schemaHash",
+    ),
+    (
+        "POST /records",
+        r#"{"idempotencyKey": ""}"#,
+        "/idempotencyKey",
+    ),
+    (
+        "POST /records",
+        r#"{"metadata": {"filestore": {"path": "x"}}}"#,
+        "/metadata/filestore",
+    ),
+    ("PUT /records/n/k", "{}", "/metadata"),
+    (
+        "PUT /records/n/k",
+        r#"{"metadata": {}, "expectedVersion": "1"}"#,
+        "/expectedVersion",
+    ),
+    (
+        "PUT /records/n/k",
+        r#"{"metadata": {}, "expectedVersion": 0}"#,
+        "/expectedVersion",
+    ),
+    (
+        "PUT /records/n/k",
+        r#"{"metadata": {}, "idempotencyKey": "a\nb"}"#,
+        "/idempotencyKey",
+    ),
+    (
+        "PUT /records/n/k",
+        r#"{"metadata": {"filestore": 1}}"#,
+        "/metadata/filestore",
+    ),
+    ("PATCH /records/n/k", r#"{"tags": {"add": 1}}"#, "/tags/add"),
+    (
+        "PATCH /records/n/k",
+        r#"{"metadata": {"filestore": {}}}"#,
+        "/metadata/filestore",
+    ),
+    (
+        "PATCH /records/n/k",
+        r#"{"metadataUnset": ["a", "filestore.path"]}"#,
+        "/metadataUnset/1",
+    ),
+    (
+        "PATCH /records/n/k",
+        r#"{"metadataUnset": ["a..b"]}"#,
+        "/metadataUnset/0",
+    ),
+    (
+        "PATCH /records/n/k",
+        r#"{"tags": {"add": ["\n"]}}"#,
+        "/tags/add",
+    ),
+    ("PATCH /records/n/k", r#"{"owner": ""}"#, "/owner"),
+    ("PATCH /records/n/k", "{}", ""),
+    (
+        "DELETE /records/n/k",
+        r#"{"idempotencyKey": ""}"#,
+        "/idempotencyKey",
+    ),
+    (
+        "POST /records/search",
+        r#"{"namespace": "a b"}"#,
+        "/namespace",
+    ),
+    ("POST /records/search", r#"{"limit": 0}"#, "/limit"),
+    ("POST /records/search", r#"{"limit": 1001}"#, "/limit"),
+    ("POST /records/search", r#"{"offset": -1}"#, "/offset"),
+    ("POST /records/search", r#"{"q": "owner:"}"#, "/q"),
+    ("POST /records/search", r#"{"q": "mount:media"}"#, "/q"),
+    ("POST /records/search", r#"{"preset": "none"}"#, "/preset"),
+    (
+        "POST /records/search",
+        r#"{"sort": [{"field": "tags"}]}"#,
+        "/sort/0/field",
+    ),
+    (
+        "POST /records/search",
+        r#"{"sort": [{"field": "owner"}, {"field": "nope"}]}"#,
+        "/sort/1/field",
+    ),
+    (
+        "POST /records/bulk",
+        r#"{"operations": [{"namespace": "n", "key": "x", "metadata": {}}, {"namespace": "n", "key": ""}]}"#,
+        "/operations/1/key",
+    ),
+    (
+        "POST /records/bulk",
+        r#"{"operations": [{"namespace": "n", "key": "x"}]}"#,
+        "/operations/0/metadata",
+    ),
+    (
+        "POST /records/bulk",
+        r#"{"operations": [{"namespace": "n", "key": "x", "metadata": {}, "idempotencyKey": ""}]}"#,
+        "/operations/0/idempotencyKey",
+    ),
+    ("POST /records/bulk", r#"{"operations": []}"#, "/operations"),
+    (
+        "PUT /namespace-rules",
+        r#"{"rules": [{"namespace": "ok"}, {}]}"#,
+        "/rules/1/namespace",
+    ),
+    (
+        "POST /namespace-rules/preview",
+        r#"{"rules": {"rules": [{}]}}"#,
+        "/rules/rules/0/namespace",
+    ),
+];
+
+/// Filters, and the part of each that the refusal names.
+const FILTERS: &[(&str, &str)] = &[
+    (r#""text""#, ""),
+    (r#"{"operator": "eq", "value": 1}"#, "/field"),
+    (
+        r#"{"field": "nope", "operator": "eq", "value": 1}"#,
+        "/field",
+    ),
+    (
+        r#"{"field": "metadata.", "operator": "eq", "value": 1}"#,
+        "/field",
+    ),
+    (
+        r#"{"field": "metadata.a\"b", "operator": "eq", "value": 1}"#,
+        "/field",
+    ),
+    (
+        r#"{"field": "metadata.filestore.nope", "operator": "eq", "value": 1}"#,
+        "/field",
+    ),
+    (
+        r#"{"field": "key", "operator": "like", "value": "x"}"#,
+        "/operator",
+    ),
+    (
+        r#"{"field": "key", "operator": "has_key", "value": "x"}"#,
+        "/operator",
+    ),
+    (
+        r#"{"field": "version", "operator": "prefix", "value": "1"}"#,
+        "/operator",
+    ),
+    (
+        r#"{"field": "version", "operator": "eq", "value": "one"}"#,
+        "/value",
+    ),
+    (
+        r#"{"field": "createdAt", "operator": "gt", "value": "noon"}"#,
+        "/value",
+    ),
+    (
+        r#"{"field": "metadata.x", "operator": "lt", "value": [1]}"#,
+        "/value",
+    ),
+    (
+        r#"{"field": "metadata.filestore.path", "operator": "glob", "value": "[a"}"#,
+        "/value",
+    ),
+    (
+        r#"{"field": "key", "operator": "between", "values": [1]}"#,
+        "/values",
+    ),
+    (r#"{"type": "not"}"#, "/filter"),
+    (r#"{"type": "what"}"#, "/type"),
+    (
+        r#"{"type": "group", "operator": "and", "filters": []}"#,
+        "/filters",
+    ),
+    (
+        r#"{"type": "group", "operator": "xor", "filters": [{"field": "key", "operator": "eq", "value": "k"}]}"#,
+        "/operator",
+    ),
+    (
+        r#"{"type": "not", "filter": {"type": "group", "operator": "or", "filters":
+            [{"field": "key", "operator": "eq", "value": "k"}, {"field": "key"}]}}"#,
+        "/filter/filters/1/operator",
+    ),
+];
+
+/// What a route needs besides what is wrong.
+fn needed(path: &str) -> Value {
+    match path {
+        "/records" => json!({"namespace": "n", "key": "new", "metadata": {}}),
+        "/records/search" => json!({"namespace": "n"}),
+        _ => json!({}),
+    }
+}
+
 #[tokio::test]
 async fn every_refusal_names_the_field() {
     let served = Served::start().await;
@@ -19,173 +223,46 @@ async fn every_refusal_names_the_field() {
         .put("/records/n/k", json!({"metadata": {}}))
         .await
         .expect(201);
-    let long = "x".repeat(257);
-    let record = |field: &str, value: Value| {
-        let mut body = json!({"namespace": "n", "key": "new", "metadata": {}});
-        body[field] = value;
-        (Method::POST, "/records", body)
+    let of_text = |(route, body, pointer): &(&str, &str, &str)| {
+        let body = serde_json::from_str(body).unwrap();
+        ((*route).to_owned(), body, (*pointer).to_owned())
     };
-    let put = |body: Value| (Method::PUT, "/records/n/k", body);
-    let patch = |body: Value| (Method::PATCH, "/records/n/k", body);
-    let search = |field: &str, value: Value| {
-        let mut body = json!({"namespace": "n"});
-        body[field] = value;
-        (Method::POST, "/records/search", body)
-    };
-    let filter = |value: Value| search("filter", value);
-    let is = |field: &str, operator: &str, value: Value| {
-        filter(json!({"field": field, "operator": operator, "value": value}))
-    };
-    let table = [
-        (record("namespace", json!("a b")), "/namespace"),
-        (record("namespace", json!("")), "/namespace"),
-        (record("namespace", json!(7)), "/namespace"),
-        (record("key", json!("a\u{0}b")), "/key"),
-        (record("key", json!(long)), "/key"),
-        (record("tags", json!([""])), "/tags"),
-        (record("tags", json!(["a\u{0}"])), "/tags"),
-        (record("tags", json!(vec!["t"; 129])), "/tags"),
-        (record("metadata", json!("text")), "/metadata"),
-        (record("tags", json!("t")), "/tags"),
-        (record("tags", json!(["t", 1])), "/tags/1"),
-        (put(json!({})), "/metadata"),
+    let mut table: Vec<(String, Value, String)> = REFUSED.iter().map(of_text).collect();
+    let filters = FILTERS
+        .iter()
+        .map(|(filter, part)| (serde_json::from_str(filter).unwrap(), (*part).to_owned()))
+        .chain([(nested(8), "/filters/0".repeat(8))]);
+    table.extend(filters.map(|(filter, part): (Value, String)| {
+        let body = json!({ "filter": filter });
+        let route = "POST /records/search".to_owned();
+        (route, body, format!("/filter{part}"))
+    }));
+    for (route, body, pointer) in [
+        ("POST /records", json!({"key": "x".repeat(257)}), "/key"),
+        ("POST /records", json!({"tags": vec!["t"; 129]}), "/tags"),
         (
-            put(json!({"metadata": {}, "expectedVersion": "1"})),
-            "/expectedVersion",
+            "POST /records/search",
+            json!({"projection": vec!["key"; 33]}),
+            "/projection",
         ),
-        (patch(json!({"tags": {"add": 1}})), "/tags/add"),
-        (record("owner", json!("")), "/owner"),
-        (record("schemaHash", json!("short")), "/schemaHash"),
-        (
-            record("metadata", json!({"filestore": {"path": "x"}})),
-            "/metadata/filestore",
-        ),
-        (
-            put(json!({"metadata": {"filestore": 1}})),
-            "/metadata/filestore",
-        ),
-        (
-            put(json!({"metadata": {}, "expectedVersion": 0})),
-            "/expectedVersion",
-        ),
-        (
-            patch(json!({"metadata": {"filestore": {}}})),
-            "/metadata/filestore",
-        ),
-        (
-            patch(json!({"metadataUnset": ["a", "filestore.path"]})),
-            "/metadataUnset/1",
-        ),
-        (
-            patch(json!({"metadataUnset": ["a..b"]})),
-            "/metadataUnset/0",
-        ),
-        (patch(json!({"tags": {"add": ["\n"]}})), "/tags/add"),
-        (patch(json!({"owner": ""})), "/owner"),
-        (patch(json!({})), ""),
-        (search("namespace", json!("a b")), "/namespace"),
-        (search("limit", json!(0)), "/limit"),
-        (search("limit", json!(1001)), "/limit"),
-        (search("offset", json!(-1)), "/offset"),
-        (search("q", json!("owner:")), "/q"),
-        (search("preset", json!("none")), "/preset"),
-        (search("sort", json!([{"field": "tags"}])), "/sort/0/field"),
-        (
-            search("sort", json!([{"field": "owner"}, {"field": "nope"}])),
-            "/sort/1/field",
-        ),
-        (search("projection", json!(vec!["key"; 33])), "/projection"),
-        (filter(json!("text")), "/filter"),
-        (
-            filter(json!({"operator": "eq", "value": 1})),
-            "/filter/field",
-        ),
-        (is("nope", "eq", json!(1)), "/filter/field"),
-        (is("metadata.", "eq", json!(1)), "/filter/field"),
-        (is("metadata.a\"b", "eq", json!(1)), "/filter/field"),
-        (
-            is("metadata.filestore.nope", "eq", json!(1)),
-            "/filter/field",
-        ),
-        (is("key", "like", json!("x")), "/filter/operator"),
-        (is("key", "has_key", json!("x")), "/filter/operator"),
-        (is("version", "prefix", json!("1")), "/filter/operator"),
-        (is("version", "eq", json!("one")), "/filter/value"),
-        (is("createdAt", "gt", json!("noon")), "/filter/value"),
-        (is("metadata.x", "lt", json!([1])), "/filter/value"),
-        (
-            is("metadata.filestore.path", "glob", json!("[a")),
-            "/filter/value",
-        ),
-        (
-            filter(json!({"field": "key", "operator": "between", "values": [1]})),
-            "/filter/values",
-        ),
-        (filter(json!({"type": "not"})), "/filter/filter"),
-        (filter(json!({"type": "what"})), "/filter/type"),
-        (
-            filter(json!({"type": "group", "operator": "and", "filters": []})),
-            "/filter/filters",
-        ),
-        (
-            filter(json!({"type": "group", "operator": "xor", "filters": [nested(0)]})),
-            "/filter/operator",
-        ),
-        (
-            filter(
-                json!({"type": "not", "filter": {"type": "group", "operator": "or",
-                   "filters": [nested(0), {"field": "key"}]}}),
-            ),
-            "/filter/filter/filters/1/operator",
-        ),
-        (
-            filter(nested(8)),
-            "/filter/filters/0/filters/0/filters/0/filters/0/filters/0/filters/0/filters/0/filters/0",
-        ),
-        (
-            (
-                Method::POST,
-                "/records/bulk",
-                json!({"operations": [
-                    {"namespace": "n", "key": "x", "metadata": {}},
-                    {"namespace": "n", "key": ""},
-                ]}),
-            ),
-            "/operations/1/key",
-        ),
-        (
-            (
-                Method::POST,
-                "/records/bulk",
-                json!({"operations": [{"namespace": "n", "key": "x"}]}),
-            ),
-            "/operations/0/metadata",
-        ),
-        (
-            (Method::POST, "/records/bulk", json!({"operations": []})),
-            "/operations",
-        ),
-        (
-            (
-                Method::PUT,
-                "/namespace-rules",
-                json!({"rules": [{"namespace": "ok"}, {}]}),
-            ),
-            "/rules/1/namespace",
-        ),
-        (
-            (
-                Method::POST,
-                "/namespace-rules/preview",
-                json!({"rules": {"rules": [{}]}}),
-            ),
-            "/rules/rules/0/namespace",
-        ),
-    ];
-    for ((method, path, body), pointer) in table {
+    ] {
+        table.push((route.to_owned(), body, pointer.to_owned()));
+    }
+    for (route, sent, pointer) in table {
+        let (method, path) = route.split_once(' ').unwrap();
+        let mut body = needed(path);
+        for (field, value) in sent.as_object().unwrap() {
+            body[field] = value.clone();
+        }
+        let method = method.parse().unwrap();
         let answer = served.send(method, path, Some(body.clone())).await;
-        assert_eq!(answer.status, 400, "{body} gave {:#}", answer.body);
-        assert_eq!(answer.problem().2, pointer, "{body} gave {:#}", answer.body);
+        assert_eq!(answer.status, 400, "{route} {body} gave {:#}", answer.body);
+        assert_eq!(
+            answer.problem().2,
+            pointer,
+            "{route} {body} gave {:#}",
+            answer.body
+        );
     }
     let record = served.record("n", "k").await;
     assert_eq!(
@@ -221,6 +298,8 @@ async fn what_is_no_json_is_said_to_be_none() {
         (Method::POST, "/records/n/k/restore"),
         (Method::POST, "/records/search"),
         (Method::POST, "/records/bulk"),
+        (Method::DELETE, "/records/n/k/purge"),
+        (Method::POST, "/admin/schemas"),
         (Method::PUT, "/namespace-rules"),
         (Method::POST, "/namespace-rules/preview"),
     ] {
@@ -279,4 +358,50 @@ async fn a_parameter_of_the_wrong_type_is_named() {
         assert_eq!(answer.problem().0, 400, "{path}: {:#}", answer.body);
         assert_eq!(answer.problem().2, pointer, "{path}: {:#}", answer.body);
     }
+}
+
+/// Metadata with as many objects in one another, its own included.
+fn deep(levels: usize) -> Value {
+    (1..levels).fold(json!({"end": "here"}), |inner, _| json!({ "x": inner }))
+}
+
+#[tokio::test]
+async fn metadata_of_64_levels_comes_back_by_every_route_and_deeper_is_refused() {
+    let served = Served::start().await;
+    // The body is the outermost level.
+    let metadata = deep(63);
+    let body = json!({"metadata": metadata, "tags": ["deep"]});
+    let made = served.put("/records/n/k", body).await.expect(201);
+    assert_eq!(made["record"]["metadata"], metadata);
+    assert_eq!(served.record("n", "k").await["metadata"], metadata);
+    let found = json!({"namespace": "n", "q": "tag:deep"});
+    let page = served.post("/records/search", found).await.expect(200);
+    assert_eq!(page["records"][0]["metadata"], metadata);
+    let end = format!("metadata{}.end", ".x".repeat(62));
+    let filter = json!({"field": end, "operator": "eq", "value": "here"});
+    let by_end = json!({"namespace": "n", "filter": filter});
+    assert_eq!(served.keys(by_end).await, ["k"]);
+    let patched = served
+        .patch("/records/n/k", json!({"metadata": deep(63)}))
+        .await
+        .expect(200);
+    assert_eq!(patched["idempotent"], true);
+    let audit = served.get("/records/n/k/audit").await.expect(200);
+    assert_eq!(audit["entries"][0]["metadata"], metadata);
+
+    let deeper = json!({"metadata": deep(64)});
+    for (method, path) in [
+        (Method::PUT, "/records/n/k"),
+        (Method::PATCH, "/records/n/k"),
+        (Method::PUT, "/records/n/other"),
+    ] {
+        let answer = served.send(method, path, Some(deeper.clone())).await;
+        assert_eq!(answer.status, 400, "{path}: {:#}", answer.body);
+        assert!(
+            answer.body["detail"].as_str().unwrap().contains("64"),
+            "{:#}",
+            answer.body
+        );
+    }
+    assert_eq!(served.record("n", "k").await["version"], 1);
 }
