@@ -230,3 +230,113 @@ async fn history_from_where_a_reader_may_not_look_is_not_shown() {
         assert_eq!(restored.problem(), (400, "invalid_request", "/auditId"));
     }
 }
+
+#[tokio::test]
+async fn a_search_does_not_tell_where_a_node_was_or_how_much_there_is_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = served(&dir).await;
+    let field = "metadata.filestore.previousPath";
+    let is = |operator: &str, value: Value| json!({"namespace": "*", "filter": {"field": field, "operator": operator, "value": value}});
+    let asked = [
+        is("eq", json!("finance/draft")),
+        is("prefix", json!("finance/")),
+        is("glob", json!("fin*/**")),
+        is("contains", json!("draft")),
+        is("gt", json!("a")),
+        is("exists", json!(true)),
+        json!({"namespace": "*", "filter": {"type": "group", "operator": "or", "filters": [
+            {"field": field, "operator": "eq", "value": "finance/draft"},
+            {"type": "not", "filter": {"field": field, "operator": "neq", "value": "finance/draft"}},
+        ]}}),
+        json!({"namespace": "*", "q": "metadata.filestore.previousPath:finance/**"}),
+        json!({"namespace": "*", "q": "has:metadata.filestore.previousPath"}),
+    ];
+    for search in &asked {
+        assert_eq!(served.keys(search.clone()).await, [""; 0], "{search}");
+    }
+    // For the guest the path before is not there, so it orders nothing, and no cursor has it.
+    for direction in ["asc", "desc"] {
+        let sort = json!([{"field": field, "direction": direction}]);
+        let page = json!({"namespace": "*", "sort": sort, "limit": 1});
+        let first = served
+            .post("/records/search", page.clone())
+            .await
+            .expect(200);
+        assert_eq!(first["records"][0]["key"], "2", "{direction}");
+        let cursor = first["pagination"]["nextCursor"].as_str().unwrap();
+        let mut next = page;
+        next["cursor"] = json!(cursor);
+        assert_eq!(served.keys(next).await, ["3"], "{direction}");
+        served.token = Some(ROOT.to_owned());
+        let all = json!({"namespace": "public", "sort": sort});
+        let by_path = served.keys(all).await;
+        let expected = if direction == "asc" {
+            ["2", "3"]
+        } else {
+            ["3", "2"]
+        };
+        assert_eq!(by_path, expected);
+        served.token = Some(GUEST.to_owned());
+    }
+
+    let explain = json!({"namespace": "public", "q": "salaries", "explain": true});
+    let refused = served.post("/records/search", explain.clone()).await;
+    assert_eq!(refused.status, 403, "{:#}", refused.body);
+    assert_silent("explain", &refused);
+    served.token = Some(ROOT.to_owned());
+    for search in &asked {
+        assert_eq!(served.keys(search.clone()).await, ["3"], "{search}");
+    }
+    let told = served.post("/records/search", explain).await.expect(200);
+    assert_ne!(told["explain"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_repeated_request_tells_its_sender_no_more_than_the_first_did() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = served(&dir).await;
+    let tag = || json!({"tags": {"add": ["t"]}, "idempotencyKey": "shared"});
+    let all = || {
+        json!({"idempotencyKey": "mine", "operations": [
+            {"namespace": "public", "key": "3", "metadata": {"stage": "two"}},
+        ]})
+    };
+    served.token = Some(ROOT.to_owned());
+    let seen = served.patch("/records/public/3", tag()).await.expect(200);
+    let node = &seen["record"]["metadata"]["filestore"];
+    assert_eq!(node["previousPath"], "finance/draft");
+    served.post("/records/bulk", all()).await.expect(200);
+
+    served.token = Some(GUEST.to_owned());
+    let again = served.patch("/records/public/3", tag()).await;
+    assert_silent("a repeated PATCH", &again);
+    assert_eq!(again.expect(200)["idempotent"], true);
+    // A bulk's key is its sender's: here it is another one, and done.
+    let own = served.post("/records/bulk", all()).await;
+    assert_silent("a bulk", &own);
+    let again = served.post("/records/bulk", all()).await;
+    assert_silent("a repeated bulk", &again);
+    again.expect(200);
+}
+
+#[tokio::test]
+async fn schemas_are_for_everyone_to_read_and_for_admins_to_register() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = served(&dir).await;
+    let schema = json!({"schemaHash": "plain-1", "fields": [{"path": "a", "type": "string"}]});
+    served
+        .post("/admin/schemas", schema.clone())
+        .await
+        .expect(403);
+    served.get("/admin/schemas").await.expect(403);
+    served.get("/schemas/plain-1").await.expect(404);
+    served.token = Some(ROOT.to_owned());
+    served.post("/admin/schemas", schema).await.expect(201);
+    served.token = Some(GUEST.to_owned());
+    served.get("/schemas/plain-1").await.expect(200);
+    let body = json!({"metadata": {"a": 1}, "schemaHash": "plain-1"});
+    let refused = served.put("/records/public/x", body).await;
+    assert_eq!(refused.problem().2, "/metadata/a");
+    served.token = None;
+    served.get("/schemas/plain-1").await.expect(401);
+}
