@@ -6,6 +6,10 @@
 //! 3. *Write* them in one transaction, in order, behind all others: packed pages, no page twice.
 //!
 //! A crash between the steps leaves a claim, which costs nothing but a few notes.
+//!
+//! While nodes keep coming, a segment is made of a full lot of them or of those of some seconds. A book
+//! that catches up is then indexed in full segments, each node once, and not in small ones that are
+//! made again with every look.
 
 use super::{Reach, Segment, grams, name, parent, reach, segments};
 use crate::db_threads::Turn;
@@ -13,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use journal::compare::fold;
 use process::{Stop, Task};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Most nodes of a segment. While one is made, so many names' grams are in memory: some 15 MB.
 const FULL: i64 = 65_536;
@@ -23,6 +27,8 @@ const LEAST: i64 = 4_096;
 const LEAST_CHANGED: i64 = 1_024;
 /// How long names are let change before the next look.
 const PAUSE: Duration = Duration::from_millis(500);
+/// As long new nodes are gathered while more of them come.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause after a failure.
 const FAILED: Duration = Duration::from_secs(30);
 
@@ -71,9 +77,16 @@ impl Drop for Builder {
 
 fn run(mut connection: Connection, turn: &Turn, woken: &Receiver<()>, stop: &Stop) {
     let mut is_failing = false;
+    let mut gathering = Gathering::default();
     loop {
-        let pause = match build(&mut connection, turn) {
+        let step = match gathering.is_over(&connection) {
+            Ok(true) => build(&mut connection, turn),
+            Ok(false) => Ok(Step::Wait),
+            Err(error) => Err(error),
+        };
+        let pause = match step {
             Ok(Step::More) => Duration::ZERO,
+            Ok(Step::Wait) => PAUSE,
             Ok(Step::Done) => {
                 is_failing = false;
                 if woken.recv().is_err() {
@@ -98,7 +111,43 @@ fn run(mut connection: Connection, turn: &Turn, woken: &Receiver<()>, stop: &Sto
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     More,
+    /// Nodes keep coming.
+    Wait,
     Done,
+}
+
+/// New nodes that have no segment yet, as they were at the last look.
+#[derive(Debug, Default)]
+struct Gathering {
+    nodes: i64,
+    since: Option<Instant>,
+}
+
+impl Gathering {
+    /// Whether it is time for a segment: there is a full lot, or no more came, or they came for long.
+    fn is_over(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        let nodes: i64 = connection
+            .prepare_cached(
+                "SELECT count(*) FROM (SELECT 1 FROM filestore_nodes \
+                 WHERE node_id > (SELECT indexed_to FROM name_index) LIMIT ?1)",
+            )?
+            .query_row([FULL], |row| row.get(0))?;
+        Ok(self.is_over_with(nodes, Instant::now()))
+    }
+
+    fn is_over_with(&mut self, nodes: i64, now: Instant) -> bool {
+        let has_grown = nodes > std::mem::replace(&mut self.nodes, nodes);
+        if nodes < LEAST {
+            self.since = None;
+            return true;
+        }
+        let since = *self.since.get_or_insert(now);
+        let is_over = nodes >= FULL || !has_grown || now.duration_since(since) >= PATIENCE;
+        if is_over {
+            *self = Self::default();
+        }
+        is_over
+    }
 }
 
 /// Makes one segment, if there is enough for one.
@@ -371,5 +420,33 @@ impl<'c> Directories<'c> {
             self.last = (mount, path.to_owned(), found.is_some());
         }
         Ok(self.last.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_keep_coming_are_gathered_for_a_full_segment_or_for_some_seconds() {
+        let (mut gathering, began) = (Gathering::default(), Instant::now());
+        let mut look =
+            |nodes, millis| gathering.is_over_with(nodes, began + Duration::from_millis(millis));
+        assert!(
+            look(LEAST - 1, 0),
+            "too few for a segment: others may be due"
+        );
+        assert!(!look(LEAST, 500) && !look(LEAST * 2, 1_000));
+        assert!(look(FULL, 1_500), "a full lot");
+        assert!(!look(LEAST, 2_000));
+        assert!(look(LEAST, 2_500), "no more came");
+        let slowly = (0..20).map(|look| (LEAST + look, 3_000 + 500 * look.unsigned_abs()));
+        let over = slowly.map(|(nodes, millis)| look(nodes, millis));
+        let over: Vec<_> = over.collect();
+        assert_eq!(
+            over.iter().position(|is_over| *is_over),
+            Some(10),
+            "five seconds"
+        );
     }
 }
