@@ -24,6 +24,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::refused;
+
 /// One of so many parts of the descriptors is for the connections of one listener: three services
 /// in a process take half.
 const PART_OF_DESCRIPTORS: u64 = 6;
@@ -100,16 +102,17 @@ impl Connections {
     /// Closes the connection that has waited longest for its client.
     pub(crate) fn make_room(&self) {
         let open = self.lock();
+        // Of several since the same millisecond the one that came first goes.
         let idle = open
-            .values()
-            .filter(|it| it.is_idle())
-            .min_by_key(|it| it.idle_since.load(Ordering::Relaxed));
+            .iter()
+            .filter(|(_, it)| it.is_idle())
+            .min_by_key(|(id, it)| (it.idle_since.load(Ordering::Relaxed), **id));
         let stalled = || {
-            open.values()
-                .filter(|it| it.is_stalled(STALLED))
-                .min_by_key(|it| it.moved_at.load(Ordering::Relaxed))
+            open.iter()
+                .filter(|(_, it)| it.is_stalled(STALLED))
+                .min_by_key(|(id, it)| (it.moved_at.load(Ordering::Relaxed), **id))
         };
-        if let Some(connection) = idle.or_else(stalled) {
+        if let Some((_, connection)) = idle.or_else(stalled) {
             connection.close.cancel();
         }
     }
@@ -306,13 +309,22 @@ impl HttpBody for ResponseBody {
     }
 }
 
-/// A socket that tells when bytes move, and fails when its client takes none for too long.
+/// A socket that tells when bytes move, and fails when its client takes none for too long. What
+/// hyper answers by itself leaves as a problem document.
 #[derive(Debug)]
 pub(crate) struct Watched {
     socket: TcpStream,
     connection: Arc<Connection>,
     limit: Duration,
     overdue: Option<Pin<Box<Sleep>>>,
+    instead: Option<Instead>,
+}
+
+/// What is written in place of what hyper gave.
+#[derive(Debug)]
+struct Instead {
+    bytes: Vec<u8>,
+    written: usize,
 }
 
 impl Watched {
@@ -323,7 +335,31 @@ impl Watched {
             connection,
             limit,
             overdue: None,
+            instead: None,
         }
+    }
+
+    /// Writes what hyper gave, or what stands in its place; tells how much of what hyper gave that
+    /// is.
+    fn write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // Of an answer that is under way only its own bytes are written.
+        if self.instead.is_none() && self.connection.requests.load(Ordering::Relaxed) == 0 {
+            self.instead = refused::with_problem(bytes).map(|bytes| Instead { bytes, written: 0 });
+        }
+        let Some(instead) = &mut self.instead else {
+            return Pin::new(&mut self.socket).poll_write(context, bytes);
+        };
+        while let Some(rest) = instead.bytes.get(instead.written..)
+            && !rest.is_empty()
+        {
+            let count = ready!(Pin::new(&mut self.socket).poll_write(context, rest))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            instead.written += count;
+        }
+        self.instead = None;
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn wrote<T>(
@@ -366,7 +402,7 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.socket).poll_write(context, bytes);
+        let polled = self.write(context, bytes);
         self.wrote(context, polled)
     }
 
@@ -375,7 +411,10 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        let polled = match slices {
+            [only] => self.write(context, only),
+            slices => Pin::new(&mut self.socket).poll_write_vectored(context, slices),
+        };
         self.wrote(context, polled)
     }
 

@@ -39,6 +39,7 @@ pub mod metric;
 mod openapi;
 mod ops;
 mod problem;
+mod refused;
 mod respond;
 mod revoked;
 mod serve;

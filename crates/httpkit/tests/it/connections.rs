@@ -60,6 +60,45 @@ async fn a_head_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_no_request_is_told_in_a_problem_document() {
+    let service = Served::start().await;
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(200));
+    for (request, status, code) in [
+        ("GET /\r\n\r\n", 400, "invalid_request"),
+        (
+            "GET / HTTP/1.1\r\nno header\r\n\r\n",
+            400,
+            "invalid_request",
+        ),
+        (long.as_str(), 414, "uri_too_long"),
+        (many.as_str(), 431, "invalid_request"),
+        // After a request that went well.
+        (
+            "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nbroken\r\n\r\n",
+            400,
+            "invalid_request",
+        ),
+    ] {
+        let mut socket = send(&service, request.as_bytes()).await;
+        let mut text = String::new();
+        socket.read_to_string(&mut text).await.unwrap();
+        let answer = text.rfind("HTTP/1.1 ").map(|at| &text[at..]).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+        assert!(
+            answer.contains("content-type: application/problem+json"),
+            "{text}"
+        );
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(
+            (&problem["status"], &problem["code"]),
+            (&status.into(), &code.into())
+        );
+    }
+}
+
+#[tokio::test]
 async fn slow_heads_make_room_for_others() {
     let service = within(Limits {
         connections: 3,
