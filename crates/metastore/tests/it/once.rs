@@ -10,7 +10,7 @@ use tempfile::TempDir;
 const K: &str = "/records/n/k";
 
 async fn at(dir: &TempDir, clock: &Arc<TickingClock>) -> Served {
-    let clock: Arc<dyn journal::Clock> = clock.clone();
+    let clock: Arc<dyn journal::Clock> = Arc::<TickingClock>::clone(clock);
     let options = Options {
         clock,
         ..options(dir.path())
