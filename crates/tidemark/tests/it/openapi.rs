@@ -87,5 +87,8 @@ fn a_client_generated_in_typescript_compiles_under_all_checks_and_works() {
     node("node_modules/typescript/bin/tsc", &["--project", "."]);
     let [filestore, metastore, timestore] = [0, 1, 2].map(|at| deployment.url(at));
     let mount = deployment.mount_id.to_string();
-    node("out/client.js", &[&filestore, &metastore, &timestore, &mount]);
+    node(
+        "out/client.js",
+        &[&filestore, &metastore, &timestore, &mount],
+    );
 }
