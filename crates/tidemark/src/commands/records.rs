@@ -7,7 +7,7 @@ use super::{Outcome, rows_in};
 use crate::client::{Error, Services};
 use crate::output::{Column, Row, Rows, say};
 use crate::reading::Reading;
-use crate::target;
+use crate::target::{self, Mount, Target};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use reqwest::{Method, StatusCode};
@@ -109,7 +109,8 @@ impl TagCommand {
 
 pub(crate) fn search(services: &Services, args: &SearchArgs) -> anyhow::Result<Outcome> {
     let metastore = &services.metastore;
-    let q = with_mount_ids(services, &joined(&args.query))?;
+    let query = with_paths_in_mounts(services, &args.query)?;
+    let q = with_mount_ids(services, &joined(&query))?;
     let mut out = Rows::stdout(args.reading.output, columns());
     let (mut shown, mut total, mut cursor) = (0, None, None);
     while shown < args.limit {
@@ -135,12 +136,42 @@ pub(crate) fn search(services: &Services, args: &SearchArgs) -> anyhow::Result<O
         }
     }
     out.finish()?;
+    if shown == 0 && args.limit > 0 {
+        say("no record matches");
+    }
     if let Some((total, mark)) = total.filter(|(total, _)| cursor.is_some() || *total > shown) {
         say(format_args!(
             "{shown} of {total}{mark} records; more with --limit"
         ));
     }
     Ok(Outcome::Good)
+}
+
+/// The query with paths on this machine as paths in their mounts: `/srv/data/raw` finds what
+/// `mount:data /raw` finds.
+fn with_paths_in_mounts(services: &Services, query: &[String]) -> anyhow::Result<Vec<String>> {
+    if !query.iter().any(|argument| argument.starts_with('/')) {
+        return Ok(query.to_owned());
+    }
+    let mounts = target::mounts(&services.filestore)?;
+    let arguments = query.iter().map(|argument| in_its_mount(argument, &mounts));
+    Ok(arguments.collect())
+}
+
+fn in_its_mount(argument: &str, mounts: &[Mount]) -> String {
+    let place = argument
+        .starts_with('/')
+        .then(|| target::resolve(argument.as_ref(), mounts, "/".as_ref()).ok())
+        .flatten();
+    let Some(Target::Path { mount_id, path }) = place else {
+        return argument.to_owned();
+    };
+    let quote = ['"', '\''].into_iter().find(|quote| !path.contains(*quote));
+    match quote {
+        _ if path.is_empty() => format!("mount:{mount_id}"),
+        Some(quote) => format!("mount:{mount_id} {quote}/{path}{quote}"),
+        None => argument.to_owned(),
+    }
 }
 
 /// The query with the ids of the mounts that it names by key or by a path in them: the metastore
@@ -417,4 +448,27 @@ fn print_one(record: Row, reading: &Reading) -> anyhow::Result<Outcome> {
     out.push(&flat(record))?;
     out.finish()?;
     Ok(Outcome::Good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_on_this_machine_is_looked_for_in_its_mount() {
+        let mounts = [Mount {
+            id: 3,
+            mount_key: "data".to_owned(),
+            root_path: Some("/srv/data".to_owned()),
+        }];
+        for (typed, looked_for) in [
+            ("/srv/data/raw", "mount:3 \"/raw\""),
+            ("/srv/data/a \"b\"", "mount:3 '/a \"b\"'"),
+            ("/srv/data", "mount:3"),
+            ("/srv/other", "/srv/other"),
+            ("raw/take", "raw/take"),
+        ] {
+            assert_eq!(in_its_mount(typed, &mounts), looked_for);
+        }
+    }
 }
