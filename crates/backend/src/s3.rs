@@ -95,6 +95,7 @@ impl Object {
                 ino: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
                 born_ns: Some(modified),
             },
+            inode: None,
         }
     }
 }
@@ -112,6 +113,7 @@ pub const fn directory_facts() -> Facts {
             ino: 0,
             born_ns: None,
         },
+        inode: None,
     }
 }
 

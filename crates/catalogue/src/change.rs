@@ -1,9 +1,9 @@
 //! What changed, why, and the journal entry that tells it.
 
-use super::{Node, StoreError, rollups};
+use super::{Node, Owner, StoreError, rollups};
 use journal::{
-    EventType, JournalId, NodeEvent, NodeKind, NodeReconciled, NodeState, ReconcileReason, Text,
-    Time,
+    ChangedFacts, EventType, Fact as NodeFact, Inode, JournalId, NodeEvent, NodeKind,
+    NodeReconciled, NodeState, PreviousOwner, ReconcileReason, Text, Time,
 };
 use node::Facts;
 use std::collections::HashMap;
@@ -71,12 +71,17 @@ fn weight(node: &Node) -> Option<i64> {
 /// Writes the entry's data.
 pub(super) fn write_data(
     buffer: &mut Vec<u8>,
-    cause: &Cause<'_>,
-    verb: Verb,
+    (cause, verb): (&Cause<'_>, Verb),
     before: Option<&Node>,
-    after: &Node,
+    (after, owner): (&Node, Option<&Owner>),
+    owner_before: impl FnOnce(&Node) -> Owner,
     now: Time,
 ) -> Result<(), StoreError> {
+    let inode = inode(&after.facts, owner);
+    let before_change = before.filter(|before| has_other_owner(before, after));
+    let owner_before = before_change.map(owner_before).unwrap_or_default();
+    let previous = previous_owner(before_change, &owner_before);
+    let after = (after, inode, previous);
     match verb {
         Verb::Reconciled(reason) | Verb::Missing(reason) => {
             serde_json::to_writer(buffer, &reconciled(reason, before, after, now))?;
@@ -89,7 +94,7 @@ pub(super) fn write_data(
 fn changed<'a>(
     cause: &Cause<'a>,
     before: Option<&'a Node>,
-    after: &'a Node,
+    (after, inode, previous): (&'a Node, Inode<'a>, PreviousOwner<'a>),
     now: Time,
 ) -> NodeEvent<'a> {
     NodeEvent {
@@ -117,13 +122,29 @@ fn changed<'a>(
         previous_size_bytes: before.and_then(weight),
         size_delta: size_delta(before, after),
         last_modified_at: after.last_modified_at(),
+        file_type: inode.file_type,
+        uid: inode.uid,
+        gid: inode.gid,
+        user: inode.user.map(Text::from),
+        group: inode.group.map(Text::from),
+        mode: inode.mode,
+        links: inode.links,
+        allocated_bytes: inode.allocated_bytes,
+        changed_at: inode.changed_at,
+        extension: after.extension().map(Text),
+        storage_class: None,
+        changed: changed_facts(before, after),
+        previous_uid: previous.uid,
+        previous_gid: previous.gid,
+        previous_user: previous.user.map(Text::from),
+        previous_group: previous.group.map(Text::from),
     }
 }
 
 fn reconciled<'a>(
     reason: ReconcileReason,
     before: Option<&'a Node>,
-    after: &'a Node,
+    (after, inode, previous): (&'a Node, Inode<'a>, PreviousOwner<'a>),
     now: Time,
 ) -> NodeReconciled<'a> {
     NodeReconciled {
@@ -149,7 +170,93 @@ fn reconciled<'a>(
         previous_size_bytes: before.and_then(weight),
         size_delta: size_delta(before, after),
         last_modified_at: after.last_modified_at(),
+        file_type: inode.file_type,
+        uid: inode.uid,
+        gid: inode.gid,
+        user: inode.user.map(Text::from),
+        group: inode.group.map(Text::from),
+        mode: inode.mode,
+        links: inode.links,
+        allocated_bytes: inode.allocated_bytes,
+        changed_at: inode.changed_at,
+        extension: after.extension().map(Text),
+        storage_class: None,
+        changed: changed_facts(before, after),
+        previous_uid: previous.uid,
+        previous_gid: previous.gid,
+        previous_user: previous.user.map(Text::from),
+        previous_group: previous.group.map(Text::from),
     }
+}
+
+/// The facts as they are told.
+pub(super) fn inode<'a>(facts: &Facts, owner: Option<&'a Owner>) -> Inode<'a> {
+    let inode = facts.inode;
+    Inode {
+        user: owner.and_then(|owner| owner.user.as_deref()),
+        group: owner.and_then(|owner| owner.group.as_deref()),
+        file_type: facts.file_type(),
+        uid: inode.map(|inode| inode.uid),
+        gid: inode.map(|inode| inode.gid),
+        mode: inode.map(|inode| inode.mode.into()),
+        links: inode.and_then(|inode| inode.links),
+        allocated_bytes: inode.and_then(|inode| inode.allocated_bytes),
+        changed_at: facts
+            .changed_ns
+            .map(|changed| Time::from_millis(changed.as_millis())),
+        storage_class: None,
+    }
+}
+
+fn has_other_owner(before: &Node, after: &Node) -> bool {
+    match (before.facts.inode, after.facts.inode) {
+        (Some(old), Some(new)) => old.uid != new.uid || old.gid != new.gid,
+        _ => false,
+    }
+}
+
+/// Whose it was; both user and group, though one may be the same.
+fn previous_owner<'a>(before: Option<&Node>, owner: &'a Owner) -> PreviousOwner<'a> {
+    let inode = before.and_then(|before| before.facts.inode);
+    PreviousOwner {
+        uid: inode.map(|inode| inode.uid),
+        gid: inode.map(|inode| inode.gid),
+        user: owner.user.as_deref(),
+        group: owner.group.as_deref(),
+    }
+}
+
+/// What differs from the state before; nothing of a node that is new.
+fn changed_facts(before: Option<&Node>, after: &Node) -> ChangedFacts {
+    let Some(before) = before else {
+        return ChangedFacts::default();
+    };
+    let (old, new) = (inode(&before.facts, None), inode(&after.facts, None));
+    let metadata = before.metadata.as_raw().get() != after.metadata.as_raw().get();
+    ChangedFacts::default()
+        .with(NodeFact::FileType, old.file_type != new.file_type)
+        .with(
+            NodeFact::SizeBytes,
+            before.facts.size_bytes != after.facts.size_bytes,
+        )
+        .with(
+            NodeFact::LastModifiedAt,
+            before.facts.modified_ns != after.facts.modified_ns,
+        )
+        .with(NodeFact::Uid, old.uid != new.uid)
+        .with(NodeFact::Gid, old.gid != new.gid)
+        .with(NodeFact::Mode, old.mode != new.mode)
+        .with(NodeFact::Links, old.links != new.links)
+        .with(
+            NodeFact::AllocatedBytes,
+            old.allocated_bytes != new.allocated_bytes,
+        )
+        .with(NodeFact::Checksum, before.checksum != after.checksum)
+        .with(
+            NodeFact::ContentHash,
+            before.content_hash != after.content_hash,
+        )
+        .with(NodeFact::Metadata, metadata)
 }
 
 fn previous_path<'a>(before: Option<&'a Node>, after: &Node) -> Option<Text<'a>> {

@@ -23,6 +23,7 @@ pub mod formers;
 mod functions;
 mod head;
 pub mod idempotency;
+mod inode;
 pub mod intents;
 pub mod jobs;
 pub mod list;
@@ -33,6 +34,7 @@ mod metric;
 pub mod missing;
 mod moment;
 pub mod mounts;
+mod names;
 pub mod nodes;
 mod read;
 mod reader;
@@ -50,6 +52,7 @@ pub use error::{OpenError, StoreError};
 pub use head::Head;
 pub use lookup::{CANDIDATES, Candidate, DirectoryRef, Known, Lookup, Passed};
 pub use metric::describe;
+pub use names::{Names, Owner};
 pub use nodes::{Metadata, Node};
 pub use read::ReadTx;
 pub use reader::{changed_nodes, last_committed_before};
@@ -63,8 +66,8 @@ use readers::Readers;
 use rusqlite::Connection;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -79,6 +82,7 @@ pub struct Catalogue {
     node_ids: Arc<AtomicI64>,
     epoch: Epoch,
     clock: Arc<dyn Clock>,
+    names: Arc<OnceLock<Arc<dyn Names>>>,
 }
 
 impl std::fmt::Debug for Catalogue {
@@ -106,8 +110,10 @@ impl Catalogue {
         let head = Arc::new(HeadSignal::new(meta.head));
         let node_ids = Arc::new(AtomicI64::new(meta.next_node_id));
         let (jobs, receiver) = mpsc::channel(writer::QUEUE_JOBS);
+        let names = Arc::default();
         let writer = Writer {
             connection,
+            names: Arc::clone(&names),
             jobs: receiver,
             node_ids: Arc::clone(&node_ids),
             head: Arc::clone(&head),
@@ -127,6 +133,7 @@ impl Catalogue {
             node_ids,
             epoch: meta.epoch,
             clock,
+            names,
         })
     }
 
@@ -187,7 +194,8 @@ impl Catalogue {
         &self,
         read: impl FnOnce(&ReadTx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.readers.read(read)
+        self.readers
+            .read(self.names.get().map(|names| &**names), read)
     }
 
     /// A read-only connection of the caller's own, for those who read for a long time.
@@ -201,6 +209,11 @@ impl Catalogue {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let first = self.node_ids.fetch_add(count, Ordering::Relaxed);
         first..first.saturating_add(count)
+    }
+
+    /// Has users and groups told by the names that these give. The first ones stay.
+    pub fn set_names(&self, names: Arc<dyn Names>) {
+        self.names.get_or_init(|| names);
     }
 
     /// The last committed entry.

@@ -1,5 +1,6 @@
 //! What a scan asks the catalogue.
 
+use crate::inode::inode;
 use crate::listings::{self, Listing};
 use crate::moment::{Column, moment};
 use crate::scratch::Found;
@@ -231,8 +232,8 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         id: row.get(0)?,
         path: row.get(1)?,
         facts: facts(row, 2)?,
-        parent: row.get(10)?,
-        is_missing: row.get(11)?,
+        parent: row.get(15)?,
+        is_missing: row.get(16)?,
     })
 }
 
@@ -246,7 +247,7 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>, StoreError> {
     })
 }
 
-/// The facts in the eight columns of a row from `first` on.
+/// The facts in the thirteen columns of a row from `first` on.
 fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
     let is_directory = row.get(first)?;
     Ok(Facts {
@@ -264,5 +265,6 @@ fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
             ino: row.get(first + 5)?,
             born_ns: moment(row, first + 6)?,
         },
+        inode: inode(row, first + 8)?,
     })
 }

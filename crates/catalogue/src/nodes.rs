@@ -1,5 +1,6 @@
 //! The node's row, and the ways to find one.
 
+use super::inode::inode;
 use super::moment::{Column, moment};
 use super::{ReadTx, StoreError};
 use journal::{ConsistencyState, JournalId, NodeKind, NodeState, Time};
@@ -7,6 +8,7 @@ use node::{Facts, Identity};
 use rusqlite::types::Type;
 use rusqlite::{CachedStatement, OptionalExtension, Params, Row, params};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// A node, whole, as its row has it.
@@ -123,6 +125,20 @@ impl Node {
         Some(Time::from_millis(modified.as_millis()))
     }
 
+    /// When what the disk says of it last changed (ctime).
+    #[must_use]
+    pub fn last_changed_at(&self) -> Option<Time> {
+        let changed = self.facts.changed_ns?;
+        Some(Time::from_millis(changed.as_millis()))
+    }
+
+    /// The extension of a file's name.
+    #[must_use]
+    pub fn extension(&self) -> Option<Cow<'_, str>> {
+        let name = (!self.is_directory()).then(|| self.name())?;
+        journal::extension(name)
+    }
+
     /// The node of a row that `node_columns.sql` selected.
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let time = |index| {
@@ -145,10 +161,11 @@ impl Node {
                     ino: row.get(9)?,
                     born_ns: moment(row, 10)?,
                 },
+                inode: inode(row, 26)?,
             },
             checksum: row.get(11)?,
             content_hash: row.get(12)?,
-            is_in_doubt: row.get(26)?,
+            is_in_doubt: row.get(31)?,
             metadata: Metadata::from_column(row.get(13)?)
                 .map_err(|error| conversion(13, Box::new(error)))?,
             state: word(row, 14, NodeState::from_word)?,

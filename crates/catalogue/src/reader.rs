@@ -1,13 +1,17 @@
 //! The journal's own store, read: pages, waiting, snapshots; and retention.
 
+use super::change;
+use super::inode::inode;
 use super::moment::moment;
-use super::{Catalogue, Head, Node, ReadTx, StoreError, meta, nodes};
+use super::{Catalogue, Head, Names, Node, Owner, ReadTx, StoreError, meta, nodes};
 use journal::{
     ConsistencyState, Digest, Entry, EventType, JournalId, JournalReader, NodeKind, NodeState,
-    Page, Position, ReadError, Snapshot, SnapshotNode, Time,
+    Page, Position, ReadError, Snapshot, SnapshotInode, SnapshotNode, Time,
 };
+use node::{Facts, Identity};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The data of one page, in bytes: at least one entry comes whatever its size.
@@ -89,7 +93,7 @@ fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
     })
 }
 
-fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
+fn snapshot_node(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<SnapshotNode> {
     let metadata: Option<String> = row.get(11)?;
     let metadata = metadata.as_deref().map(serde_json::from_str).transpose();
     Ok(SnapshotNode {
@@ -108,12 +112,32 @@ fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
         consistency_state: Some(nodes::word(row, 12, ConsistencyState::from_word)?),
         last_modified_at: moment(row, 13)?.map(|modified| Time::from_millis(modified.as_millis())),
         observed_at: Some(Time::from_millis(row.get(14)?)),
+        inode: snapshot_inode(row, names)?,
     })
+}
+
+fn snapshot_inode(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<SnapshotInode> {
+    let facts = Facts {
+        kind: nodes::word(row, 3, NodeKind::from_word)?,
+        is_symlink: row.get(16)?,
+        size_bytes: row.get(7)?,
+        modified_ns: None,
+        changed_ns: moment(row, 17)?,
+        identity: Identity {
+            dev: row.get(15)?,
+            ino: 0,
+            born_ns: None,
+        },
+        inode: inode(row, 18)?,
+    };
+    let owner = Owner::of(names, &facts);
+    Ok(change::inode(&facts, Some(&owner)).into())
 }
 
 /// A read transaction of its own, paged through by node id.
 struct SnapshotNodes {
     connection: Connection,
+    names: Option<Arc<dyn Names>>,
     page: std::vec::IntoIter<SnapshotNode>,
     after: i64,
     is_over: bool,
@@ -124,7 +148,9 @@ impl SnapshotNodes {
         let mut statement = self
             .connection
             .prepare_cached(include_str!("sql/snapshot.sql"))?;
-        let rows = statement.query_map([self.after, SNAPSHOT_NODES], snapshot_node)?;
+        let names = self.names.as_deref();
+        let node = |row: &Row<'_>| snapshot_node(row, names);
+        let rows = statement.query_map([self.after, SNAPSHOT_NODES], node)?;
         let page = rows.collect::<Result<Vec<_>, _>>()?;
         match page.last() {
             Some(last) => self.after = last.node_id,
@@ -217,6 +243,7 @@ impl JournalReader for Catalogue {
         let page = Vec::new().into_iter();
         let nodes = SnapshotNodes {
             connection,
+            names: self.names.get().cloned(),
             page,
             after: 0,
             is_over: false,

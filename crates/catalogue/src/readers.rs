@@ -1,6 +1,6 @@
 //! Read-only connections, opened when they are needed and kept for the next reader.
 
-use super::{ReadTx, StoreError, functions};
+use super::{Names, ReadTx, StoreError, functions};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ impl Readers {
     /// Reads within one transaction: all statements see the same commit.
     pub(super) fn read<T, E: From<StoreError>>(
         &self,
+        names: Option<&dyn Names>,
         read: impl FnOnce(&ReadTx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let idle = self.idle.lock().pop();
@@ -35,7 +36,7 @@ impl Readers {
         };
         let begin = || connection.prepare_cached("BEGIN")?.execute([]);
         begin().map_err(StoreError::from)?;
-        let outcome = read(&ReadTx::new(&connection));
+        let outcome = read(&ReadTx::with_names(&connection, names));
         let end = || connection.prepare_cached("ROLLBACK")?.execute([]);
         if end().is_ok() {
             let mut idle = self.idle.lock();

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/schema_6.sql"),
     include_str!("sql/schema_7.sql"),
     include_str!("sql/schema_8.sql"),
+    include_str!("sql/schema_9.sql"),
 ];
 
 /// How many entries before the head are computed again on open.

@@ -3,6 +3,7 @@
 //! It lies in a private temporary SQLite database: a scan's memory does not grow with the tree,
 //! nor with the number of differences. The file has no name, and goes with the scan.
 
+use crate::inode::{columns, inode};
 use crate::listings::Listing;
 use crate::moment::{Column, moment};
 use journal::{JournalId, NodeKind};
@@ -150,8 +151,9 @@ impl Scratch {
             ParentRef::Found(id) => (id, true),
         };
         let (facts, identity) = (found.facts, found.facts.identity);
+        let [mode, uid, gid, links, allocated_bytes] = columns(facts.inode);
         self.db
-            .prepare_cached("INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)")?
+            .prepare_cached("INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)")?
             .execute(params![
                 found.id,
                 parent,
@@ -166,6 +168,11 @@ impl Scratch {
                 identity.ino,
                 identity.born_ns.map(Column),
                 facts.changed_ns.map(Column),
+                mode,
+                uid,
+                gid,
+                links,
+                allocated_bytes,
             ])?;
         Ok(())
     }
@@ -176,8 +183,9 @@ impl Scratch {
     /// The temporary database fails.
     pub fn add_changed(&self, changed: &Changed) -> Result<()> {
         let (facts, identity) = (changed.facts, changed.facts.identity);
+        let [mode, uid, gid, links, allocated_bytes] = columns(facts.inode);
         self.db
-            .prepare_cached("INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?)")?
+            .prepare_cached("INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?
             .execute(params![
                 changed.node,
                 changed.version,
@@ -189,6 +197,11 @@ impl Scratch {
                 identity.ino,
                 identity.born_ns.map(Column),
                 facts.changed_ns.map(Column),
+                mode,
+                uid,
+                gid,
+                links,
+                allocated_bytes,
             ])?;
         Ok(())
     }
@@ -494,6 +507,7 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
             ino: row.get("ino")?,
             born_ns: moment(row, "born_ns")?,
         },
+        inode: inode(row, row.as_ref().column_index("mode")?)?,
     })
 }
 

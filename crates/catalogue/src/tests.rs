@@ -27,6 +27,7 @@ fn facts(kind: NodeKind, size_bytes: i64) -> Facts {
         modified_ns: None,
         changed_ns: None,
         identity,
+        inode: None,
     }
 }
 

@@ -3,12 +3,13 @@
 use super::change::{self, Cause, Fact, Verb};
 use super::doubt;
 use super::formers::{self, Former};
+use super::inode;
 use super::listings::{self, Listing};
 use super::moment::Column;
 use super::rollups::{self, Pending};
-use super::{Head, Node, ReadTx, StoreError, nodes};
+use super::{Head, Names, Node, Owner, ReadTx, StoreError, nodes};
 use journal::{EventType, JournalId, NodeState, Time};
-use node::Facts;
+use node::{Facts, InodeFacts};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -24,6 +25,8 @@ const CHILDREN: usize = 1_000;
 pub struct WriteTx<'c> {
     read: ReadTx<'c>,
     node_ids: &'c AtomicI64,
+    /// Whose the file was that changed last: files mostly are the same user's.
+    owner: Option<(InodeFacts, Owner)>,
     now: Time,
     head: Head,
     head_before_job: Head,
@@ -54,12 +57,14 @@ impl<'c> WriteTx<'c> {
     pub(super) fn new(
         connection: &'c Connection,
         node_ids: &'c AtomicI64,
+        names: Option<&'c dyn Names>,
         head: Head,
         now: Time,
     ) -> Self {
         Self {
-            read: ReadTx::new(connection),
+            read: ReadTx::with_names(connection, names),
             node_ids,
+            owner: None,
             now,
             head,
             head_before_job: head,
@@ -161,7 +166,18 @@ impl<'c> WriteTx<'c> {
         }
         let mut data = std::mem::take(&mut self.buffer);
         data.clear();
-        change::write_data(&mut data, cause, verb, before, after, self.now)?;
+        self.ask_owner(after);
+        let owner = self.owner.as_ref().map(|(_, owner)| owner);
+        let owner_before = |before: &Node| self.read.owner(before);
+        let after_change = (&*after, owner);
+        change::write_data(
+            &mut data,
+            (cause, verb),
+            before,
+            after_change,
+            owner_before,
+            self.now,
+        )?;
         let size_delta = change::size_delta(before, after);
         let id = self.append_data(&verb.event_type(), Some(after.id), size_delta, &data)?;
         self.buffer = data;
@@ -179,18 +195,19 @@ impl<'c> WriteTx<'c> {
     }
 
     /// Learns what the disk says of a node where that is no change that anybody is to be told of:
-    /// its identity and change time. Neither version nor journal move, so size and modification time
-    /// must be what they are.
+    /// its identity, its change time and how many names it has. Neither version nor journal move, so
+    /// everything else must be what it is.
     ///
     /// # Errors
     /// A statement fails.
     pub fn learn(&mut self, id: i64, facts: &Facts) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE nodes SET changed_ns = ?2 WHERE id = ?1";
+        const SQL: &str = "UPDATE nodes SET changed_ns = ?2, links = ?3 WHERE id = ?1";
         let changed = facts.changed_ns.map(Column);
+        let links = facts.inode.and_then(|inode| inode.links);
         self.read
             .connection()
             .prepare_cached(SQL)?
-            .execute(params![id, changed])?;
+            .execute(params![id, changed, links])?;
         self.learn_identity(id, facts.identity)
     }
 
@@ -427,11 +444,22 @@ impl<'c> WriteTx<'c> {
             .connection()
             .prepare_cached(include_str!("sql/update_node.sql"))?;
         bind(&mut update, after)?;
-        update.raw_bind_parameter(29, before.version)?;
+        update.raw_bind_parameter(34, before.version)?;
         match update.raw_execute()? {
             0 => Err(StoreError::Stale(before.id)),
             _ => Ok(()),
         }
+    }
+
+    fn ask_owner(&mut self, node: &Node) {
+        let same_owner = |(known, _): &(InodeFacts, Owner), inode: InodeFacts| {
+            known.uid == inode.uid && known.gid == inode.gid
+        };
+        self.owner = match (self.owner.take(), node.facts.inode) {
+            (Some(owner), Some(inode)) if same_owner(&owner, inode) => Some(owner),
+            (_, Some(inode)) => Some((inode, self.read.owner(node))),
+            (_, None) => None,
+        };
     }
 
     fn touch(&mut self, directory: Option<i64>) -> Result<(), StoreError> {
@@ -527,5 +555,8 @@ fn bind(statement: &mut rusqlite::Statement<'_>, node: &Node) -> rusqlite::Resul
     statement.raw_bind_parameter(25, node.updated_at.as_millis())?;
     statement.raw_bind_parameter(26, time(node.deleted_at))?;
     statement.raw_bind_parameter(27, node.journal_id.as_i64())?;
-    statement.raw_bind_parameter(28, node.facts.changed_ns.map(Column))
+    statement.raw_bind_parameter(28, node.facts.changed_ns.map(Column))?;
+    (29_usize..)
+        .zip(inode::columns(node.facts.inode))
+        .try_for_each(|(at, column)| statement.raw_bind_parameter(at, column))
 }

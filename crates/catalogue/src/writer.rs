@@ -8,14 +8,14 @@
 
 use super::head::HeadSignal;
 use super::tx::WriteTx;
-use super::{Head, StoreError};
+use super::{Head, Names, StoreError};
 use crate::metric;
 use journal::{Clock, Mark};
 use process::Lock;
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -80,6 +80,7 @@ pub(super) struct Writer {
     pub(super) head: Arc<HeadSignal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) mark: Mark,
+    pub(super) names: Arc<OnceLock<Arc<dyn Names>>>,
     #[expect(dead_code, reason = "held until the last job is done")]
     pub(super) lock: Lock,
 }
@@ -134,7 +135,13 @@ impl Writer {
     ) -> rusqlite::Result<Head> {
         let started = Instant::now();
         let before = self.head.current();
-        let mut tx = WriteTx::new(&self.connection, &self.node_ids, before, self.clock.now());
+        let mut tx = WriteTx::new(
+            &self.connection,
+            &self.node_ids,
+            self.names.get().map(|names| &**names),
+            before,
+            self.clock.now(),
+        );
         let mut next = Some(first);
         let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
         while let Some(mut job) = next.take() {

@@ -13,7 +13,7 @@
 use crate::{Batch, Checkpoint, DeadLetter, Sink, SinkError};
 use journal::{
     Digest, Entry, Epoch, Event, EventType, JournalId, JournalReader, NodeKind, NodeState, Page,
-    Position, ReadError, Snapshot, SnapshotNode,
+    Position, ReadError, Snapshot, SnapshotInode, SnapshotNode,
 };
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
@@ -272,6 +272,7 @@ impl MemoryJournal {
             consistency_state: None,
             last_modified_at: None,
             observed_at: None,
+            inode: SnapshotInode::default(),
         };
         book.into_iter().map(node).collect()
     }

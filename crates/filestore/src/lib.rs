@@ -32,6 +32,7 @@ mod mount;
 mod mount_gauges;
 mod mount_health;
 mod open_mount;
+mod owners;
 mod purge;
 mod reconcile;
 mod rescan;

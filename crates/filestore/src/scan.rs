@@ -65,12 +65,12 @@ pub(crate) use task::{Leftover, Part, Scope, Task};
 
 use crate::mount::config::crosses_filesystems;
 use crate::open_mount::root_of;
-use ::node::Root;
+use ::node::{Facts, Root};
 use backend::Backend;
 use backend::walk;
 use catalogue::Lookup;
 use catalogue::mounts::{self, BackendKind, Mount, MountState};
-use catalogue::scratch::{ParentRef, Scratch};
+use catalogue::scratch::{Changed, ParentRef, Scratch};
 use catalogue::{Catalogue, StoreError, WriteTx, nodes};
 use crossbeam_channel::Receiver;
 use journal::{CommandCompleted, JournalId, Text};
@@ -245,6 +245,7 @@ impl<'s> Scan<'s> {
             0
         } else {
             writing.is_unfinished = self.resume(&writing.scratch)?;
+            self.look_at_root(&writing.scratch)?;
             writing.scratch.differences()?
         };
         if expected > 0 {
@@ -278,6 +279,30 @@ impl<'s> Scan<'s> {
         }
         self.forget_formers()?;
         self.complete(writing, seen)
+    }
+
+    /// The root stands in no listing: a whole scan asks for what it is by itself.
+    fn look_at_root(&self, scratch: &Scratch) -> Result<(), ScanError> {
+        if !self.task.is_whole() {
+            return Ok(());
+        }
+        let root = self.catalogue.read(|tx| nodes::root(tx, self.mount_id))?;
+        let now = self.backend.facts("").ok().flatten();
+        let Some(facts) = now.filter(|now| now.has_other_inode_than(&root.facts)) else {
+            return Ok(());
+        };
+        // Which directory it is has been asked for already.
+        let facts = Facts {
+            identity: root.facts.identity,
+            ..facts
+        };
+        let (node, version) = (root.id, root.version);
+        scratch.add_changed(&Changed {
+            node,
+            version,
+            facts,
+        })?;
+        Ok(())
     }
 
     /// Goes over the tree; differences are taken down, or, in a fresh mount, written.

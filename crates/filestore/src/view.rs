@@ -2,8 +2,8 @@
 
 use crate::words;
 use catalogue::rollups::Rollup;
-use catalogue::{Metadata, Node};
-use journal::{ConsistencyState, NodeKind, NodeState, Time};
+use catalogue::{Metadata, Node, Owner};
+use journal::{ConsistencyState, FileType, NodeKind, NodeState, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -43,6 +43,28 @@ pub struct NodeView {
     pub version: i64,
     /// It is a symlink, which nobody follows.
     pub is_symlink: bool,
+    /// ＋ What kind of file it is; `null` until a scan has told it.
+    #[schema(value_type = Option<words::FileType>)]
+    pub file_type: Option<FileType>,
+    /// ＋ The user's id; `null` in buckets, and until a scan has told it.
+    pub uid: Option<u32>,
+    /// ＋ The group's id.
+    pub gid: Option<u32>,
+    /// ＋ The user's name, where the system knows it.
+    pub user: Option<String>,
+    /// ＋ The group's name, where the system knows it.
+    pub group: Option<String>,
+    /// ＋ The permission bits, at most 4095 (0o7777).
+    pub mode: Option<u32>,
+    /// ＋ How many names the file has; `null` for directories.
+    pub links: Option<u32>,
+    /// ＋ The bytes that it takes on disk; `null` for directories.
+    pub allocated_bytes: Option<i64>,
+    /// ＋ The change time (ctime); `null` for directories.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub changed_at: Option<Time>,
+    /// ＋ What follows the last dot of a file's name, in lower case.
+    pub extension: Option<String>,
     /// When a command or a scan last saw it change.
     #[schema(value_type = String, format = DateTime)]
     pub last_seen_at: Time,
@@ -123,7 +145,8 @@ pub struct RollupView {
 
 impl NodeView {
     /// The view of a node.
-    pub(crate) fn of(node: &Node, rollup: Option<Rollup>) -> Self {
+    pub(crate) fn of(node: &Node, owner: Owner, rollup: Option<Rollup>) -> Self {
+        let inode = node.facts.inode;
         Self {
             id: node.id,
             backend_mount_id: node.mount_id,
@@ -139,6 +162,16 @@ impl NodeView {
             state: node.state,
             version: node.version,
             is_symlink: node.facts.is_symlink,
+            file_type: node.facts.file_type(),
+            uid: inode.map(|inode| inode.uid),
+            gid: inode.map(|inode| inode.gid),
+            user: owner.user.map(|name| name.to_string()),
+            group: owner.group.map(|name| name.to_string()),
+            mode: inode.map(|inode| inode.mode.into()),
+            links: inode.and_then(|inode| inode.links),
+            allocated_bytes: inode.and_then(|inode| inode.allocated_bytes),
+            changed_at: node.last_changed_at(),
+            extension: node.extension().map(Into::into),
             last_seen_at: node.last_seen_at.unwrap_or(node.updated_at),
             last_modified_at: node.last_modified_at(),
             consistency_state: node.consistency_state,

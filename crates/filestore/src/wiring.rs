@@ -11,6 +11,7 @@ use crate::metric;
 use crate::mount::{MountError, Mounts};
 use crate::mount_health::{HealthChecker, MountHealthChecks};
 use crate::open_mount::Opener;
+use crate::owners::Owners;
 use crate::purge::{self, Purged};
 use crate::reconcile::Reconciler;
 use crate::rescan::{Rescan, RescanOptions};
@@ -114,6 +115,7 @@ impl Filestore {
         } = options;
         let database = database_path.unwrap_or_else(|| database_in(&data_dir));
         let catalogue = Arc::new(Catalogue::open(&data_dir, &database, clock)?);
+        catalogue.set_names(Arc::new(Owners::default()));
         let filestore = Self::of(catalogue, data_dir, hold, on_step)
             .map_err(|error| OpenError::Recovery(Box::new(error)))?;
         Ok(Arc::new(filestore))

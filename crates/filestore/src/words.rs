@@ -3,6 +3,8 @@
 httpkit::words! {
     /// What a node is.
     NodeKind: "file" | "directory";
+    /// What kind of file it is.
+    FileType: "regular" | "directory" | "symlink" | "fifo" | "socket" | "character" | "block";
     /// Where a node is in its life.
     NodeState: "active" | "inconsistent" | "missing" | "deleted";
     /// What the last comparison with the disk said.

@@ -4,7 +4,7 @@
 //! on input, so that an entry that AppHub could have written decodes too. Text borrows from the
 //! entry, metadata stays raw JSON.
 
-use crate::{JournalId, NodeView, Time, ToldBy};
+use crate::{ChangedFacts, Inode, JournalId, NodeView, PreviousOwner, Time, ToldBy};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -47,6 +47,25 @@ words! {
         File = "file",
         /// A directory.
         Directory = "directory",
+    }
+}
+words! {
+    /// What kind of file it is, as the disk says.
+    FileType {
+        /// A regular file, or an object of a bucket.
+        Regular = "regular",
+        /// A directory.
+        Directory = "directory",
+        /// A symlink.
+        Symlink = "symlink",
+        /// A named pipe.
+        Fifo = "fifo",
+        /// A socket.
+        Socket = "socket",
+        /// A character device.
+        Character = "character",
+        /// A block device.
+        Block = "block",
     }
 }
 words! {
@@ -269,6 +288,44 @@ pub struct NodeEvent<'a> {
     pub size_delta: i64,
     #[serde(default)]
     pub last_modified_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_type: Option<FileType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// The user's name, where the system knows it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Text<'a>>,
+    /// The group's name, where the system knows it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Text<'a>>,
+    /// The permission bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocated_bytes: Option<i64>,
+    /// The change time (ctime).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Time>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<Text<'a>>,
+    /// Which facts differ from the state before.
+    #[serde(default, skip_serializing_if = "ChangedFacts::is_empty")]
+    pub changed: ChangedFacts,
+    /// Whose it was, where that is another one and was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_uid: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_gid: Option<u32>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub previous_user: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub previous_group: Option<Text<'a>>,
 }
 
 /// `filestore.node.reconciled | missing`: the node's whole state after it was compared with the
@@ -312,6 +369,44 @@ pub struct NodeReconciled<'a> {
     pub size_delta: i64,
     #[serde(default)]
     pub last_modified_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_type: Option<FileType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// The user's name, where the system knows it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Text<'a>>,
+    /// The group's name, where the system knows it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Text<'a>>,
+    /// The permission bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocated_bytes: Option<i64>,
+    /// The change time (ctime).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Time>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<Text<'a>>,
+    /// Which facts differ from the state before.
+    #[serde(default, skip_serializing_if = "ChangedFacts::is_empty")]
+    pub changed: ChangedFacts,
+    /// Whose it was, where that is another one and was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_uid: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_gid: Option<u32>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub previous_user: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub previous_group: Option<Text<'a>>,
 }
 
 /// `filestore.command.completed`: the last entry of every command. `duration_ms` counts from the
@@ -547,6 +642,25 @@ impl NodeEvent<'_> {
             previous_path: self.previous_path.as_deref(),
             previous_size_bytes: self.previous_size_bytes,
             consistency_state: self.state.consistency(),
+            inode: Inode {
+                file_type: self.file_type,
+                uid: self.uid,
+                gid: self.gid,
+                user: self.user.as_deref(),
+                group: self.group.as_deref(),
+                mode: self.mode,
+                links: self.links,
+                allocated_bytes: self.allocated_bytes,
+                changed_at: self.changed_at,
+                storage_class: self.storage_class.as_deref(),
+            },
+            changed: self.changed,
+            previous_owner: PreviousOwner {
+                uid: self.previous_uid,
+                gid: self.previous_gid,
+                user: self.previous_user.as_deref(),
+                group: self.previous_group.as_deref(),
+            },
             by: ToldBy::Command {
                 command: &self.command,
                 command_id: self.command_id.as_deref(),
@@ -577,6 +691,25 @@ impl NodeReconciled<'_> {
             previous_path: self.previous_path.as_deref(),
             previous_size_bytes: self.previous_size_bytes,
             consistency_state: self.consistency_state,
+            inode: Inode {
+                file_type: self.file_type,
+                uid: self.uid,
+                gid: self.gid,
+                user: self.user.as_deref(),
+                group: self.group.as_deref(),
+                mode: self.mode,
+                links: self.links,
+                allocated_bytes: self.allocated_bytes,
+                changed_at: self.changed_at,
+                storage_class: self.storage_class.as_deref(),
+            },
+            changed: self.changed,
+            previous_owner: PreviousOwner {
+                uid: self.previous_uid,
+                gid: self.previous_gid,
+                user: self.previous_user.as_deref(),
+                group: self.previous_group.as_deref(),
+            },
             by: ToldBy::Comparison {
                 checked_at: self.consistency_checked_at,
                 last_reconciled_at: self.last_reconciled_at,

@@ -21,6 +21,7 @@ pub mod conformance;
 mod entry;
 mod event;
 mod id;
+mod inode;
 mod mark;
 mod node;
 mod reader;
@@ -29,12 +30,13 @@ mod time;
 pub use chain::{ChainError, Digest};
 pub use entry::{Entry, Envelope, EnvelopeEvent};
 pub use event::{
-    CommandCompleted, ConsistencyState, DecodeError, DriftDetected, Event, EventType, JobStatus,
-    NodeDownloaded, NodeEvent, NodeKind, NodeReconciled, NodeState, ReconcileReason,
+    CommandCompleted, ConsistencyState, DecodeError, DriftDetected, Event, EventType, FileType,
+    JobStatus, NodeDownloaded, NodeEvent, NodeKind, NodeReconciled, NodeState, ReconcileReason,
     ReconciliationJob, Text,
 };
 pub use id::{Epoch, JournalId};
+pub use inode::{ChangedFacts, Fact, Inode, PreviousOwner, extension};
 pub use mark::Mark;
-pub use node::{NodeView, SnapshotNode, ToldBy};
+pub use node::{NodeView, SnapshotInode, SnapshotNode, ToldBy};
 pub use reader::{JournalReader, Page, Position, ReadError, Snapshot};
 pub use time::{Clock, SystemClock, Time};

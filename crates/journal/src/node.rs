@@ -1,6 +1,9 @@
 //! A node's whole state, whoever tells it.
 
-use crate::{ConsistencyState, JournalId, NodeKind, NodeState, Time};
+use crate::{
+    ChangedFacts, ConsistencyState, FileType, Inode, JournalId, NodeKind, NodeState, PreviousOwner,
+    Time,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -29,6 +32,10 @@ pub struct NodeView<'a> {
     pub previous_path: Option<&'a str>,
     pub previous_size_bytes: Option<i64>,
     pub consistency_state: ConsistencyState,
+    pub inode: Inode<'a>,
+    /// Which facts differ from the state before, as far as it is told.
+    pub changed: ChangedFacts,
+    pub previous_owner: PreviousOwner<'a>,
     /// Who tells it.
     pub by: ToldBy<'a>,
 }
@@ -105,6 +112,71 @@ pub struct SnapshotNode {
     pub last_modified_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Time>,
+    #[serde(flatten)]
+    pub inode: SnapshotInode,
+}
+
+/// An [`Inode`] that owns its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields are those of `Inode`")]
+pub struct SnapshotInode {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_type: Option<FileType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocated_bytes: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+}
+
+impl SnapshotInode {
+    /// What it says.
+    #[must_use]
+    pub fn view(&self) -> Inode<'_> {
+        Inode {
+            file_type: self.file_type,
+            uid: self.uid,
+            gid: self.gid,
+            user: self.user.as_deref(),
+            group: self.group.as_deref(),
+            mode: self.mode,
+            links: self.links,
+            allocated_bytes: self.allocated_bytes,
+            changed_at: self.changed_at,
+            storage_class: self.storage_class.as_deref(),
+        }
+    }
+}
+
+impl From<Inode<'_>> for SnapshotInode {
+    fn from(inode: Inode<'_>) -> Self {
+        Self {
+            file_type: inode.file_type,
+            uid: inode.uid,
+            gid: inode.gid,
+            user: inode.user.map(str::to_owned),
+            group: inode.group.map(str::to_owned),
+            mode: inode.mode,
+            links: inode.links,
+            allocated_bytes: inode.allocated_bytes,
+            changed_at: inode.changed_at,
+            storage_class: inode.storage_class.map(str::to_owned),
+        }
+    }
 }
 
 impl SnapshotNode {
@@ -129,6 +201,9 @@ impl SnapshotNode {
             previous_path: None,
             previous_size_bytes: None,
             consistency_state: self.consistency_state.unwrap_or(self.state.consistency()),
+            inode: self.inode.view(),
+            changed: ChangedFacts::default(),
+            previous_owner: PreviousOwner::default(),
             by: ToldBy::Snapshot,
         }
     }

@@ -1,13 +1,14 @@
 //! A hash over what the sync wrote.
 
 use crate::node::snapshot_node;
-use journal::{Digest, Epoch, JournalId};
+use journal::{Digest, Epoch, JournalId, SnapshotInode};
 use rusqlite::Connection;
 
 /// The hash over all live nodes and their records' namespaces.
 ///
 /// When the facts were observed and when node and disk were last compared are left out: a book
-/// that began with a snapshot does not know them as exactly as one that followed every entry.
+/// that began with a snapshot does not know them as exactly as one that followed every entry. Names of
+/// users, numbers of links and change times are left out too: they change without an entry.
 pub(crate) fn content(connection: &Connection) -> rusqlite::Result<String> {
     let mut statement = connection.prepare(include_str!("sql/digest_nodes.sql"))?;
     let mut rows = statement.query([0])?;
@@ -16,6 +17,13 @@ pub(crate) fn content(connection: &Connection) -> rusqlite::Result<String> {
         let mut node = snapshot_node(row)?;
         node.observed_at = None;
         node.consistency_state = None;
+        node.inode = SnapshotInode {
+            uid: node.inode.uid,
+            gid: node.inode.gid,
+            mode: node.inode.mode,
+            allocated_bytes: node.inode.allocated_bytes,
+            ..SnapshotInode::default()
+        };
         let line = serde_json::to_vec(&node)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
         hasher.update(&line);

@@ -1,10 +1,13 @@
 //! The sync's part of a record, as it is read.
 
-use journal::{ConsistencyState, JournalId, NodeKind, NodeState, SnapshotNode, Time};
+use journal::{
+    ConsistencyState, FileType, JournalId, NodeKind, NodeState, SnapshotInode, SnapshotNode, Time,
+};
 use rusqlite::Row;
 use rusqlite::types::Type;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// `metadata.filestore` of a record.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -45,6 +48,26 @@ pub struct Node {
     pub reconciliation_reason: Option<String>,
     pub previous_state: Option<String>,
     pub previous_path: Option<String>,
+    /// What kind of file it is.
+    #[schema(value_type = Option<String>)]
+    pub file_type: Option<FileType>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    /// The user's name, as the filestore's machine knows it.
+    pub user: Option<String>,
+    /// The group's name, as the filestore's machine knows it.
+    pub group: Option<String>,
+    /// The permission bits.
+    pub mode: Option<u32>,
+    /// How many names the file has; null for directories.
+    pub links: Option<u32>,
+    /// The bytes that it takes on disk; null for directories.
+    pub allocated_bytes: Option<i64>,
+    /// The change time (ctime); null for directories.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub changed_at: Option<Time>,
+    /// What follows the last dot of a file's name, in lower case.
+    pub extension: Option<String>,
     /// Why a namespace rule quarantines the node, if one does.
     pub quarantine_reason: Option<String>,
     /// The sync's part of the soft deletion.
@@ -61,10 +84,26 @@ impl Node {
         let time = |name| {
             Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(Time::from_millis))
         };
+        let path: String = row.get("path")?;
+        let kind = word(row, "kind", NodeKind::from_word)?;
+        let extension = (kind == NodeKind::File)
+            .then(|| journal::extension(&path).map(Cow::into_owned))
+            .flatten();
+        let file_type = row.get_ref("file_type")?.as_str_or_null()?;
         Ok(Some(Self {
             backend_mount_id: row.get("backend_mount_id")?,
-            path: row.get("path")?,
-            kind: word(row, "kind", NodeKind::from_word)?,
+            path,
+            kind,
+            file_type: file_type.and_then(FileType::from_word),
+            uid: row.get("uid")?,
+            gid: row.get("gid")?,
+            user: row.get("user_name")?,
+            group: row.get("group_name")?,
+            mode: row.get("mode")?,
+            links: row.get("links")?,
+            allocated_bytes: row.get("allocated_bytes")?,
+            changed_at: time("changed_at")?,
+            extension,
             state: word(row, "state", NodeState::from_word)?,
             parent_id: row.get("parent_id")?,
             version: row.get("node_version")?,
@@ -110,6 +149,21 @@ pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
         consistency_state: Some(word(row, 12, ConsistencyState::from_word)?),
         last_modified_at: row.get::<_, Option<i64>>(13)?.map(Time::from_millis),
         observed_at: Some(Time::from_millis(row.get(14)?)),
+        inode: SnapshotInode {
+            file_type: row
+                .get_ref(15)?
+                .as_str_or_null()?
+                .and_then(FileType::from_word),
+            uid: row.get(16)?,
+            gid: row.get(17)?,
+            user: row.get(18)?,
+            group: row.get(19)?,
+            mode: row.get(20)?,
+            links: row.get(21)?,
+            allocated_bytes: row.get(22)?,
+            changed_at: row.get::<_, Option<i64>>(23)?.map(Time::from_millis),
+            storage_class: None,
+        },
     })
 }
 

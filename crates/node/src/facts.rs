@@ -1,7 +1,7 @@
 //! What a backend says of one name, and when that is the same file as before.
 
 use crate::Moment;
-use journal::NodeKind;
+use journal::{FileType, NodeKind};
 use serde::{Deserialize, Serialize};
 
 /// What stands in for the device in the identity of an object in a bucket; no disk has it.
@@ -75,6 +75,36 @@ pub struct Facts {
     pub changed_ns: Option<Moment>,
     /// Which file it is.
     pub identity: Identity,
+    /// Whose it is, who may do what with it, and what it takes; `None` for an object, and where
+    /// nobody has asked yet.
+    #[serde(default)]
+    pub inode: Option<InodeFacts>,
+}
+
+/// What a disk says of a file beside its name, its contents and their times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InodeFacts {
+    /// What kind of file it is.
+    pub file_type: FileType,
+    /// The user's id.
+    pub uid: u32,
+    /// The group's id.
+    pub gid: u32,
+    /// The permission bits, at most 0o7777.
+    pub mode: u16,
+    /// How many names it has; `None` for a directory, whose number tells of its children.
+    pub links: Option<u32>,
+    /// The bytes that it takes on disk; `None` for a directory, whose size tells of its children.
+    pub allocated_bytes: Option<i64>,
+}
+
+impl InodeFacts {
+    /// Whether these differ from `before` in what is told. How many names a file has is not: each
+    /// name is a node of its own, and tells of itself.
+    fn is_told_after(&self, before: &Self) -> bool {
+        let links = before.links;
+        Self { links, ..*self } != *before
+    }
 }
 
 /// Whether a file's contents are what they were.
@@ -173,6 +203,29 @@ impl Facts {
         }
     }
 
+    /// Whether these differ from `before` in what is told of a file beside its contents: whose it
+    /// is, its permissions, what it takes on disk. What nobody has asked before is told once.
+    #[must_use]
+    pub fn has_other_inode_than(&self, before: &Self) -> bool {
+        match (before.inode, self.inode) {
+            (Some(old), Some(new)) => new.is_told_after(&old),
+            (None, Some(_)) => true,
+            (_, None) => false,
+        }
+    }
+
+    /// What kind of file it is, where that is known.
+    #[must_use]
+    pub fn file_type(&self) -> Option<FileType> {
+        match self.inode {
+            Some(inode) => Some(inode.file_type),
+            None if self.is_directory() => Some(FileType::Directory),
+            None if self.is_symlink => Some(FileType::Symlink),
+            None if self.identity.dev == OBJECT_DEVICE => Some(FileType::Regular),
+            None => None,
+        }
+    }
+
     /// Whether the catalogue is to learn these, where the contents are what they were with `before`
     /// and nobody is to be told of anything. An inode number that is made up anew each time is not
     /// learnt over and over, except of a directory, which is watched by it.
@@ -180,6 +233,7 @@ impl Facts {
     pub fn is_news_after(&self, before: &Self) -> bool {
         let (old, new) = (before.identity, self.identity);
         before.changed_ns != self.changed_ns
+            || self.inode.is_some() && before.inode != self.inode
             || old.ino == 0
             || old != new && (new.born_ns.is_some() || self.is_directory())
     }
@@ -207,7 +261,43 @@ mod tests {
                 ino,
                 born_ns: born.map(Moment::from_nanos),
             },
+            inode: Some(InodeFacts {
+                file_type: FileType::Regular,
+                uid: 1000,
+                gid: 100,
+                mode: 0o644,
+                links: Some(1),
+                allocated_bytes: Some(4096),
+            }),
         }
+    }
+
+    #[test]
+    fn owners_permissions_and_allocation_are_told_and_a_number_of_names_is_not() {
+        let before = file(7, Some(100), 1);
+        let with = |change: fn(&mut InodeFacts)| {
+            let mut after = before;
+            change(after.inode.as_mut().unwrap());
+            after
+        };
+        for told in [
+            with(|inode| inode.uid = 0),
+            with(|inode| inode.gid = 0),
+            with(|inode| inode.mode = 0o4755),
+            with(|inode| inode.allocated_bytes = Some(0)),
+            with(|inode| inode.file_type = FileType::Fifo),
+        ] {
+            assert!(told.has_other_inode_than(&before) && told.is_news_after(&before));
+            assert_eq!(told.contents_since(&before), Contents::Kept);
+        }
+        let linked = with(|inode| inode.links = Some(2));
+        assert!(!linked.has_other_inode_than(&before) && linked.is_news_after(&before));
+        let unasked = Facts {
+            inode: None,
+            ..before
+        };
+        assert!(before.has_other_inode_than(&unasked), "told once");
+        assert!(!unasked.has_other_inode_than(&before));
     }
 
     #[test]

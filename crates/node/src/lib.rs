@@ -6,6 +6,6 @@ mod moment;
 pub mod name;
 mod path;
 
-pub use facts::{Contents, Facts, Identity, OBJECT_DEVICE, Root};
+pub use facts::{Contents, Facts, Identity, InodeFacts, OBJECT_DEVICE, Root};
 pub use moment::Moment;
 pub use path::{NodePath, PathError, is_own_name, join};

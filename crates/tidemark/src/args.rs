@@ -79,6 +79,10 @@ pub enum Command {
     Churn(activity::ChurnArgs),
     /// Show the files that are largest, grow fastest or are untouched longest
     Top(activity::TopArgs),
+    /// Show whose the bytes are, or of what kind, now or at a time
+    Usage(activity::UsageArgs),
+    /// Show files that have the same contents, and what one copy would save
+    Duplicates(activity::DuplicatesArgs),
     /// Show a tree as it was at a time
     AsOf(activity::AsOfArgs),
     /// Ask the timestore in SQL

@@ -72,6 +72,8 @@ fn run(invocation: Invocation) -> anyhow::Result<Outcome> {
         Command::Growth(args) => activity::growth(&at(&args.reading.client, config)?, args),
         Command::Churn(args) => activity::churn(&at(&args.reading.client, config)?, args),
         Command::Top(args) => activity::top(&at(&args.reading.client, config)?, args),
+        Command::Duplicates(args) => activity::duplicates(&at(&args.reading.client, config)?, args),
+        Command::Usage(args) => activity::usage(&at(&args.reading.client, config)?, args),
         Command::AsOf(args) => activity::as_of(&at(&args.reading.client, config)?, args),
         Command::Sql(args) => sql::run(&at(&args.reading.client, config)?, args),
         Command::Search(args) => records::search(&at(&args.reading.client, config)?, args),

@@ -8,8 +8,14 @@
 //! The sum of a node's `size_delta` is its size. `file_delta` is the same for the number of files
 //! (+1 when a file comes to be or comes back, −1 when it goes, else 0).
 //!
+//! `file_type, uid, gid, user_name, group_name, mode, links, allocated_bytes, changed_at, modified_at, extension,
+//! storage_class` are the node's facts, as of this entry; NULL in rows of the versions before them.
+//! `changed` names the facts that differ from the state before, with commas between them.
+//! If `uid` or `gid` is among them, the `previous_…` columns tell whose it was, if that was known.
+//!
 //! `metadata_json` is an object with what the other columns do not hold: `metadata`, `checksum`,
-//! `contentHash`, `idempotencyKey` and `lastModifiedAt` of a node; `result`, `idempotencyKey` and
+//! `contentHash` and `idempotencyKey` of a node (and `lastModifiedAt` in rows of the versions before
+//! `modified_at`); `result`, `idempotencyKey` and
 //! `nodesChanged` of a command; `jobId`, `status`, `attempt`, `result` and `error` of a job;
 //! `mode` and `range` of a download. It is NULL where there would be nothing in it.
 
@@ -18,7 +24,7 @@ mod row;
 mod table;
 
 pub(crate) use builder::Builder;
-pub(crate) use row::{Rest, Row};
+pub(crate) use row::{Rest, Row, extension};
 pub(crate) use table::{DROP_GATHERED, GATHER, create, create_view};
 
 use crate::schema::{Field, FieldType};
@@ -51,6 +57,23 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("ingested_at", "TIMESTAMP"),
     ("file_delta", "BIGINT"),
     ("previous_backend_mount_id", "BIGINT"),
+    ("file_type", "VARCHAR"),
+    ("uid", "BIGINT"),
+    ("gid", "BIGINT"),
+    ("user_name", "VARCHAR"),
+    ("group_name", "VARCHAR"),
+    ("mode", "BIGINT"),
+    ("links", "BIGINT"),
+    ("allocated_bytes", "BIGINT"),
+    ("changed_at", "TIMESTAMP"),
+    ("modified_at", "TIMESTAMP"),
+    ("extension", "VARCHAR"),
+    ("storage_class", "VARCHAR"),
+    ("changed", "VARCHAR"),
+    ("previous_uid", "BIGINT"),
+    ("previous_gid", "BIGINT"),
+    ("previous_user_name", "VARCHAR"),
+    ("previous_group_name", "VARCHAR"),
 ];
 
 /// The columns as the catalogue's fields.

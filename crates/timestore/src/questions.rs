@@ -6,20 +6,25 @@
 //! there and one that moves in as added.
 
 mod churn;
+mod duplicates;
 mod growth;
 mod nodes;
+mod owner;
 mod page;
 mod past;
 mod scope;
 mod top;
+mod usage;
 
 pub(crate) use churn::ChurnQuery;
+pub(crate) use duplicates::DuplicatesQuery;
 pub(crate) use growth::GrowthQuery;
 pub(crate) use nodes::stream_nodes;
 pub(crate) use page::{Key, PageQuery, next_cursor};
 pub(crate) use past::{AsOf, AsOfQuery, as_of, reconciliation, timeline};
 pub(crate) use scope::{Scope, ScopeQuery, limit};
 pub(crate) use top::TopQuery;
+pub(crate) use usage::UsageQuery;
 
 use duckdb::types::Value;
 use std::collections::HashMap;

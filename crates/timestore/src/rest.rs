@@ -28,6 +28,8 @@ pub(crate) fn router(shared: Shared) -> OpenApiRouter {
         .routes(routes!(filestore::growth))
         .routes(routes!(filestore::churn))
         .routes(routes!(filestore::top))
+        .routes(routes!(filestore::usage))
+        .routes(routes!(filestore::duplicates))
         .routes(routes!(filestore::timeline))
         .routes(routes!(filestore::as_of))
         .routes(routes!(filestore::reconciliation))
@@ -44,11 +46,13 @@ const LIMITED: &[&str] = &[
     "/datasets/{slug}/query",
     "/filestore/as-of",
     "/filestore/churn",
+    "/filestore/duplicates",
     "/filestore/growth",
     "/filestore/nodes",
     "/filestore/nodes/{id}/timeline",
     "/filestore/reconciliation",
     "/filestore/top",
+    "/filestore/usage",
     "/sql/read",
     "/v1/datasets/{slug}/query",
 ];

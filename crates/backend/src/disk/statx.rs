@@ -2,7 +2,7 @@
 
 use super::volume::{Device, Devices};
 use journal::NodeKind;
-use node::{Facts, Identity, Moment};
+use node::{Facts, Identity, InodeFacts, Moment};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -10,10 +10,20 @@ use std::os::fd::AsFd;
 
 const WANTED: StatxFlags = StatxFlags::TYPE
     .union(StatxFlags::SIZE)
+    .union(StatxFlags::MODE)
+    .union(StatxFlags::UID)
+    .union(StatxFlags::GID)
+    .union(StatxFlags::NLINK)
+    .union(StatxFlags::BLOCKS)
     .union(StatxFlags::MTIME)
     .union(StatxFlags::CTIME)
     .union(StatxFlags::INO)
     .union(StatxFlags::BTIME);
+
+/// The permission bits, with set-user-id, set-group-id and sticky.
+const PERMISSIONS: u16 = 0o7777;
+/// `stx_blocks` counts these, whatever the filesystem's own blocks are (statx(2)).
+const BLOCK_BYTES: u64 = 512;
 
 /// The facts of `name` in `directory`; of `directory` itself, if the flags allow an empty name.
 pub(super) fn facts_at(
@@ -60,5 +70,28 @@ fn from_statx(stat: &Statx, device: Device) -> Facts {
             ino: stat.stx_ino.cast_signed(),
             born_ns: has_birth.then(|| moment(stat.stx_btime)),
         },
+        inode: Some(InodeFacts {
+            file_type: kind_of(file_type),
+            uid: stat.stx_uid,
+            gid: stat.stx_gid,
+            mode: stat.stx_mode & PERMISSIONS,
+            links: (!is_directory).then_some(stat.stx_nlink),
+            allocated_bytes: (!is_directory).then(|| {
+                i64::try_from(stat.stx_blocks.saturating_mul(BLOCK_BYTES)).unwrap_or(i64::MAX)
+            }),
+        }),
+    }
+}
+
+/// What `statx` has no name for is no file that anybody can make.
+const fn kind_of(file_type: FileType) -> journal::FileType {
+    match file_type {
+        FileType::Directory => journal::FileType::Directory,
+        FileType::Symlink => journal::FileType::Symlink,
+        FileType::Fifo => journal::FileType::Fifo,
+        FileType::Socket => journal::FileType::Socket,
+        FileType::CharacterDevice => journal::FileType::Character,
+        FileType::BlockDevice => journal::FileType::Block,
+        FileType::RegularFile | FileType::Unknown => journal::FileType::Regular,
     }
 }

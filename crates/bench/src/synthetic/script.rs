@@ -16,7 +16,10 @@
 
 use crate::tree::scramble;
 use anyhow::Context as _;
-use journal::{CommandCompleted, EventType, JournalId, NodeEvent, NodeKind, NodeState, Text, Time};
+use journal::{
+    ChangedFacts, CommandCompleted, EventType, FileType, JournalId, NodeEvent, NodeKind, NodeState,
+    Text, Time,
+};
 
 const BLOCK: u64 = 10;
 const NODES: u64 = 6;
@@ -24,6 +27,8 @@ const NODES: u64 = 6;
 const SHARING: u64 = 8;
 const LONGEST_BYTES: u64 = 1 << 20;
 const EMPTY: &str = "{}";
+/// The user and group of every node.
+const OWNER: u32 = 1_000;
 
 /// 2025-01-01T00:00:00Z, in milliseconds since 1970.
 const START_MS: i64 = 1_735_689_600_000;
@@ -89,6 +94,8 @@ impl Script {
             _ => (node.path(), None),
         };
         let node_id = i64::try_from(node.id)?;
+        let extension = (!is_directory).then(|| journal::extension(&path)).flatten();
+        let extension = extension.map(|extension| Text::from(extension.into_owned()));
         let command_id = format!("0197f3a0-5c1e-7000-8000-{:012x}", id / 1_000);
         let event = NodeEvent {
             backend_mount_id: 1,
@@ -125,6 +132,26 @@ impl Script {
             previous_size_bytes: size_before,
             size_delta,
             last_modified_at: Some(self.observed_at(id)?),
+            file_type: Some(if is_directory {
+                FileType::Directory
+            } else {
+                FileType::Regular
+            }),
+            uid: Some(OWNER),
+            gid: Some(OWNER),
+            user: Some(Text::from("pipeline")),
+            group: Some(Text::from("pipeline")),
+            mode: Some(if is_directory { 0o755 } else { 0o644 }),
+            links: (!is_directory).then_some(1),
+            allocated_bytes: (!is_directory).then_some((size + 4_095) / 4_096 * 4_096),
+            changed_at: Some(self.observed_at(id)?).filter(|_| !is_directory),
+            extension,
+            storage_class: None,
+            changed: ChangedFacts::default(),
+            previous_uid: None,
+            previous_gid: None,
+            previous_user: None,
+            previous_group: None,
         };
         Ok(Told {
             event_type: match verb {

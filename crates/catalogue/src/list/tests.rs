@@ -14,6 +14,7 @@ fn catalogue(nodes: &[(String, NodeKind, NodeState)]) -> Connection {
         include_str!("../sql/schema_1.sql"),
         include_str!("../sql/schema_2.sql"),
         include_str!("../sql/schema_8.sql"),
+        include_str!("../sql/schema_9.sql"),
     ] {
         connection.execute_batch(schema).unwrap();
     }

@@ -20,6 +20,11 @@ CREATE TABLE found (
     ino INTEGER NOT NULL,
     born_ns INTEGER,
     changed_ns INTEGER,
+    mode INTEGER,
+    uid INTEGER,
+    gid INTEGER,
+    links INTEGER,
+    allocated_bytes INTEGER,
     node INTEGER
 );
 
@@ -40,7 +45,12 @@ CREATE TABLE changed (
     dev INTEGER NOT NULL,
     ino INTEGER NOT NULL,
     born_ns INTEGER,
-    changed_ns INTEGER
+    changed_ns INTEGER,
+    mode INTEGER,
+    uid INTEGER,
+    gid INTEGER,
+    links INTEGER,
+    allocated_bytes INTEGER
 );
 
 -- Nodes that are not where they were. `is_tree` tells directories that were found elsewhere or

@@ -1,5 +1,6 @@
 SELECT id, mount_id, path, kind, state, parent_id, version, size_bytes, last_journal_id, checksum,
-    content_hash, metadata, consistency_state, modified_ns, updated_at
+    content_hash, metadata, consistency_state, modified_ns, updated_at,
+    dev, is_symlink, changed_ns, mode, uid, gid, links, allocated_bytes
 FROM nodes
 WHERE id > ?1 AND state <> 'deleted'
 ORDER BY id

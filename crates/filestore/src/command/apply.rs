@@ -51,7 +51,7 @@ pub(super) fn finish(
     let answer = Answer {
         idempotent: false,
         journal_entry_id: journal_id.get(),
-        node: Some(NodeView::of(&applied.node, None)),
+        node: Some(NodeView::of(&applied.node, tx.owner(&applied.node), None)),
         result: applied.result,
     };
     if let Some(key) = cause.idempotency_key {

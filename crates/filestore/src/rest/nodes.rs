@@ -328,7 +328,7 @@ fn view(connection: &ReadTx<'_>, node: &Node) -> Result<NodeView, StoreError> {
     } else {
         None
     };
-    Ok(NodeView::of(node, rollup))
+    Ok(NodeView::of(node, connection.owner(node), rollup))
 }
 
 fn no_mount(id: i64) -> Problem {

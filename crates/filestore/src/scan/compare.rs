@@ -149,6 +149,18 @@ pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
         for number in [facts.size_bytes, dev, ino] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
+        if let Some(inode) = facts.inode {
+            bytes.push(inode.file_type as u8);
+            for number in [
+                inode.uid,
+                inode.gid,
+                inode.mode.into(),
+                inode.links.unwrap_or(0),
+            ] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            bytes.extend_from_slice(&inode.allocated_bytes.unwrap_or(-1).to_le_bytes());
+        }
         for moment in [facts.modified_ns, facts.changed_ns, identity.born_ns] {
             bytes.push(u8::from(moment.is_some()));
             bytes.extend_from_slice(&moment.map_or([0; 12], Moment::to_bytes));
@@ -194,6 +206,7 @@ mod tests {
                 ino,
                 born_ns: Some(at(ino * 10)),
             },
+            inode: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Whole scans of real trees, compared with what the standard library sees there.
 
 mod births;
+mod facts;
 mod identity;
 mod live;
 mod looks;
@@ -139,6 +140,10 @@ impl Bench {
     fn live(&self) -> BTreeMap<String, Node> {
         let live = self.nodes().into_iter().filter(|node| node.is_on_disk());
         live.map(|node| (node.path.clone(), node)).collect()
+    }
+
+    fn node(&self, path: &str) -> Node {
+        self.live()[path].clone()
     }
 
     /// The node that holds this path.

@@ -1,7 +1,7 @@
 //! Bits flip, tails are cut, writes are dropped: what comes of it is the truth, or is named.
 
 use filestore::{Filestore, Options};
-use journal::{JournalId, ReadError, SnapshotNode};
+use journal::{JournalId, ReadError, SnapshotInode, SnapshotNode};
 use std::path::{Path, PathBuf};
 use testkit::file_fault::{self, Fault};
 
@@ -29,10 +29,17 @@ impl Truth {
         }
         let mut nodes = Vec::new();
         for node in reader.snapshot()?.nodes {
+            let node = node?;
+            let inode = SnapshotInode {
+                links: None,
+                changed_at: None,
+                ..node.inode
+            };
             let node = SnapshotNode {
-                // The disk knows it better, and the next scan asks there.
+                // The disk knows these better, and the next scan asks there.
                 last_modified_at: None,
-                ..node?
+                inode,
+                ..node
             };
             nodes.push(serde_json::to_string(&node).unwrap());
         }

@@ -4,7 +4,7 @@ use super::place::Placer;
 use crate::names;
 use crate::rules::{Decision, NamespaceRules, NodeFacts};
 use feed::Item;
-use journal::{ConsistencyState, Event, JournalId, NodeState, NodeView, Time, ToldBy};
+use journal::{ConsistencyState, Event, FileType, JournalId, NodeState, NodeView, Time, ToldBy};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params, params_from_iter};
 
@@ -37,6 +37,23 @@ pub(super) fn state_columns<'a>(
         text(author.reason),
         text(author.previous_state),
         text(node.previous_path),
+    ]
+}
+
+/// What is bound for the columns of what the disk says of a file beside its contents.
+pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 9] {
+    let inode = node.inode;
+    let small = |value: Option<u32>| number(value.map(i64::from));
+    [
+        text(inode.file_type.map(FileType::as_str)),
+        small(inode.uid),
+        small(inode.gid),
+        text(inode.user),
+        text(inode.group),
+        small(inode.mode),
+        small(inode.links),
+        number(inode.allocated_bytes),
+        number(inode.changed_at.map(Time::as_millis)),
     ]
 }
 
@@ -237,7 +254,8 @@ impl<'c> NodeWriter<'c> {
         let row = [number(node.node_id), number(record_id)]
             .into_iter()
             .chain(state_columns(node, journal_id))
-            .chain([text(quarantine_reason), number(hidden_at)]);
+            .chain([text(quarantine_reason), number(hidden_at)])
+            .chain(inode_columns(node));
         statement.execute(params_from_iter(row))?;
         self.largest = self.largest.max(node.node_id);
         if node.node_id <= self.claimed_to && known.is_none_or(|known| !known.has_same_name) {

@@ -15,7 +15,7 @@
 //! keeps everything that people wrote under the key `EPOCH-CHECKPOINT:KEY`, without a node; those
 //! in which nobody wrote anything go.
 
-use super::nodes::{number, state_columns};
+use super::nodes::{inode_columns, number, state_columns};
 use super::place::Placer;
 use super::{Sink, entry_fault, load_checkpoint, store_checkpoint, store_fault};
 use crate::names;
@@ -439,7 +439,8 @@ impl<'c> NewNodes<'c> {
         let deleted_at = is_deleted.then_some(node.observed_at.as_millis());
         let row = std::iter::once(number(node.node_id))
             .chain(state_columns(node, journal_id))
-            .chain([number(deleted_at)]);
+            .chain([number(deleted_at)])
+            .chain(inode_columns(node));
         self.upsert.execute(params_from_iter(row))?;
         Ok(())
     }

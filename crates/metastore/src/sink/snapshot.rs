@@ -12,8 +12,8 @@ use super::{Sink, store_checkpoint, store_fault};
 use crate::node::word;
 use feed::{Checkpoint, SinkError};
 use journal::{
-    ConsistencyState, JournalId, NodeKind, NodeState, NodeView, Snapshot, SnapshotNode, Time,
-    ToldBy,
+    ChangedFacts, ConsistencyState, FileType, Inode, JournalId, NodeKind, NodeState, NodeView,
+    PreviousOwner, Snapshot, SnapshotNode, Time, ToldBy,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
@@ -77,6 +77,7 @@ fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Resu
             let SnapshotNode { state, .. } = node;
             let metadata = node.metadata.as_ref().map(serde_json::to_string);
             let metadata = metadata.transpose().map_err(unusable)?;
+            let inode = node.inode.view();
             let consistency = node.consistency_state.unwrap_or(state.consistency());
             insert
                 .execute(params![
@@ -95,6 +96,15 @@ fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Resu
                     consistency.as_str(),
                     node.last_modified_at.map(Time::as_millis),
                     node.observed_at.unwrap_or(now).as_millis(),
+                    inode.file_type.map(FileType::as_str),
+                    inode.uid,
+                    inode.gid,
+                    inode.user,
+                    inode.group,
+                    inode.mode,
+                    inode.links,
+                    inode.allocated_bytes,
+                    inode.changed_at.map(Time::as_millis),
                 ])
                 .map_err(store_fault)?;
         }
@@ -139,9 +149,28 @@ fn staged_node<'a>(row: &'a Row<'_>) -> rusqlite::Result<(NodeView<'a>, JournalI
         previous_path: None,
         previous_size_bytes: None,
         consistency_state: word(row, 12, ConsistencyState::from_word)?,
+        inode: inode(row)?,
+        changed: ChangedFacts::default(),
+        previous_owner: PreviousOwner::default(),
         by: ToldBy::Snapshot,
     };
     Ok((node, JournalId::from_i64(row.get(8)?)))
+}
+
+fn inode<'a>(row: &'a Row<'_>) -> rusqlite::Result<Inode<'a>> {
+    let text = |index: usize| Ok::<_, rusqlite::Error>(row.get_ref(index)?.as_str_or_null()?);
+    Ok(Inode {
+        file_type: text(15)?.and_then(FileType::from_word),
+        uid: row.get(16)?,
+        gid: row.get(17)?,
+        user: text(18)?,
+        group: text(19)?,
+        mode: row.get(20)?,
+        links: row.get(21)?,
+        allocated_bytes: row.get(22)?,
+        changed_at: row.get::<_, Option<i64>>(23)?.map(Time::from_millis),
+        storage_class: None,
+    })
 }
 
 /// What the snapshot does not have is deleted; what is parked up to its id is in it. How many

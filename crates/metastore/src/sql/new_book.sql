@@ -23,7 +23,16 @@ CREATE TEMP TABLE IF NOT EXISTS new_nodes (
     reconciliation_reason  TEXT,
     previous_state         TEXT,
     previous_path          TEXT,
-    deleted_at             INTEGER
+    deleted_at             INTEGER,
+    file_type              TEXT,
+    uid                    INTEGER,
+    gid                    INTEGER,
+    user_name              TEXT,
+    group_name             TEXT,
+    mode                   INTEGER,
+    links                  INTEGER,
+    allocated_bytes        INTEGER,
+    changed_at             INTEGER
 ) STRICT;
 
 CREATE TEMP TABLE IF NOT EXISTS new_dead_letters (

@@ -23,5 +23,14 @@ UPDATE filestore_nodes SET
     previous_state = CASE WHEN ?21 IS NULL THEN previous_state ELSE ?22 END,
     previous_path = coalesce(?23, previous_path),
     quarantine_reason = ?24,
-    deleted_at = CASE WHEN ?25 IS NULL THEN NULL ELSE coalesce(deleted_at, ?25) END
+    deleted_at = CASE WHEN ?25 IS NULL THEN NULL ELSE coalesce(deleted_at, ?25) END,
+    file_type = coalesce(?26, file_type),
+    uid = coalesce(?27, uid),
+    gid = coalesce(?28, gid),
+    user_name = coalesce(?29, user_name),
+    group_name = coalesce(?30, group_name),
+    mode = coalesce(?31, mode),
+    links = coalesce(?32, links),
+    allocated_bytes = coalesce(?33, allocated_bytes),
+    changed_at = coalesce(?34, changed_at)
 WHERE node_id = ?1

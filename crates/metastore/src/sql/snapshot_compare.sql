@@ -24,5 +24,14 @@ WHERE EXISTS (
         AND n.checksum IS snapshot_nodes.checksum
         AND n.content_hash IS snapshot_nodes.content_hash
         AND n.last_modified_at IS snapshot_nodes.last_modified_at
+        AND n.file_type IS coalesce(snapshot_nodes.file_type, n.file_type)
+        AND n.uid IS coalesce(snapshot_nodes.uid, n.uid)
+        AND n.gid IS coalesce(snapshot_nodes.gid, n.gid)
+        AND n.user_name IS coalesce(snapshot_nodes.user_name, n.user_name)
+        AND n.group_name IS coalesce(snapshot_nodes.group_name, n.group_name)
+        AND n.mode IS coalesce(snapshot_nodes.mode, n.mode)
+        AND n.links IS coalesce(snapshot_nodes.links, n.links)
+        AND n.allocated_bytes IS coalesce(snapshot_nodes.allocated_bytes, n.allocated_bytes)
+        AND n.changed_at IS coalesce(snapshot_nodes.changed_at, n.changed_at)
         AND n.node_metadata = snapshot_nodes.node_metadata
 );

@@ -15,7 +15,16 @@ CREATE TEMP TABLE IF NOT EXISTS snapshot_nodes (
     node_metadata     TEXT    NOT NULL,
     consistency_state TEXT    NOT NULL,
     last_modified_at  INTEGER,
-    observed_at       INTEGER NOT NULL
+    observed_at       INTEGER NOT NULL,
+    file_type         TEXT,
+    uid               INTEGER,
+    gid               INTEGER,
+    user_name         TEXT,
+    group_name        TEXT,
+    mode              INTEGER,
+    links             INTEGER,
+    allocated_bytes   INTEGER,
+    changed_at        INTEGER
 ) STRICT;
 
 CREATE TEMP TABLE IF NOT EXISTS snapshot_gone (node_id INTEGER PRIMARY KEY) STRICT;

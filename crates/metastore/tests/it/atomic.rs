@@ -3,7 +3,9 @@
 
 use crate::support::{Journal, Served, options};
 use feed::{Checkpoint, DeadLetter, Sink as _};
-use journal::{JournalId, NodeKind, NodeState, ReadError, Snapshot, SnapshotNode, Time};
+use journal::{
+    JournalId, NodeKind, NodeState, ReadError, Snapshot, SnapshotInode, SnapshotNode, Time,
+};
 use metastore::Metastore;
 use rusqlite::Connection;
 use serde_json::json;
@@ -104,6 +106,7 @@ fn node(node_id: i64, path: &str, journal_id: u64) -> SnapshotNode {
         metadata: Some(json!({})),
         consistency_state: None,
         last_modified_at: None,
+        inode: SnapshotInode::default(),
         observed_at: None,
     }
 }

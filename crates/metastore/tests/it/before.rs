@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("../../src/sql/004_purges.sql"),
     include_str!("../../src/sql/005_names.sql"),
     include_str!("../../src/sql/006_requests_schemas.sql"),
+    include_str!("../../src/sql/007_facts.sql"),
 ];
 
 /// As that version told it (`GET /filestore/digest`).

@@ -5,7 +5,7 @@ use feed::Sink as _;
 use feed::consumer::{Follower, FollowerOptions, Step};
 use journal::{
     Digest, Entry, Epoch, JournalId, JournalReader, NodeKind, NodeState, Page, Position, ReadError,
-    Snapshot, SnapshotNode, SystemClock,
+    Snapshot, SnapshotInode, SnapshotNode, SystemClock,
 };
 use parking_lot::Mutex;
 use serde_json::json;
@@ -180,6 +180,7 @@ async fn a_book_behind_the_trimmed_id_starts_from_a_snapshot_and_follows() {
         metadata: None,
         consistency_state: None,
         last_modified_at: None,
+        inode: SnapshotInode::default(),
         observed_at: None,
     }];
     let kept = Kept::of(&mut journal, nodes);

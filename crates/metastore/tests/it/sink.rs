@@ -21,6 +21,9 @@ async fn a_node_shows_all_that_its_entry_says() {
             "parentId": 3, "version": 2, "sizeBytes": 123, "checksum": "sha256:ab",
             "contentHash": "sha256:cd", "metadata": {"k": [1, {"x": null}]}, "command": "uploadFile",
             "principal": "ada", "lastModifiedAt": "2025-05-31T23:59:59.000Z", "backendMountId": 4,
+            "fileType": "regular", "uid": 1000, "gid": 100, "user": "ada", "group": "users",
+            "mode": 420, "links": 2, "allocatedBytes": 4096, "extension": "txt",
+            "changedAt": "2025-05-31T23:59:59.500Z", "changed": ["mode"],
         }),
     );
     journal.apply();
@@ -45,8 +48,21 @@ async fn a_node_shows_all_that_its_entry_says() {
             "command": "uploadFile", "principal": "ada", "consistencyState": "active",
             "consistencyCheckedAt": null, "lastReconciledAt": null, "reconciliationReason": null,
             "previousState": null, "previousPath": null, "quarantineReason": null,
+            "fileType": "regular", "uid": 1000, "gid": 100, "user": "ada", "group": "users",
+            "mode": 420, "links": 2, "allocatedBytes": 4096, "extension": "txt",
+            "changedAt": "2025-05-31T23:59:59.500Z",
         }})
     );
+    for (q, expected) in [
+        ("user:ada", 1),
+        ("user:1000 group:users mode:644", 1),
+        ("allocated:>4k", 0),
+        ("links:>1 fileType:regular", 1),
+        ("mode:755", 0),
+    ] {
+        let search = json!({"namespace": "*", "q": q});
+        assert_eq!(served.keys(search).await.len(), expected, "{q}");
+    }
     let by_path = served
         .get("/records/by-path?backendMountId=4&path=docs/a.txt")
         .await;

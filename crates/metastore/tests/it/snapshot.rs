@@ -3,7 +3,8 @@
 use crate::support::{Served, options};
 use feed::{Checkpoint, DeadLetter, Sink as _, SinkError};
 use journal::{
-    Digest, Epoch, JournalId, NodeKind, NodeState, ReadError, Snapshot, SnapshotNode, Time,
+    Digest, Epoch, JournalId, NodeKind, NodeState, ReadError, Snapshot, SnapshotInode,
+    SnapshotNode, Time,
 };
 use metastore::Metastore;
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ fn snapshot_node(node_id: i64, path: &str, journal_id: u64) -> SnapshotNode {
         metadata: Some(json!({"from": "snapshot"})),
         consistency_state: None,
         last_modified_at: None,
+        inode: SnapshotInode::default(),
         observed_at: Some(Time::from_millis(1_750_000_000_000)),
     }
 }

@@ -1,4 +1,4 @@
-//! `growth`, `churn`, `top` and `as-of`: what the timestore tells of changes.
+//! `growth`, `churn`, `top`, `usage` and `as-of`: what the timestore tells of changes.
 
 use super::{Outcome, rows_in};
 use crate::client::Services;
@@ -7,7 +7,7 @@ use crate::reading::Reading;
 use crate::target::{self, Target};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 
 /// Where and when.
@@ -85,6 +85,69 @@ pub struct TopArgs {
     pub reading: Reading,
 }
 
+/// `tidemark usage`
+#[derive(Args, Debug)]
+pub struct UsageArgs {
+    /// Only below this path: MOUNT:PATH, or a path on this machine; without it, everything
+    #[arg(value_name = "PATH")]
+    pub path: Option<OsString>,
+    /// What bytes are counted by; one or two, with a comma between them
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        value_delimiter = ',',
+        default_value = "user"
+    )]
+    pub by: Vec<UsageBy>,
+    /// At this time: 2026-03-01, 2026-03-01T12:00:00Z, or an age such as 7d; now, if left out
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub at: Option<String>,
+    /// How many levels below PATH the directories of `--by prefix` are
+    #[arg(long, value_name = "LEVELS")]
+    pub depth: Option<u32>,
+    /// At most this many lines
+    #[arg(long, value_name = "LINES", default_value_t = 100)]
+    pub limit: u32,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `tidemark duplicates`
+#[derive(Args, Debug)]
+pub struct DuplicatesArgs {
+    /// Only below this path: MOUNT:PATH, or a path on this machine; without it, everything
+    #[arg(value_name = "PATH")]
+    pub path: Option<OsString>,
+    /// At this time: 2026-03-01, 2026-03-01T12:00:00Z, or an age such as 7d; now, if left out
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub at: Option<String>,
+    /// At most this many lines
+    #[arg(long, value_name = "LINES", default_value_t = 20)]
+    pub limit: u32,
+    /// How to print, and where the services are.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// What bytes are counted by.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+#[value(rename_all = "camelCase")]
+pub enum UsageBy {
+    User,
+    Group,
+    Extension,
+    /// What kind of file it is
+    FileType,
+    /// Since when the contents are as they are
+    Age,
+    Size,
+    Mount,
+    /// Directories
+    Prefix,
+}
+
 /// `tidemark as-of`
 #[derive(Args, Debug)]
 pub struct AsOfArgs {
@@ -138,6 +201,9 @@ pub enum GroupBy {
     Prefix,
     Principal,
     Command,
+    User,
+    Group,
+    Extension,
 }
 
 impl GroupBy {
@@ -147,6 +213,9 @@ impl GroupBy {
             Self::Prefix => "DIRECTORY",
             Self::Principal => "PRINCIPAL",
             Self::Command => "COMMAND",
+            Self::User => "USER",
+            Self::Group => "GROUP",
+            Self::Extension => "EXTENSION",
         }
     }
 }
@@ -157,6 +226,9 @@ impl ChurnBy {
             Self::Prefix => "DIRECTORY",
             Self::Principal => "PRINCIPAL",
             Self::Command => "COMMAND",
+            Self::User => "USER",
+            Self::Group => "GROUP",
+            Self::Extension => "EXTENSION",
             Self::Node => "PATH",
         }
     }
@@ -168,6 +240,9 @@ pub enum ChurnBy {
     Prefix,
     Principal,
     Command,
+    User,
+    Group,
+    Extension,
     Node,
 }
 
@@ -263,6 +338,56 @@ pub(crate) fn top(services: &Services, args: &TopArgs) -> anyhow::Result<Outcome
         Column::number("backendMountId").for_programs(),
     ];
     let (answer, has_more) = ask(services, "/filestore/top", &query)?;
+    print(services, answer, has_more, columns, &args.reading)
+}
+
+pub(crate) fn usage(services: &Services, args: &UsageArgs) -> anyhow::Result<Outcome> {
+    let mut query = place(services, args.path.as_ref())?;
+    let by: Vec<_> = args.by.iter().map(|by| word(*by)).collect();
+    query.push(("by", by.join(",")));
+    query.extend(args.at.clone().map(|at| ("at", at)));
+    query.extend(args.depth.map(|depth| ("depth", depth.to_string())));
+    query.push(("limit", args.limit.to_string()));
+    let column = |by: &String| match by.as_str() {
+        // Beside the size of all of them.
+        "size" => Column::text("size").titled("EACH OF SIZE"),
+        by => Column::text(by),
+    };
+    let mut columns: Vec<_> = by.iter().map(column).collect();
+    columns.extend([
+        Column::bytes("sizeBytes").titled("SIZE"),
+        Column::bytes("allocatedBytes").titled("ALLOCATED"),
+        Column::number("files"),
+        Column::age("oldest"),
+        Column::age("newest"),
+        Column::bytes("p50Bytes").titled("MEDIAN"),
+        Column::bytes("p90Bytes").titled("P90"),
+        Column::bytes("p99Bytes").titled("P99"),
+    ]);
+    let (answer, has_more) = ask(services, "/filestore/usage", &query)?;
+    print(services, answer, has_more, columns, &args.reading)
+}
+
+pub(crate) fn duplicates(services: &Services, args: &DuplicatesArgs) -> anyhow::Result<Outcome> {
+    let mut query = place(services, args.path.as_ref())?;
+    query.extend(args.at.clone().map(|at| ("at", at)));
+    query.push(("limit", args.limit.to_string()));
+    let columns = vec![
+        Column::text("oldestPath").titled("OLDEST COPY"),
+        Column::number("copies"),
+        Column::bytes("sizeBytes").titled("SIZE"),
+        Column::bytes("savedBytes").titled("COULD BE SAVED"),
+        Column::age("oldestModifiedAt").titled("MODIFIED"),
+        Column::text("paths").for_programs(),
+        Column::text("contentHash").for_programs(),
+    ];
+    let (answer, has_more) = ask(services, "/filestore/duplicates", &query)?;
+    let is_empty = answer.get("rows").is_some_and(|rows| rows == &json!([]));
+    if is_empty {
+        say(
+            "only files whose content hash is known are compared; see `tidemark mounts set --help`",
+        );
+    }
     print(services, answer, has_more, columns, &args.reading)
 }
 

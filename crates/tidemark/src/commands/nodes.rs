@@ -18,7 +18,7 @@ pub struct LsArgs {
     /// mounts if that is in none
     #[arg(value_name = "NODE|PATH")]
     pub target: Option<OsString>,
-    /// More of each: its exact size, the files below it, when it changed, its version
+    /// More of each: permissions and owner, its exact size, the files below it, when it changed
     #[arg(long, short)]
     pub long: bool,
     /// Everything below, not only what is directly in it
@@ -124,6 +124,10 @@ fn columns(is_long: bool) -> Vec<Column> {
     ];
     if is_long {
         columns.extend([
+            Column::text("permissions").titled("MODE").for_people(),
+            Column::number("mode").for_programs(),
+            Column::text("user"),
+            Column::text("group"),
             Column::number("totalBytes").titled("BYTES"),
             Column::number("files"),
             Column::time("lastModifiedAt").titled("MODIFIED"),
@@ -151,8 +155,51 @@ fn listed(mut node: Row, name: String, format: Format) -> Row {
     // For people only: programs have the path.
     if format == Format::Table {
         node.insert("shownName".to_owned(), name.into());
+        node.insert("permissions".to_owned(), permissions(&node).into());
+        for (name, id) in [("user", "uid"), ("group", "gid")] {
+            if node.get(name).is_none_or(Value::is_null) {
+                let id = node.get(id).cloned().unwrap_or_default();
+                node.insert(name.to_owned(), id);
+            }
+        }
     }
     node
+}
+
+/// Type and permissions as `ls -l` shows them; `None`, if they are not known.
+fn permissions(node: &Row) -> Option<String> {
+    let mode = node.get("mode")?.as_u64()?;
+    let letter = match node.get("fileType")?.as_str()? {
+        "directory" => 'd',
+        "symlink" => 'l',
+        "fifo" => 'p',
+        "socket" => 's',
+        "character" => 'c',
+        "block" => 'b',
+        _ => '-',
+    };
+    let bit = |bit: u64, letter: char| if mode & bit != 0 { letter } else { '-' };
+    // An execute bit shows set-user-id, set-group-id or sticky too: a capital letter without it.
+    let execute = |execute: u64, special: u64, letter: char| match (mode & execute, mode & special)
+    {
+        (0, 0) => '-',
+        (_, 0) => 'x',
+        (0, _) => letter.to_ascii_uppercase(),
+        (_, _) => letter,
+    };
+    let letters = [
+        letter,
+        bit(0o400, 'r'),
+        bit(0o200, 'w'),
+        execute(0o100, 0o4000, 's'),
+        bit(0o040, 'r'),
+        bit(0o020, 'w'),
+        execute(0o010, 0o2000, 's'),
+        bit(0o004, 'r'),
+        bit(0o002, 'w'),
+        execute(0o001, 0o1000, 't'),
+    ];
+    Some(letters.into_iter().collect())
 }
 
 pub(crate) fn stat(services: &Services, args: &StatArgs) -> anyhow::Result<Outcome> {
@@ -208,6 +255,7 @@ fn stat_table(node: &Row) -> anyhow::Result<Outcome> {
     for (key, value) in fields {
         let shown = match value.as_i64() {
             Some(size) if key.ends_with("Bytes") => json!(format!("{size} ({})", bytes(size))),
+            Some(mode) if key == "mode" => json!(format!("{mode:04o}")),
             _ => value.clone(),
         };
         let mut row = Row::new();
@@ -217,4 +265,23 @@ fn stat_table(node: &Row) -> anyhow::Result<Outcome> {
     }
     out.finish()?;
     Ok(Outcome::Good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_shown_as_ls_shows_them() {
+        let shown = |file_type: &str, mode: u32| {
+            let node = json!({ "fileType": file_type, "mode": mode });
+            permissions(node.as_object().unwrap()).unwrap()
+        };
+        assert_eq!(shown("regular", 0o644), "-rw-r--r--");
+        assert_eq!(shown("directory", 0o1777), "drwxrwxrwt");
+        assert_eq!(shown("regular", 0o4755), "-rwsr-xr-x");
+        assert_eq!(shown("regular", 0o6640), "-rwSr-S---");
+        assert_eq!(shown("symlink", 0o777), "lrwxrwxrwx");
+        assert_eq!(permissions(&Row::new()), None);
+    }
 }

@@ -111,7 +111,16 @@ fn whole(book: Book, node_id: i64, path: Option<&str>, in_filestore: bool) -> Di
 }
 
 fn fields(book: Book, node: &SnapshotNode, found: &BookNode) -> Vec<Difference> {
-    let mut expected = vec![("path", json!(node.path)), ("state", json!(node.state))];
+    // How many names a file has and when its inode changed are no entries of their own: a book knows
+    // them as of the node's last entry, and they are not compared.
+    let mut expected = vec![
+        ("path", json!(node.path)),
+        ("state", json!(node.state)),
+        ("uid", json!(node.inode.uid)),
+        ("gid", json!(node.inode.gid)),
+        ("mode", json!(node.inode.mode)),
+        ("allocatedBytes", json!(node.inode.allocated_bytes)),
+    ];
     match book {
         Book::Metastore => expected.extend([
             ("kind", json!(node.kind)),

@@ -6,7 +6,7 @@ use duckdb::arrow::array::{ArrayRef, Int64Builder, StringBuilder, TimestampMicro
 use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::arrow::error::ArrowError;
 use duckdb::arrow::record_batch::RecordBatch;
-use journal::Time;
+use journal::{FileType, Time};
 use std::sync::{Arc, LazyLock};
 
 /// The columns as Arrow names them.
@@ -38,6 +38,23 @@ pub(crate) struct Builder {
     ingested_at: TimestampMicrosecondBuilder,
     file_delta: Int64Builder,
     previous_backend_mount_id: Int64Builder,
+    file_type: StringBuilder,
+    uid: Int64Builder,
+    gid: Int64Builder,
+    user_name: StringBuilder,
+    group_name: StringBuilder,
+    mode: Int64Builder,
+    links: Int64Builder,
+    allocated_bytes: Int64Builder,
+    changed_at: TimestampMicrosecondBuilder,
+    modified_at: TimestampMicrosecondBuilder,
+    extension: StringBuilder,
+    storage_class: StringBuilder,
+    changed: StringBuilder,
+    previous_uid: Int64Builder,
+    previous_gid: Int64Builder,
+    previous_user_name: StringBuilder,
+    previous_group_name: StringBuilder,
     /// Reused for each row.
     json: String,
 }
@@ -73,6 +90,23 @@ impl Builder {
             ingested_at: time(),
             file_delta: integer(),
             previous_backend_mount_id: integer(),
+            file_type: text(8),
+            uid: integer(),
+            gid: integer(),
+            user_name: text(4),
+            group_name: text(4),
+            mode: integer(),
+            links: integer(),
+            allocated_bytes: integer(),
+            changed_at: time(),
+            modified_at: time(),
+            extension: text(4),
+            storage_class: text(0),
+            changed: text(0),
+            previous_uid: integer(),
+            previous_gid: integer(),
+            previous_user_name: text(0),
+            previous_group_name: text(0),
             json: String::new(),
         }
     }
@@ -106,6 +140,37 @@ impl Builder {
         self.file_delta.append_option(row.file_delta);
         self.previous_backend_mount_id
             .append_option(row.previous_backend_mount_id);
+        let inode = row.inode;
+        let wide = |number: Option<u32>| number.map(i64::from);
+        self.file_type
+            .append_option(inode.file_type.map(FileType::as_str));
+        self.uid.append_option(wide(inode.uid));
+        self.gid.append_option(wide(inode.gid));
+        self.user_name.append_option(inode.user);
+        self.group_name.append_option(inode.group);
+        self.mode.append_option(wide(inode.mode));
+        self.links.append_option(wide(inode.links));
+        self.allocated_bytes.append_option(inode.allocated_bytes);
+        self.changed_at
+            .append_option(inode.changed_at.map(Time::as_micros));
+        self.modified_at
+            .append_option(row.modified_at.map(Time::as_micros));
+        self.extension.append_option(row.extension.as_deref());
+        self.storage_class.append_option(inode.storage_class);
+        self.json.clear();
+        for name in row.changed.names() {
+            if !self.json.is_empty() {
+                self.json.push(',');
+            }
+            self.json.push_str(name);
+        }
+        self.changed
+            .append_option((!self.json.is_empty()).then_some(&self.json));
+        let previous = row.previous_owner;
+        self.previous_uid.append_option(wide(previous.uid));
+        self.previous_gid.append_option(wide(previous.gid));
+        self.previous_user_name.append_option(previous.user);
+        self.previous_group_name.append_option(previous.group);
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, ArrowError> {
@@ -133,6 +198,23 @@ impl Builder {
             Arc::new(self.ingested_at.finish()),
             Arc::new(self.file_delta.finish()),
             Arc::new(self.previous_backend_mount_id.finish()),
+            Arc::new(self.file_type.finish()),
+            Arc::new(self.uid.finish()),
+            Arc::new(self.gid.finish()),
+            Arc::new(self.user_name.finish()),
+            Arc::new(self.group_name.finish()),
+            Arc::new(self.mode.finish()),
+            Arc::new(self.links.finish()),
+            Arc::new(self.allocated_bytes.finish()),
+            Arc::new(self.changed_at.finish()),
+            Arc::new(self.modified_at.finish()),
+            Arc::new(self.extension.finish()),
+            Arc::new(self.storage_class.finish()),
+            Arc::new(self.changed.finish()),
+            Arc::new(self.previous_uid.finish()),
+            Arc::new(self.previous_gid.finish()),
+            Arc::new(self.previous_user_name.finish()),
+            Arc::new(self.previous_group_name.finish()),
         ];
         RecordBatch::try_new(Arc::clone(&SCHEMA), columns)
     }

@@ -2,10 +2,11 @@
 
 use feed::Item;
 use journal::{
-    CommandCompleted, DriftDetected, Event, EventType, JournalId, NodeDownloaded, NodeKind,
-    NodeState, NodeView, ReconciliationJob, Time, ToldBy,
+    ChangedFacts, CommandCompleted, DriftDetected, Event, EventType, Inode, JournalId,
+    NodeDownloaded, NodeKind, NodeState, NodeView, PreviousOwner, ReconciliationJob, Time, ToldBy,
 };
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// One row, but for `ingested_at`.
@@ -33,6 +34,11 @@ pub(crate) struct Row<'a> {
     pub(crate) duration_ms: Option<i64>,
     pub(crate) file_delta: Option<i64>,
     pub(crate) previous_backend_mount_id: Option<i64>,
+    pub(crate) inode: Inode<'a>,
+    pub(crate) modified_at: Option<Time>,
+    pub(crate) extension: Option<Cow<'a, str>>,
+    pub(crate) changed: ChangedFacts,
+    pub(crate) previous_owner: PreviousOwner<'a>,
 }
 
 /// What the columns do not hold.
@@ -45,7 +51,6 @@ pub(crate) enum Rest<'a> {
         checksum: Option<&'a str>,
         content_hash: Option<&'a str>,
         idempotency_key: Option<&'a str>,
-        last_modified_at: Option<Time>,
     },
     Command {
         result: &'a RawValue,
@@ -110,6 +115,11 @@ fn node<'a>(node: &NodeView<'a>, event_type: &EventType, size_delta: i64) -> Row
             was_there(node, event_type),
             node.state.is_there(),
         )),
+        inode: node.inode,
+        modified_at: node.last_modified_at,
+        extension: extension(node.kind, node.path),
+        changed: node.changed,
+        previous_owner: node.previous_owner,
         ..Row::default()
     };
     let rest = |idempotency_key| Rest::Node {
@@ -117,7 +127,6 @@ fn node<'a>(node: &NodeView<'a>, event_type: &EventType, size_delta: i64) -> Row
         checksum: node.checksum,
         content_hash: node.content_hash,
         idempotency_key,
-        last_modified_at: node.last_modified_at,
     };
     match node.by {
         ToldBy::Command {
@@ -145,6 +154,14 @@ fn node<'a>(node: &NodeView<'a>, event_type: &EventType, size_delta: i64) -> Row
             rest: rest(None),
             ..row
         },
+    }
+}
+
+/// The extension of a file.
+pub(crate) fn extension(kind: NodeKind, path: &str) -> Option<Cow<'_, str>> {
+    match kind {
+        NodeKind::File => journal::extension(path),
+        NodeKind::Directory => None,
     }
 }
 
@@ -254,15 +271,11 @@ impl Rest<'_> {
                 checksum,
                 content_hash,
                 idempotency_key,
-                last_modified_at,
             } => {
                 object.raw("metadata", Some(metadata));
                 object.text("checksum", *checksum);
                 object.text("contentHash", *content_hash);
                 object.text("idempotencyKey", *idempotency_key);
-                if let Some(time) = last_modified_at {
-                    object.display("lastModifiedAt", format_args!("\"{time}\""));
-                }
             }
             Self::Command {
                 result,

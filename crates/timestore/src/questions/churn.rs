@@ -1,5 +1,6 @@
 //! What is rewritten, moved and deleted most.
 
+use super::owner::{GROUP, USER};
 use super::scope::{depth, directory, limit};
 use super::{Key, MOUNT, OLD_MOUNT, PageQuery, Pages, Question, ScopeQuery, integer};
 use crate::error::Result;
@@ -21,6 +22,12 @@ pub(crate) enum ChurnBy {
     Principal,
     /// The command.
     Command,
+    /// Whose the file is.
+    User,
+    /// Which group's the file is.
+    Group,
+    /// What follows the last dot of the name.
+    Extension,
     /// Each node by itself, under its latest path.
     Node,
 }
@@ -90,6 +97,9 @@ impl ChurnQuery {
             }
             ChurnBy::Principal => ("principal".to_owned(), "group_key"),
             ChurnBy::Command => ("command".to_owned(), "group_key"),
+            ChurnBy::User => (USER.to_owned(), "group_key"),
+            ChurnBy::Group => (GROUP.to_owned(), "group_key"),
+            ChurnBy::Extension => ("extension".to_owned(), "group_key"),
             ChurnBy::Node => ("node_id::VARCHAR".to_owned(), "arg_max(path, journal_id)"),
         };
         let node_id = if self.group_by == ChurnBy::Node {

@@ -6,8 +6,9 @@
 //! first bucket on.
 //!
 //! Where only mounts matter, the sums by hour stand for the rows
-//! ([`crate::sink::hours`](crate::sink)); for a prefix, a principal or a command every row is read.
+//! ([`crate::sink::hours`](crate::sink)); for everything else every row is read.
 
+use super::owner::{GROUP, OLD_EXTENSION, OLD_GROUP, OLD_USER, USER};
 use super::scope::{depth, directory, limit};
 use super::{COUNT, MOUNT, OLD_MOUNT, Pages, Question, ScopeQuery, WEIGHT, integer};
 use crate::error::Result;
@@ -44,6 +45,12 @@ pub(crate) enum GroupBy {
     Principal,
     /// The command.
     Command,
+    /// Whose the file is; one that gets another owner goes from the one and comes to the other.
+    User,
+    /// Which group's the file is; as above.
+    Group,
+    /// What follows the last dot of the name.
+    Extension,
 }
 
 /// The question.
@@ -88,7 +95,25 @@ impl GroupBy {
             Some(Self::Prefix) => directory(path),
             Some(Self::Principal) => "principal".to_owned(),
             Some(Self::Command) => "command".to_owned(),
+            Some(Self::User) => USER.to_owned(),
+            Some(Self::Group) => GROUP.to_owned(),
+            Some(Self::Extension) => "extension".to_owned(),
         }
+    }
+
+    /// The group before the row's change.
+    fn old_key(this: Option<Self>) -> String {
+        match this {
+            Some(Self::User) => OLD_USER.to_owned(),
+            Some(Self::Group) => OLD_GROUP.to_owned(),
+            Some(Self::Extension) => OLD_EXTENSION.to_owned(),
+            _ => Self::key(this, "previous_path", OLD_MOUNT),
+        }
+    }
+
+    /// Whether a node may change its group and keep its path.
+    const fn is_by_owner(self) -> bool {
+        matches!(self, Self::User | Self::Group)
     }
 }
 
@@ -129,14 +154,26 @@ impl GrowthQuery {
     /// The legs of the activity's rows for which `rows` holds.
     fn rows(&self, scope: &ScopeQuery, rows: &str, params: &mut Params) -> String {
         let inside = scope.inside("path", MOUNT, params);
-        let was_inside = scope.inside("previous_path", OLD_MOUNT, params);
+        let mut was_inside = scope.inside("previous_path", OLD_MOUNT, params);
         let group = GroupBy::key(self.group_by, "path", MOUNT);
-        let old_group = GroupBy::key(self.group_by, "previous_path", OLD_MOUNT);
+        let old_group = GroupBy::old_key(self.group_by);
+        let is_by_owner = self.group_by.is_some_and(GroupBy::is_by_owner);
+        if is_by_owner {
+            was_inside =
+                format!("(CASE WHEN previous_path IS NULL THEN {inside} ELSE {was_inside} END)");
+        }
         let is_one = scope.is_of_all_paths()
             && scope.mount.is_none()
-            && !matches!(self.group_by, Some(GroupBy::Mount | GroupBy::Prefix));
+            && matches!(
+                self.group_by,
+                None | Some(GroupBy::Principal | GroupBy::Command)
+            );
         let crosses = if is_one {
             "FALSE".to_owned()
+        } else if is_by_owner {
+            format!(
+                "coalesce({inside} <> {was_inside} OR ({group}) IS DISTINCT FROM ({old_group}), FALSE)"
+            )
         } else {
             format!(
                 "(previous_path IS NOT NULL \

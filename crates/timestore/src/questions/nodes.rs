@@ -14,7 +14,7 @@ use duckdb::arrow::array::{Array, AsArray, StructArray};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::{Connection, params};
 use feed::Checkpoint;
-use journal::{JournalId, NodeKind, NodeState, SnapshotNode};
+use journal::{JournalId, NodeKind, NodeState, SnapshotInode, SnapshotNode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -117,6 +117,10 @@ fn read_node(rows: &StructArray, row: usize) -> Result<SnapshotNode> {
             .is_valid(row)
             .then(|| array.as_primitive::<Int64Type>().value(row))
     };
+    let small = |column: usize| {
+        let number = integer(column).map(u32::try_from).transpose();
+        number.map_err(|_| Error::internal("the activity has a number that is none of an inode"))
+    };
     let text = |column: usize| rows.column(column).as_string::<i32>().value(row);
     let unknown = |word: &str| Error::internal(format!("the activity has a node of {word:?}"));
     Ok(SnapshotNode {
@@ -134,6 +138,13 @@ fn read_node(rows: &StructArray, row: usize) -> Result<SnapshotNode> {
         metadata: None,
         consistency_state: None,
         last_modified_at: None,
+        inode: SnapshotInode {
+            uid: small(9)?,
+            gid: small(10)?,
+            mode: small(11)?,
+            allocated_bytes: integer(12),
+            ..SnapshotInode::default()
+        },
         observed_at: None,
     })
 }

@@ -73,6 +73,17 @@ impl ScopeQuery {
         Ok(())
     }
 
+    /// Refuses a range of time, where one time is asked about.
+    pub(crate) fn is_without_range(&self) -> Result<()> {
+        let field = match (self.from, self.to) {
+            (None, None) => return Ok(()),
+            (Some(_), _) => "/from",
+            (None, Some(_)) => "/to",
+        };
+        let detail = "this is asked of one time: use `at`; for a range, ask for growth or churn";
+        Err(Error::invalid(field, detail))
+    }
+
     /// Without slashes at its ends; `None` means everything.
     pub(crate) fn prefix(&self) -> Option<&str> {
         self.path_prefix

@@ -5,8 +5,8 @@ use super::answer::{RESULT_MAX_BYTES, answer, ask, negotiate, whole, with_next_c
 use super::datasets::FormatQuery;
 use crate::error::Error;
 use crate::questions::{
-    self, AsOf, AsOfQuery, ChurnQuery, GrowthQuery, PageQuery, Pages, Question, Scope, ScopeQuery,
-    TopQuery,
+    self, AsOf, AsOfQuery, ChurnQuery, DuplicatesQuery, GrowthQuery, PageQuery, Pages, Question,
+    Scope, ScopeQuery, TopQuery, UsageQuery,
 };
 use crate::sight::Sight;
 use axum::extract::State;
@@ -156,6 +156,49 @@ pub(super) async fn top(
         "rows",
     )
     .await
+}
+
+/// Usage
+///
+/// Whose the bytes are, or of what kind, now or at a time. Files count under each of their names;
+/// the quantiles of the size are approximate.
+#[utoipa::path(get, path = "/filestore/usage", tag = "filestore", operation_id = "getUsage",
+    params(ScopeQuery, UsageQuery, PageQuery, FormatQuery),
+    responses((status = 200, description = "The groups, the largest first", content(
+        (RowsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
+pub(super) async fn usage(
+    State(shared): State<Shared>,
+    Scope(scope): Scope,
+    Query(query): Query<UsageQuery>,
+    Query(page): Query<PageQuery>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+) -> httpkit::Result<Response> {
+    let question = query.question(&scope, &page, shared.options.clock.now());
+    rows(&shared, &headers, &format, question, "rows").await
+}
+
+/// Duplicates
+///
+/// Files that have the same contents, now or at a time, as far as their hashes are known: how many
+/// copies, how many bytes one copy alone would save, and which of them is the oldest. Names of one
+/// file are no copies.
+#[utoipa::path(get, path = "/filestore/duplicates", tag = "filestore", operation_id = "getDuplicates",
+    params(ScopeQuery, DuplicatesQuery, PageQuery, FormatQuery),
+    responses((status = 200, description = "The groups, those that save most first", content(
+        (RowsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
+pub(super) async fn duplicates(
+    State(shared): State<Shared>,
+    Scope(scope): Scope,
+    Query(query): Query<DuplicatesQuery>,
+    Query(page): Query<PageQuery>,
+    Query(format): Query<FormatQuery>,
+    headers: HeaderMap,
+) -> httpkit::Result<Response> {
+    let question = query.question(&scope, &page);
+    rows(&shared, &headers, &format, question, "rows").await
 }
 
 /// Paging through a timeline.

@@ -123,12 +123,14 @@ fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
             checksum: node.checksum.as_deref(),
             content_hash: node.content_hash.as_deref(),
             idempotency_key: None,
-            last_modified_at: node.last_modified_at,
         },
         kind: Some(node.kind.as_str()),
         parent_id: node.parent_id,
         version: Some(node.version),
         file_delta: Some(i64::from(is_file)),
+        inode: node.inode.view(),
+        modified_at: node.last_modified_at,
+        extension: activity::extension(node.kind, &node.path),
         ..Row::default()
     });
     Ok(())

@@ -17,7 +17,11 @@ SELECT
         -- Without a parked entry the sum may be of no size that there is.
         THEN greatest(least(latest.size_bytes, 9223372036854775807), -9223372036854775807)::BIGINT
     END,
-    latest.journal_id
+    latest.journal_id,
+    uid,
+    gid,
+    mode,
+    allocated_bytes
 FROM latest
 JOIN tidemark.activity AS activity
     ON activity.node_id = latest.node_id

@@ -10,7 +10,11 @@ const CONTRACT: &str = "observed_at TIMESTAMP, event_type VARCHAR, node_id BIGIN
     size_bytes BIGINT, size_delta BIGINT, journal_id BIGINT, command VARCHAR, principal VARCHAR, \
     reconciliation_reason VARCHAR, metadata_json VARCHAR, \
     kind VARCHAR, parent_id BIGINT, version BIGINT, previous_path VARCHAR, command_id VARCHAR, \
-    duration_ms BIGINT, ingested_at TIMESTAMP, file_delta BIGINT, previous_backend_mount_id BIGINT";
+    duration_ms BIGINT, ingested_at TIMESTAMP, file_delta BIGINT, previous_backend_mount_id BIGINT, \
+    file_type VARCHAR, uid BIGINT, gid BIGINT, user_name VARCHAR, group_name VARCHAR, mode BIGINT, \
+    links BIGINT, allocated_bytes BIGINT, changed_at TIMESTAMP, modified_at TIMESTAMP, \
+    extension VARCHAR, storage_class VARCHAR, changed VARCHAR, previous_uid BIGINT, \
+    previous_gid BIGINT, previous_user_name VARCHAR, previous_group_name VARCHAR";
 
 #[tokio::test]
 async fn the_table_has_the_columns_of_the_contract() {
@@ -79,8 +83,9 @@ async fn a_node_entry_is_a_whole_row() {
             "size_bytes": 120, "size_delta": 20, "journal_id": 1, "command": "uploadFile",
             "principal": "ann", "kind": "file", "parent_id": 7, "version": 2,
             "previous_path": "a/old.txt", "command_id": "c-1", "file_delta": 0,
+            "modified_at": "2026-02-01T00:00:00.000Z", "extension": "txt",
             "metadata_json": "{\"metadata\":{\"a\":{\"c\":[true]},\"b\":1},\"checksum\":\"sha256:00\",\
-                \"idempotencyKey\":\"key\",\"lastModifiedAt\":\"2026-02-01T00:00:00.000Z\"}",
+                \"idempotencyKey\":\"key\"}",
         })
     );
 }

@@ -108,7 +108,7 @@ async fn what_people_write_is_not_refused() {
         "SELECT printf('%-40s %12d', path, size_bytes), format('{:>20} {}', path, kind) FROM filestore_activity",
         "SELECT repeat('#', least(size_bytes, 50)::INTEGER), lpad(path, 30, ' '), bar(size_bytes, 0, 20, 40) \
          FROM filestore_activity",
-        "SELECT metadata_json -> '$.lastModifiedAt', metadata_json ->> 'checksum', \
+        "SELECT metadata_json -> '$.contentHash', metadata_json ->> 'checksum', \
          json_extract_string(metadata_json, '$.metadata.a') FROM filestore_activity",
         "SELECT [x || '!' for x in string_split(path, '/') if x <> ''] FROM filestore_activity",
         "SELECT list_transform(range(10), x -> x * 2), list_filter([1, 2, 3], x -> x > 1), list_sum([1, 2])",

@@ -2,7 +2,9 @@
 
 use crate::support::{Fixture, Tree, apply, at, nodes};
 use feed::{Sink, SinkError};
-use journal::{ConsistencyState, NodeKind, NodeState, ReadError, Snapshot, SnapshotNode};
+use journal::{
+    ConsistencyState, NodeKind, NodeState, ReadError, Snapshot, SnapshotInode, SnapshotNode,
+};
 use serde_json::json;
 
 fn snapshot_nodes(tree: &Tree) -> Vec<SnapshotNode> {
@@ -31,6 +33,7 @@ fn snapshot_nodes(tree: &Tree) -> Vec<SnapshotNode> {
             metadata: Some(json!({"a": 1})),
             consistency_state: Some(ConsistencyState::Active),
             last_modified_at: None,
+            inode: SnapshotInode::default(),
             observed_at: Some(at("2026-03-05T00:00:00Z")),
         })
         .collect()

@@ -8,7 +8,7 @@ use journal::{
     Clock, Digest, Entry, Epoch, Event, EventType, JournalId, JournalReader, Page, Position,
     ReadError, Snapshot, Time,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -341,6 +341,8 @@ pub(crate) struct Tree {
     pub(crate) now: Time,
     pub(crate) principal: Option<String>,
     pub(crate) next_node: i64,
+    /// What the disk says of the nodes that change, beside their contents.
+    pub(crate) facts: Map<String, Value>,
 }
 
 impl Tree {
@@ -352,6 +354,7 @@ impl Tree {
             now: at("2026-03-01T00:00:00Z"),
             principal: None,
             next_node: 1,
+            facts: Map::new(),
         }
     }
 
@@ -372,7 +375,7 @@ impl Tree {
             .map(|before| &before.path)
             .filter(|path| **path != node.path || old_mount.is_some());
         // Both families of node entries; each takes its own fields.
-        let data = json!({
+        let mut data = json!({
             "backendMountId": node.mount, "nodeId": id, "path": node.path,
             "kind": if node.is_file { "file" } else { "directory" }, "state": state,
             "parentId": null, "version": node.version, "sizeBytes": node.size,
@@ -386,6 +389,7 @@ impl Tree {
             "previousState": before.map(|before| if before.is_there { "active" } else { "missing" }),
             "reason": "drift",
         });
+        data.as_object_mut().unwrap().extend(self.facts.clone());
         let last = self.journal.push(event, Some(id), delta, data);
         self.nodes.get_mut(&id).unwrap().last = last;
     }

@@ -93,7 +93,10 @@ impl Telling {
             Some(Verb::Moved)
         } else if is_rewritten && self.tells_reconciled {
             Some(Verb::Reconciled(self.reason))
-        } else if is_rewritten || before.parent_id != after.parent_id {
+        } else if is_rewritten
+            || before.parent_id != after.parent_id
+            || after.facts.has_other_inode_than(&before.facts)
+        {
             Some(Verb::Updated)
         } else {
             None

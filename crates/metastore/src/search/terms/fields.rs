@@ -13,7 +13,7 @@ use serde_json::{Number, Value};
 /// The names of fields that people are told of, for what they may have meant.
 pub(crate) const NAMES: &[&str] = &[
     "name", "path", "ext", "kind", "size", "modified", "created", "updated", "tag", "tags",
-    "owner", "ns", "mount", "key", "has", "state",
+    "owner", "ns", "mount", "key", "has", "state", "user", "group", "mode", "changed",
 ];
 
 /// A term, and the field of the metadata that it asks for.
@@ -43,6 +43,15 @@ pub(crate) fn name_of_field(name: &str) -> Option<&'static str> {
         "ns" | "namespace" => "namespace",
         "mount" => "metadata.filestore.backendMountId",
         "state" => "metadata.filestore.state",
+        "user" => "metadata.filestore.user",
+        "group" => "metadata.filestore.group",
+        "uid" => "metadata.filestore.uid",
+        "gid" => "metadata.filestore.gid",
+        "mode" => "metadata.filestore.mode",
+        "links" => "metadata.filestore.links",
+        "allocated" => "metadata.filestore.allocatedBytes",
+        "changed" | "ctime" => "metadata.filestore.changedAt",
+        "filetype" | "fileType" => "metadata.filestore.fileType",
         _ => return None,
     })
 }
@@ -69,12 +78,9 @@ pub(super) fn term(
         "state" => term.one_of(STATES)?,
         "mount" => term.mount()?,
         "path" => term.path()?,
-        "user" | "group" | "mode" | "uid" | "gid" => {
-            return Err(format!(
-                "{name}: Tidemark does not record yet which user, group and mode a file has on disk; \
-                 owner: finds who owns it by what people said"
-            ));
-        }
+        "user" => term.who("metadata.filestore.uid")?,
+        "group" => term.who("metadata.filestore.gid")?,
+        "mode" => term.mode()?,
         "effective.owner" | "effective.tags" => {
             return Err(format!(
                 "{name}: what a directory passes on to what is below it is not recorded yet; write \
@@ -243,6 +249,39 @@ impl Term<'_> {
         }
     }
 
+    /// A user or a group: by name, or by the number in the column `id`.
+    fn who(&self, id: &str) -> Result<Filter, String> {
+        self.is_equality()?;
+        let is_number = self.value.text.bytes().all(|byte| byte.is_ascii_digit());
+        let name = if is_number && !self.value.is_quoted {
+            id
+        } else {
+            self.name
+        };
+        let column = name_of_field(name).unwrap_or(name);
+        let column = column_of(column).ok_or_else(|| format!("{} is no field", self.name))?;
+        self.typed(column)
+    }
+
+    /// Permissions, in octal as everybody writes them.
+    fn mode(&self) -> Result<Filter, String> {
+        self.is_equality()?;
+        let column = column_of("metadata.filestore.mode").ok_or("mode is no field")?;
+        if self.is_null() {
+            return Ok(self.column(column, Test::Eq(None)));
+        }
+        let mode = i64::from_str_radix(&self.value.text, 8)
+            .ok()
+            .filter(|mode| (0..=0o7777).contains(mode));
+        let mode = mode.ok_or_else(|| {
+            format!(
+                "mode takes permissions in octal, not {:?}; write mode:644",
+                self.value.text
+            )
+        })?;
+        Ok(self.column(column, Test::Eq(Some(Sql::Integer(mode)))))
+    }
+
     /// The whole path, a glob of it, or with a slash behind it all that is below.
     fn path(&self) -> Result<Filter, String> {
         let text = self.value.text.as_str();
@@ -347,7 +386,7 @@ impl Term<'_> {
                 })?
             }
             Kind::Integer => {
-                let number = if column.name == "sizeBytes" {
+                let number = if matches!(column.name, "sizeBytes" | "allocatedBytes") {
                     values::bytes(&self.value.text).ok_or_else(|| {
                         format!(
                             "{} takes a number of bytes or of K, M, G, T, not {:?}; write {}:>1G",

@@ -39,6 +39,28 @@ fn terms_with_a_field_are_conditions() {
     same("tag:true", is("tags", "contains", json!("true")));
     same("tag:null", is("tags", "contains", json!("null")));
     same("tags:team*", is("tags", "glob", json!("team*")));
+    same(
+        "user:ada",
+        is("metadata.filestore.user", "eq", json!("ada")),
+    );
+    same("user:1000", is("metadata.filestore.uid", "eq", json!(1000)));
+    same(
+        "user:\"1000\"",
+        is("metadata.filestore.user", "eq", json!("1000")),
+    );
+    same(
+        "group:staff",
+        is("metadata.filestore.group", "eq", json!("staff")),
+    );
+    same("gid:0", is("metadata.filestore.gid", "eq", json!(0)));
+    same(
+        "mode:0644",
+        is("metadata.filestore.mode", "eq", json!(0o644)),
+    );
+    same(
+        "allocated:>1k",
+        is("metadata.filestore.allocatedBytes", "gt", json!(1024)),
+    );
     same("ns:finance", is("namespace", "eq", json!("finance")));
     same("key:7", is("key", "eq", json!("7")));
     same(
@@ -177,8 +199,8 @@ fn what_is_not_understood_is_refused_at_its_place_with_what_to_type() {
         ("kind:pipe", 1, "directory, file"),
         ("mount:photos", 1, "tidemark mounts list"),
         ("tag>a", 1, "tag:a"),
-        ("user:ada", 1, "owner:"),
-        ("mode:755", 1, "not record yet"),
+        ("user>ada", 1, "no order"),
+        ("mode:999", 1, "in octal"),
         ("effective.owner:x", 1, "owner:"),
         ("filestore.nope:1", 1, "has no field"),
         ("path:[a*", 1, "glob"),

@@ -395,6 +395,8 @@ def timestore(it, node):
     it.call("GET", "/filestore/growth", 400, query={"limit": 0})
     it.call("GET", "/filestore/churn", 200, query={"groupBy": "node", "order": "moved"})
     it.call("GET", "/filestore/top", 200, query={"by": "untouched", "limit": 3})
+    it.call("GET", "/filestore/usage", 200, query={"by": "user,fileType", "at": "2100-01-01T00:00:00Z"})
+    it.call("GET", "/filestore/duplicates", 200, query={"limit": 3})
     it.call("GET", "/filestore/nodes/{id}/timeline", 200, id=node)
     it.call("GET", "/filestore/as-of", 200, query={"at": "2100-01-01T00:00:00Z"})
     it.call("GET", "/filestore/reconciliation", 200)

@@ -1,0 +1,231 @@
+//! Whose the bytes are, and of what kind, now or at a time.
+//!
+//! Only files count, and every name of a file with several names counts, as everywhere in the
+//! activity. `allocatedBytes` sums what is known: rows of versions that did not ask have none.
+
+use super::owner::{GROUP, USER};
+use super::scope::{depth, directory, limit};
+use super::top::MODIFIED;
+use super::{Key, MOUNT, PageQuery, Pages, Question, ScopeQuery, integer};
+use crate::error::{Error, Result};
+use crate::query::micros;
+use journal::Time;
+use serde::Deserialize;
+use std::collections::HashMap;
+use utoipa::IntoParams;
+
+const GROUPS_DEFAULT: usize = 100;
+const GROUPS_MAX: usize = 1_000;
+const DIMENSIONS_MAX: usize = 2;
+
+/// What bytes are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dimension {
+    User,
+    Group,
+    Extension,
+    FileType,
+    Age,
+    Size,
+    Mount,
+    Prefix,
+}
+
+impl Dimension {
+    const ALL: [Self; 8] = [
+        Self::User,
+        Self::Group,
+        Self::Extension,
+        Self::FileType,
+        Self::Age,
+        Self::Size,
+        Self::Mount,
+        Self::Prefix,
+    ];
+
+    /// Its word, which is also the name of its column.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Extension => "extension",
+            Self::FileType => "fileType",
+            Self::Age => "age",
+            Self::Size => "size",
+            Self::Mount => "mount",
+            Self::Prefix => "prefix",
+        }
+    }
+
+    /// The group of a file.
+    fn key(self) -> String {
+        match self {
+            Self::User => USER.to_owned(),
+            Self::Group => GROUP.to_owned(),
+            Self::Extension => "extension".to_owned(),
+            Self::FileType => "file_type".to_owned(),
+            Self::Age => AGE.to_owned(),
+            Self::Size => SIZE.to_owned(),
+            Self::Mount => format!("{MOUNT}::VARCHAR"),
+            Self::Prefix => directory("path"),
+        }
+    }
+}
+
+/// How long ago a file's contents were modified, seen from the time asked for.
+const AGE: &str = "CASE
+    WHEN activity.modified_at > $seen - INTERVAL 1 DAY THEN 'under 1 day'
+    WHEN activity.modified_at > $seen - INTERVAL 7 DAY THEN '1 to 7 days'
+    WHEN activity.modified_at > $seen - INTERVAL 30 DAY THEN '7 to 30 days'
+    WHEN activity.modified_at > $seen - INTERVAL 90 DAY THEN '30 to 90 days'
+    WHEN activity.modified_at > $seen - INTERVAL 1 YEAR THEN '90 days to 1 year'
+    WHEN activity.modified_at > $seen - INTERVAL 2 YEAR THEN '1 to 2 years'
+    WHEN activity.modified_at > $seen - INTERVAL 5 YEAR THEN '2 to 5 years'
+    ELSE '5 years and more' END";
+
+const SIZE: &str = "CASE
+    WHEN latest.size_bytes <= 0 THEN 'empty'
+    WHEN latest.size_bytes < 4096 THEN 'under 4 KiB'
+    WHEN latest.size_bytes < 65536 THEN '4 to 64 KiB'
+    WHEN latest.size_bytes < 1048576 THEN '64 KiB to 1 MiB'
+    WHEN latest.size_bytes < 16777216 THEN '1 to 16 MiB'
+    WHEN latest.size_bytes < 268435456 THEN '16 to 256 MiB'
+    WHEN latest.size_bytes < 4294967296 THEN '256 MiB to 4 GiB'
+    WHEN latest.size_bytes < 68719476736 THEN '4 to 64 GiB'
+    ELSE '64 GiB and more' END";
+
+/// The question.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UsageQuery {
+    /// What the bytes are counted by, one or two with a comma between them: `user`, `group`,
+    /// `extension`, `fileType`, `age` (since the contents were modified), `size`, `mount` or
+    /// `prefix` (directories).
+    #[param(example = "user,fileType")]
+    pub(crate) by: String,
+    /// The time; changes at it belong to it. Now, if left out.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) at: Option<Time>,
+    /// How many levels below the prefix the directories are; 1, if left out.
+    #[param(minimum = 1, maximum = 64)]
+    pub(crate) depth: Option<usize>,
+    /// At most so many groups; 100, if left out.
+    #[param(minimum = 1, maximum = 1000)]
+    pub(crate) limit: Option<usize>,
+}
+
+impl UsageQuery {
+    /// `now` is the time that ages are seen from, if none is asked for.
+    pub(crate) fn question(
+        &self,
+        scope: &ScopeQuery,
+        page: &PageQuery,
+        now: Time,
+    ) -> Result<Question> {
+        scope.check()?;
+        scope.is_without_range()?;
+        let dimensions = dimensions(&self.by)?;
+        let limit = limit(self.limit, GROUPS_DEFAULT, GROUPS_MAX)?;
+        let seen = self.at.unwrap_or(now);
+        let mut params = HashMap::from([("limit".to_owned(), integer(limit + 1))]);
+        let until = match self.at {
+            None => "TRUE",
+            Some(at) => {
+                params.insert("at".to_owned(), micros(at.as_micros()));
+                "observed_at <= $at"
+            }
+        };
+        if dimensions.contains(&Dimension::Age) {
+            params.insert("seen".to_owned(), micros(seen.as_micros()));
+        }
+        if dimensions.contains(&Dimension::Prefix) {
+            params.insert("depth".to_owned(), integer(depth(self.depth, scope)?));
+        } else if self.depth.is_some() {
+            let detail = "a depth goes with by=prefix only: leave it out, or count by prefix";
+            return Err(Error::invalid("/depth", detail));
+        }
+        let rows = scope.inside("path", MOUNT, &mut params);
+        let mut keys = vec![Key::descending("sizeBytes", "HUGEINT")];
+        keys.extend(
+            dimensions
+                .iter()
+                .map(|by| Key::ascending(by.word(), "VARCHAR")),
+        );
+        let page = page.page(&keys, &mut params)?;
+        let list = |text: &dyn Fn(usize, &Dimension) -> String| {
+            let parts: Vec<_> = dimensions
+                .iter()
+                .enumerate()
+                .map(|(at, by)| text(at, by))
+                .collect();
+            parts.join(", ")
+        };
+        let sql = include_str!("../sql/usage.sql")
+            .replace(
+                "{keys}",
+                &list(&|at, by| format!("{} AS key{at}", by.key())),
+            )
+            .replace(
+                "{shown}",
+                &list(&|at, by| format!("key{at} AS \"{}\"", by.word())),
+            )
+            .replace(
+                "{order}",
+                &list(&|_, by| format!("\"{}\" NULLS LAST", by.word())),
+            )
+            .replace("{after}", &page.condition)
+            .replace("{until}", until)
+            .replace("{modified}", MODIFIED)
+            .replace("{rows}", &rows);
+        Ok(Question {
+            sql,
+            params,
+            limit,
+            reads_hours: false,
+            pages: Pages::Pinned(keys, page.head),
+        })
+    }
+}
+
+fn dimensions(text: &str) -> Result<Vec<Dimension>> {
+    let known = || {
+        let words: Vec<_> = Dimension::ALL.iter().map(|by| by.word()).collect();
+        words.join(", ")
+    };
+    let mut dimensions = Vec::new();
+    for word in text.split(',') {
+        let named = Dimension::ALL
+            .into_iter()
+            .find(|by| by.word() == word.trim());
+        let by = named
+            .ok_or_else(|| Error::invalid("/by", format!("{word:?} is none of {}", known())))?;
+        if dimensions.contains(&by) {
+            return Err(Error::invalid("/by", format!("{word:?} is there twice")));
+        }
+        dimensions.push(by);
+    }
+    if dimensions.len() > DIMENSIONS_MAX {
+        return Err(Error::invalid(
+            "/by",
+            "bytes are counted by one or two of them",
+        ));
+    }
+    Ok(dimensions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_or_two_dimensions_are_taken_and_others_are_refused_by_name() {
+        use Dimension::{FileType, User};
+        assert_eq!(dimensions("user").unwrap(), [User]);
+        assert_eq!(dimensions("user, fileType").unwrap(), [User, FileType]);
+        for bad in ["", "users", "user,user", "user,group,mount", "User"] {
+            let error = dimensions(bad).unwrap_err().to_string();
+            assert!(!error.is_empty(), "{bad}");
+        }
+    }
+}
