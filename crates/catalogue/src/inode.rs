@@ -40,7 +40,7 @@ pub(crate) fn inode(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Inod
     let file_type = TYPES.iter().find(of_type).map(|(file_type, _)| *file_type);
     let unknown = || {
         let reason = format!("the mode {mode:o} has no file type that is known");
-        super::nodes::conversion(first, reason.into())
+        super::column::conversion(first, reason.into())
     };
     Ok(Some(InodeFacts {
         file_type: file_type.ok_or_else(unknown)?,

@@ -1,7 +1,7 @@
 //! The rows of reconciliation jobs. Each change of one is journalled in its transaction.
 
 use super::change::Fact;
-use super::{ReadTx, StoreError, WriteTx, nodes};
+use super::{ReadTx, StoreError, WriteTx, column};
 use journal::{EventType, JobStatus, JournalId, ReconcileReason, ReconciliationJob, Text, Time};
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
@@ -96,7 +96,7 @@ impl Job {
         let json = |index| -> rusqlite::Result<Option<Box<RawValue>>> {
             let text: Option<String> = row.get(index)?;
             let raw = text.map(RawValue::from_string).transpose();
-            raw.map_err(|error| nodes::conversion(index, Box::new(error)))
+            raw.map_err(|error| column::conversion(index, Box::new(error)))
         };
         let (started_at, completed_at) = (time(13)?, time(14)?);
         let duration = |(start, end): (Time, Time)| end.as_millis() - start.as_millis();
@@ -106,8 +106,8 @@ impl Job {
             backend_mount_id: row.get(2)?,
             node_id: row.get(3)?,
             path: row.get(4)?,
-            reason: nodes::word(row, 5, ReconcileReason::from_word)?,
-            status: nodes::word(row, 6, JobStatus::from_word)?,
+            reason: column::word(row, 5, ReconcileReason::from_word)?,
+            status: column::word(row, 6, JobStatus::from_word)?,
             detect_children: row.get(7)?,
             requested_hash: row.get(8)?,
             attempt: row.get(9)?,

@@ -16,6 +16,7 @@
 
 mod change;
 pub mod check;
+mod column;
 pub mod consumers;
 pub mod doubt;
 mod error;

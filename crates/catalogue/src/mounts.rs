@@ -1,9 +1,9 @@
 //! The mounts' rows.
 
 use super::change::{Cause, Verb};
-use super::nodes::{self, Node};
+use super::nodes::Node;
 use super::tx::WriteTx;
-use super::{ReadTx, StoreError};
+use super::{ReadTx, StoreError, column};
 use journal::{JournalId, Time};
 use node::Facts;
 use rusqlite::{OptionalExtension, Row, params};
@@ -119,18 +119,18 @@ macro_rules! select_mounts {
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Mount> {
-    let json = |index, error| nodes::conversion(index, Box::new(error));
+    let json = |index, error| column::conversion(index, Box::new(error));
     Ok(Mount {
         id: row.get(0)?,
         mount_key: row.get(1)?,
-        backend_kind: nodes::word(row, 2, BackendKind::from_word)?,
-        access_mode: nodes::word(row, 3, AccessMode::from_word)?,
+        backend_kind: column::word(row, 2, BackendKind::from_word)?,
+        access_mode: column::word(row, 3, AccessMode::from_word)?,
         root_path: row.get(4)?,
         bucket: row.get(5)?,
         prefix: row.get(6)?,
         display_name: row.get(7)?,
         labels: serde_json::from_str(row.get_ref(8)?.as_str()?).map_err(|e| json(8, e))?,
-        state: nodes::word(row, 9, MountState::from_word)?,
+        state: column::word(row, 9, MountState::from_word)?,
         config: serde_json::from_str(row.get_ref(10)?.as_str()?).map_err(|e| json(10, e))?,
         created_at: Time::from_millis(row.get(11)?),
         updated_at: Time::from_millis(row.get(12)?),

@@ -1,11 +1,11 @@
 //! The node's row, and the ways to find one.
 
+use super::column::{conversion, word};
 use super::inode::inode;
 use super::moment::{Column, moment};
 use super::{ReadTx, StoreError};
 use journal::{ConsistencyState, JournalId, NodeKind, NodeState, Time};
 use node::{Facts, Identity};
-use rusqlite::types::Type;
 use rusqlite::{CachedStatement, OptionalExtension, Params, Row, params};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -181,23 +181,6 @@ impl Node {
             journal_id: JournalId::from_i64(row.get(24)?),
         })
     }
-}
-
-/// The value behind a column of one of the contract's words.
-pub(crate) fn word<T>(
-    row: &Row<'_>,
-    index: usize,
-    from_word: impl FnOnce(&str) -> Option<T>,
-) -> rusqlite::Result<T> {
-    let text = row.get_ref(index)?.as_str()?;
-    from_word(text).ok_or_else(|| conversion(index, format!("unknown word {text:?}").into()))
-}
-
-pub(crate) fn conversion(
-    index: usize,
-    error: Box<dyn std::error::Error + Send + Sync>,
-) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(index, Type::Text, error)
 }
 
 /// What people wrote on a node: a JSON object, kept as text. Most nodes have none.

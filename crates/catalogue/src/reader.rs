@@ -3,7 +3,7 @@
 use super::change;
 use super::inode::inode;
 use super::moment::moment;
-use super::{Catalogue, Head, Names, Node, Owner, ReadTx, StoreError, meta, nodes};
+use super::{Catalogue, Head, Names, Node, Owner, ReadTx, StoreError, column, meta, nodes};
 use journal::{
     ConsistencyState, Digest, Entry, EventType, JournalId, JournalReader, NodeKind, NodeState,
     Page, Position, ReadError, Snapshot, SnapshotInode, SnapshotNode, Time,
@@ -100,16 +100,16 @@ fn snapshot_node(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<S
         node_id: row.get(0)?,
         backend_mount_id: row.get(1)?,
         path: row.get(2)?,
-        kind: nodes::word(row, 3, NodeKind::from_word)?,
-        state: nodes::word(row, 4, NodeState::from_word)?,
+        kind: column::word(row, 3, NodeKind::from_word)?,
+        state: column::word(row, 4, NodeState::from_word)?,
         parent_id: row.get(5)?,
         version: row.get(6)?,
         size_bytes: Some(row.get(7)?),
         journal_id: JournalId::from_i64(row.get(8)?),
         checksum: row.get(9)?,
         content_hash: row.get(10)?,
-        metadata: metadata.map_err(|error| nodes::conversion(11, Box::new(error)))?,
-        consistency_state: Some(nodes::word(row, 12, ConsistencyState::from_word)?),
+        metadata: metadata.map_err(|error| column::conversion(11, Box::new(error)))?,
+        consistency_state: Some(column::word(row, 12, ConsistencyState::from_word)?),
         last_modified_at: moment(row, 13)?.map(|modified| Time::from_millis(modified.as_millis())),
         observed_at: Some(Time::from_millis(row.get(14)?)),
         inode: snapshot_inode(row, names)?,
@@ -118,7 +118,7 @@ fn snapshot_node(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<S
 
 fn snapshot_inode(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<SnapshotInode> {
     let facts = Facts {
-        kind: nodes::word(row, 3, NodeKind::from_word)?,
+        kind: column::word(row, 3, NodeKind::from_word)?,
         is_symlink: row.get(16)?,
         size_bytes: row.get(7)?,
         modified_ns: None,

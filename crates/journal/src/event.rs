@@ -4,122 +4,13 @@
 //! on input, so that an entry that AppHub could have written decodes too. Text borrows from the
 //! entry, metadata stays raw JSON.
 
-use crate::{ChangedFacts, Inode, JournalId, NodeView, PreviousOwner, Time, ToldBy};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use crate::{
+    ChangedFacts, ConsistencyState, FileType, Inode, JobStatus, JournalId, NodeKind, NodeState,
+    NodeView, PreviousOwner, ReconcileReason, Text, Time, ToldBy,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::fmt;
-use std::ops::Deref;
-
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vmeta])* #[serde(rename = $text)] $variant,)+ }
-
-        impl $name {
-            /// Every value, in order.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The word in JSON and SQL.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            /// The value of this word.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
-        }
-    };
-}
-
-words! {
-    /// What a node is. A symlink is a file whose target nobody follows.
-    NodeKind {
-        /// A regular file, a symlink, or a special file.
-        File = "file",
-        /// A directory.
-        Directory = "directory",
-    }
-}
-words! {
-    /// What kind of file it is, as the disk says.
-    FileType {
-        /// A regular file, or an object of a bucket.
-        Regular = "regular",
-        /// A directory.
-        Directory = "directory",
-        /// A symlink.
-        Symlink = "symlink",
-        /// A named pipe.
-        Fifo = "fifo",
-        /// A socket.
-        Socket = "socket",
-        /// A character device.
-        Character = "character",
-        /// A block device.
-        Block = "block",
-    }
-}
-words! {
-    /// Where a node is in its life.
-    NodeState {
-        /// It is there and agrees with the disk.
-        Active = "active",
-        /// It was seen to differ from the disk and is not reconciled yet.
-        Inconsistent = "inconsistent",
-        /// The disk no longer has it, and nobody deleted it by a command.
-        Missing = "missing",
-        /// It was deleted.
-        Deleted = "deleted",
-    }
-}
-words! {
-    /// What the last comparison with the disk said.
-    ConsistencyState {
-        /// Node and disk agree.
-        Active = "active",
-        /// They differ.
-        Inconsistent = "inconsistent",
-        /// The disk does not have it.
-        Missing = "missing",
-    }
-}
-words! {
-    /// Why a node was compared with the disk.
-    ReconcileReason {
-        /// It was seen to differ.
-        Drift = "drift",
-        /// A periodic comparison.
-        Audit = "audit",
-        /// A person asked.
-        Manual = "manual",
-    }
-}
-words! {
-    /// Where a reconciliation job is.
-    JobStatus {
-        /// Waiting.
-        Queued = "queued",
-        /// Under way.
-        Running = "running",
-        /// Done.
-        Succeeded = "succeeded",
-        /// Ended by an error.
-        Failed = "failed",
-        /// Nothing to do.
-        Skipped = "skipped",
-        /// Stopped before its end.
-        Cancelled = "cancelled",
-    }
-}
 
 macro_rules! event_types {
     ($($(#[$meta:meta])* $variant:ident = $text:literal,)+) => {
@@ -188,58 +79,6 @@ event_types! {
 impl fmt::Display for EventType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// Text that borrows from the entry where its JSON has no escapes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Text<'a>(pub Cow<'a, str>);
-
-impl Deref for Text<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
-    }
-}
-
-impl From<String> for Text<'_> {
-    fn from(text: String) -> Self {
-        Self(Cow::Owned(text))
-    }
-}
-
-// `Cow` alone borrows only as a direct field; this one borrows inside an `Option` too.
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_string<E: de::Error>(self, text: String) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text)))
-            }
-        }
-        deserializer.deserialize_str(Visitor)
     }
 }
 

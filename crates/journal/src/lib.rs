@@ -25,18 +25,21 @@ mod inode;
 mod mark;
 mod node;
 mod reader;
+mod text;
 mod time;
+mod words;
 
 pub use chain::{ChainError, Digest};
 pub use entry::{Entry, Envelope, EnvelopeEvent};
 pub use event::{
-    CommandCompleted, ConsistencyState, DecodeError, DriftDetected, Event, EventType, FileType,
-    JobStatus, NodeDownloaded, NodeEvent, NodeKind, NodeReconciled, NodeState, ReconcileReason,
-    ReconciliationJob, Text,
+    CommandCompleted, DecodeError, DriftDetected, Event, EventType, NodeDownloaded, NodeEvent,
+    NodeReconciled, ReconciliationJob,
 };
 pub use id::{Epoch, JournalId};
 pub use inode::{ChangedFacts, Fact, Inode, PreviousOwner, extension};
 pub use mark::Mark;
 pub use node::{NodeView, SnapshotInode, SnapshotNode, ToldBy};
 pub use reader::{JournalReader, Page, Position, ReadError, Snapshot};
+pub use text::Text;
 pub use time::{Clock, SystemClock, Time};
+pub use words::{ConsistencyState, FileType, JobStatus, NodeKind, NodeState, ReconcileReason};
