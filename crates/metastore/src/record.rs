@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod change;
 pub(crate) mod condition;
 pub(crate) mod once;
+pub(crate) mod outcome;
 mod persons_part;
 pub(crate) mod schema;
 pub(crate) mod store;

@@ -6,8 +6,8 @@
 //!
 //! Answers hold what people wrote, so a purge empties them: what is left says what was done.
 
+use super::outcome::{Outcome, Target, Written};
 use super::store::{self, Stored};
-use super::write::{Outcome, Target, Written};
 use super::{Record, RecordError};
 use journal::Time;
 use rusqlite::{Connection, OptionalExtension, params};

@@ -4,7 +4,7 @@
 //! is checked by every write that changes its metadata or the hash. What a schema does not name is
 //! free. Everything but [`find`], [`list`], [`register`] and [`check`] is pure.
 
-use super::write::Author;
+use super::outcome::Author;
 use super::{Fault, Metadata, PersonsPart, RecordError, store};
 use journal::Time;
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -4,7 +4,7 @@
 //! for that: an echo of the node's present or an earlier state is dropped. Anything else there is
 //! an error, because it would not take effect.
 
-use super::condition::Conditions;
+use super::outcome::{Author, Outcome, Target, Written};
 use super::store::{self, Stored};
 use super::{
     Metadata, PersonsPart, RecordError, TagsPatch, audit, once, persons_part, schema, valid,
@@ -12,7 +12,7 @@ use super::{
 use crate::node::Node;
 use journal::Time;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 /// The most that a record's metadata may take as JSON text.
@@ -21,34 +21,6 @@ const METADATA_BYTES: usize = 1 << 20;
 const GONE: &str = "the record is soft-deleted; restore it first";
 const NODE_GONE: &str = "the record's node is deleted in filestore; the record comes back when the \
                          node does";
-
-/// Who writes, and when.
-#[derive(Clone, Debug)]
-pub(crate) struct Author {
-    pub(crate) subject: Option<String>,
-    pub(crate) now: Time,
-}
-
-/// Which record, and at which version it must be.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Target {
-    pub(crate) namespace: String,
-    pub(crate) key: String,
-    pub(crate) expected_version: Option<i64>,
-    pub(crate) conditions: Conditions,
-}
-
-/// What a write did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Outcome {
-    Created,
-    Changed,
-    Unchanged,
-    Purged,
-}
-
-/// A record after a write.
-pub(crate) type Written = (Outcome, Stored);
 
 /// A change of parts.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -1,7 +1,8 @@
 //! What requests carry, checked.
 
 use crate::record::condition::{Conditions, States};
-use crate::record::write::{MetadataPatch, Patch, Target};
+use crate::record::outcome::Target;
+use crate::record::write::{MetadataPatch, Patch};
 use crate::record::{Metadata, PersonsPart, TagsPatch, valid};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};

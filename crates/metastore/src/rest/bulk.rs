@@ -4,7 +4,8 @@ use super::body::{Name, check_name, check_version, idempotency_key, persons_part
 use super::records::{author, hide};
 use crate::Metastore;
 use crate::record::once::{self, Answer, Idempotency, Kept, once};
-use crate::record::write::{self, Author, Outcome, Target};
+use crate::record::outcome::{Author, Outcome, Target};
+use crate::record::write;
 use crate::record::{Fault, Metadata, PersonsPart, Record, RecordError, valid};
 use axum::extract::State;
 use axum::http::HeaderMap;

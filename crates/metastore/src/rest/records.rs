@@ -7,8 +7,9 @@ use super::body::{
 use crate::Metastore;
 use crate::record::audit::{Pick, Sight};
 use crate::record::once::{Answer, Idempotency, once};
+use crate::record::outcome::{Author, Outcome, Target};
 use crate::record::store::{self, Stored};
-use crate::record::write::{self, Author, Outcome, Target};
+use crate::record::write;
 use crate::record::{Record, RecordError};
 use axum::extract::State;
 use axum::http::header::ETAG;
