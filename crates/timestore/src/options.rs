@@ -51,7 +51,7 @@ impl Options {
             dataset_name: "Filestore activity".to_owned(),
             table_name: "filestore_activity".to_owned(),
             memory_limit_bytes: 256 << 20,
-            batch_memory_bytes: 40 << 20,
+            batch_memory_bytes: 64 << 20,
             threads: 1,
             log_max_bytes: 32 << 20,
             growth_tail_entries: 50_000,
