@@ -400,11 +400,15 @@ impl Worker {
         touched: HashMap<Directory, Touched>,
         renames: Vec<Rename>,
     ) -> Result<(), StoreError> {
-        let part = |((_, identity), touched): (&Directory, &Touched)| Part {
-            directory: DirectoryRef::Identity(*identity),
+        let watches = &self.shared.watches;
+        let part = |(directory, touched): (&Directory, &Touched)| Part {
+            directory: DirectoryRef::Identity(directory.1),
             names: match touched {
-                Touched::Names(names) => Some(names.iter().cloned().collect()),
-                Touched::Listing => None,
+                // What happened while it could not be read may be in any of its names.
+                Touched::Names(names) if !watches.was_unreadable(*directory) => {
+                    Some(names.iter().cloned().collect())
+                }
+                Touched::Names(_) | Touched::Listing => None,
             },
         };
         let task = Task {

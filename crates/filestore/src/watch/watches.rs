@@ -156,6 +156,14 @@ impl Watches {
         self.state.lock().mounts.keys().copied().collect()
     }
 
+    /// Whether the directory could not be read when a scan came by last: then nobody knows which of
+    /// its names changed.
+    pub(super) fn was_unreadable(&self, (mount_id, identity): Directory) -> bool {
+        let state = self.state.lock();
+        let mount = state.mounts.get(&mount_id);
+        mount.is_some_and(|mount| mount.unreadable.contains_key(&identity))
+    }
+
     /// Something may have been missed in these mounts.
     pub(super) fn blind(&self, mounts: &[i64]) {
         let mut state = self.state.lock();
@@ -374,5 +382,33 @@ impl walk::Entrance for Entrance {
         {
             state.is_told = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backend::walk::Entrance as _;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_directory_was_unreadable_until_a_scan_enters_it() {
+        let watches = Arc::new(Watches::new(10).unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            dev: 0,
+            ino: 7,
+            born_ns: None,
+        };
+        let entrance = watches.entrance(1, false);
+        assert!(!watches.was_unreadable((1, identity)));
+        entrance.refused(identity, true);
+        assert!(watches.was_unreadable((1, identity)));
+        assert!(watches.coverage(1).is_blind, "something was missed in it");
+        assert!(!watches.was_unreadable((2, identity)), "of another mount");
+        let open = std::fs::File::open(directory.path()).unwrap();
+        entrance.enter(open.as_fd(), identity);
+        assert!(!watches.was_unreadable((1, identity)));
+        assert!(!watches.coverage(1).is_blind);
     }
 }
