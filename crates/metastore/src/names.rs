@@ -10,7 +10,8 @@
 //! ```
 //!
 //! * A *gram* is three bytes of a folded name with two slashes behind it; a name of n bytes has n.
-//!   A posting list holds the ids of the nodes whose names have a gram ([`grams`]).
+//!   A posting list holds the ids of the nodes whose names have a gram ([`grams`]). One list more
+//!   holds the directories.
 //! * The sink writes no index. It only notes renamed nodes that are indexed already, so catching up
 //!   costs what it cost before. A thread of its own builds segments of the newest nodes
 //!   ([`builder`]), small ones soon and larger ones in their place later. Each is made of the names

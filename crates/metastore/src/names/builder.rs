@@ -341,10 +341,15 @@ impl Lists {
         let mut take = |row: &rusqlite::Row<'_>| {
             let path = row.get_ref(1)?.as_str()?;
             let has_parent = directories.has(row.get(2)?, parent(path))?;
-            lists.add(row.get(0)?, if has_parent { name(path) } else { path });
+            let is_directory = row.get_ref(3)?.as_str()? == "directory";
+            lists.add(
+                row.get(0)?,
+                if has_parent { name(path) } else { path },
+                is_directory,
+            );
             Ok(())
         };
-        const SELECT: &str = "SELECT node_id, path, backend_mount_id FROM filestore_nodes";
+        const SELECT: &str = "SELECT node_id, path, backend_mount_id, kind FROM filestore_nodes";
         match nodes {
             Nodes::Between { low, high } => {
                 let sql = format!("{SELECT} WHERE node_id > ?1 AND node_id <= ?2 ORDER BY node_id");
@@ -366,12 +371,14 @@ impl Lists {
         Ok(lists)
     }
 
-    fn add(&mut self, id: i64, name: &str) {
+    fn add(&mut self, id: i64, name: &str, is_directory: bool) {
         let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
         self.ids.push(id);
-        grams::of_name(&fold(name), |gram| {
-            self.pairs.push(u64::from(gram) << 32 | u64::from(place));
-        });
+        let mut add = |gram| self.pairs.push(u64::from(gram) << 32 | u64::from(place));
+        grams::of_name(&fold(name), &mut add);
+        if is_directory {
+            add(grams::DIRECTORIES);
+        }
     }
 
     /// Writes the lists in the order of their grams.

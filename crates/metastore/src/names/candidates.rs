@@ -15,6 +15,8 @@ pub(crate) enum Clue {
     Between(u32, u32),
     /// One of these.
     Any(Vec<Clue>),
+    /// All of these.
+    All(Vec<Clue>),
 }
 
 impl Clue {
@@ -35,8 +37,17 @@ impl Clue {
         (!end.is_empty()).then(|| Self::Grams(grams::of_end(end)))
     }
 
+    /// What the names of directories have, whatever they are.
+    pub(crate) fn directories() -> Self {
+        Self::Grams(vec![grams::DIRECTORIES])
+    }
+
     /// The nodes of a segment that have it, in order.
-    fn find(&self, connection: &Connection, segment: &Segment) -> rusqlite::Result<Vec<i64>> {
+    pub(crate) fn find(
+        &self,
+        connection: &Connection,
+        segment: &Segment,
+    ) -> rusqlite::Result<Vec<i64>> {
         match self {
             Self::Grams(grams) => with_all(connection, segment, grams),
             Self::Between(from, to) => {
@@ -57,8 +68,41 @@ impl Clue {
                 }
                 Ok(sorted(ids))
             }
+            Self::All(clues) => {
+                let mut lists = Vec::new();
+                let mut others = Vec::new();
+                for clue in clues {
+                    match clue {
+                        Self::Grams(grams) => lists.extend_from_slice(grams),
+                        other => others.push(other),
+                    }
+                }
+                let mut found = (!lists.is_empty())
+                    .then(|| with_all(connection, segment, &lists))
+                    .transpose()?;
+                for clue in others {
+                    if found.as_ref().is_some_and(Vec::is_empty) {
+                        break;
+                    }
+                    let list = clue.find(connection, segment)?;
+                    match &mut found {
+                        None => found = Some(list),
+                        Some(found) => keep_common(found, &list),
+                    }
+                }
+                Ok(found.unwrap_or_default())
+            }
         }
     }
+}
+
+/// Keeps the ids that the other list has too; both are in order.
+fn keep_common(ids: &mut Vec<i64>, list: &[i64]) {
+    let mut others = list.iter().peekable();
+    ids.retain(|id| {
+        while others.next_if(|other| *other < id).is_some() {}
+        others.peek() == Some(&id)
+    });
 }
 
 /// The ids that all of the grams' lists have. The shortest list is first, and only what is in it is
@@ -89,11 +133,7 @@ fn with_all(
         match &mut found {
             None => found = Some(list.clone()),
             Some(found) => {
-                let mut others = list.iter().peekable();
-                found.retain(|id| {
-                    while others.next_if(|other| *other < id).is_some() {}
-                    others.peek() == Some(&id)
-                });
+                keep_common(found, &list);
                 if found.is_empty() {
                     break;
                 }

@@ -3,6 +3,9 @@
 /// How many bytes a gram has.
 pub(crate) const BYTES: usize = 3;
 
+/// The list of the directories: above all grams.
+pub(crate) const DIRECTORIES: u32 = 1 << (8 * BYTES);
+
 /// What stands behind a name, so that each of its bytes begins a gram. No name holds it.
 const END: [u8; 2] = *b"//";
 

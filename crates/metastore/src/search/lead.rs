@@ -15,12 +15,58 @@ use rusqlite::types::Value as Sql;
 /// One way to the records of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lead {
-    /// Nodes one of whose names has one of these folded parts, and all below them.
-    Below(Vec<String>),
+    /// Through names, and what lies below them.
+    Below(Below),
     /// Nodes whose own names have this.
     Own(Clue),
     /// Nodes whose paths begin so.
     Under(String),
+}
+
+/// Words that must all be in a path. Where a directory's name has one of them, all below it is looked
+/// at; elsewhere no name above a node has any, so its own must have all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Below {
+    /// Of each, one of the folded parts must be in a name of the path.
+    words: Vec<Vec<String>>,
+    /// What else the node's own name must have.
+    own: Option<Clue>,
+}
+
+impl Below {
+    /// Whether folded text has one of the words.
+    pub(crate) fn is_any_in(&self, folded: &str) -> bool {
+        self.words.iter().any(|word| is_in(word, folded))
+    }
+
+    /// Whether folded text has all words.
+    pub(crate) fn are_all_in(&self, folded: &str) -> bool {
+        self.words.iter().all(|word| is_in(word, folded))
+    }
+
+    /// What the names of directories must have; all that is below them is looked at.
+    pub(crate) fn branches(&self) -> Clue {
+        let words = self.words.iter().map(|word| any(word)).collect();
+        Clue::All(vec![Clue::directories(), Clue::Any(words)])
+    }
+
+    /// What the own name of a node must have that is in no such directory.
+    pub(crate) fn alone(&self) -> Clue {
+        let words = self.words.iter().map(|word| any(word));
+        Clue::All(words.chain(self.own.clone()).collect())
+    }
+}
+
+fn is_in(word: &[String], folded: &str) -> bool {
+    word.iter().any(|part| folded.contains(part.as_str()))
+}
+
+/// What a name has that has one of the parts; none of them is empty.
+fn any(word: &[String]) -> Clue {
+    match word {
+        [part] => Clue::part(part).unwrap_or(Clue::Any(Vec::new())),
+        parts => Clue::Any(parts.iter().filter_map(|part| Clue::part(part)).collect()),
+    }
 }
 
 impl Lead {
@@ -29,24 +75,20 @@ impl Lead {
         match self {
             Self::Own(clue) => Some(clue.clone()),
             Self::Under(_) => None,
-            Self::Below(parts) => match parts.as_slice() {
-                [part] => Clue::part(part),
-                parts => parts
-                    .iter()
-                    .map(|part| Clue::part(part))
-                    .collect::<Option<Vec<_>>>()
-                    .map(Clue::Any),
-            },
+            Self::Below(below) => Some(Clue::Any(vec![below.branches(), below.alone()])),
         }
     }
 
     /// What is done, a line a step.
     pub(crate) fn plan(&self) -> Vec<String> {
         match self {
-            Self::Below(parts) => vec![
-                format!("SEARCH names WITH INDEX OF NAMES ({})", parts.join(" OR ")),
-                "SEARCH nodes below USING INDEX filestore_nodes_path".to_owned(),
-            ],
+            Self::Below(below) => {
+                let words: Vec<String> = below.words.iter().map(|it| it.join(" OR ")).collect();
+                vec![
+                    format!("SEARCH names WITH INDEX OF NAMES ({})", words.join(", ")),
+                    "SEARCH nodes below USING INDEX filestore_nodes_path".to_owned(),
+                ]
+            }
             Self::Own(_) => vec!["SEARCH names WITH INDEX OF NAMES".to_owned()],
             Self::Under(prefix) => {
                 vec![format!(
@@ -55,44 +97,55 @@ impl Lead {
             }
         }
     }
-
-    /// Whether folded text has one of the parts; any has it where names are looked at themselves.
-    pub(crate) fn is_in(&self, folded: &str) -> bool {
-        match self {
-            Self::Below(parts) => parts.iter().any(|part| folded.contains(part.as_str())),
-            Self::Own(_) | Self::Under(_) => true,
-        }
-    }
 }
 
-/// All leads of a search, in the order of its conditions.
+/// What the conditions of a search say about names and paths.
+#[derive(Default)]
+struct Known {
+    words: Vec<Vec<String>>,
+    own: Vec<Clue>,
+    under: Vec<String>,
+}
+
+/// All leads of a search: each word, all words together, the own name, the beginning of the path.
 pub(crate) fn leads(filter: Option<&Filter>) -> Vec<Lead> {
-    let mut leads = Vec::new();
+    let mut known = Known::default();
     if let Some(filter) = filter {
-        collect(filter, &mut leads);
+        collect(filter, &mut known);
     }
+    let Known { words, own, under } = known;
+    let own = (!own.is_empty()).then_some(Clue::All(own));
+    let below = |words| {
+        let own = own.clone();
+        Lead::Below(Below { words, own })
+    };
+    let mut leads: Vec<Lead> = words.iter().map(|word| below(vec![word.clone()])).collect();
+    if words.len() > 1 {
+        leads.push(below(words));
+    }
+    leads.extend(own.map(Lead::Own));
+    leads.extend(under.into_iter().map(Lead::Under));
     leads
 }
 
-fn collect(filter: &Filter, leads: &mut Vec<Lead>) {
+fn collect(filter: &Filter, known: &mut Known) {
     match filter {
-        Filter::All(filters) => filters.iter().for_each(|it| collect(it, leads)),
-        Filter::Word(_) | Filter::Any(_) => leads.extend(parts(filter).map(Lead::Below)),
+        Filter::All(filters) => filters.iter().for_each(|it| collect(it, known)),
+        Filter::Word(_) | Filter::Any(_) => known.words.extend(parts(filter)),
         Filter::Column(column, test) => {
-            let clue = match column.name {
+            known.own.extend(match column.name {
                 "name" => of_name(test),
                 "ext" => of_extension(test),
                 "path" => of_path(test),
                 _ => None,
-            };
-            leads.extend(clue.map(Lead::Own));
+            });
             let prefix = match test {
                 Test::Prefix(prefix) => prefix.as_str(),
                 Test::Glob(glob) => literal_prefix(glob),
                 _ => "",
             };
             if column.name == "path" && !prefix.is_empty() {
-                leads.push(Lead::Under(prefix.to_owned()));
+                known.under.push(prefix.to_owned());
             }
         }
         _ => {}
@@ -173,29 +226,44 @@ mod tests {
 
     #[test]
     fn what_says_something_about_a_name_is_a_lead() {
-        let below = |parts: &[&str]| Lead::Below(parts.iter().map(|&it| it.to_owned()).collect());
+        let words = |words: &[&[&str]], own: Option<&str>| {
+            let word = |parts: &&[&str]| parts.iter().map(|&it| it.to_owned()).collect();
+            Lead::Below(Below {
+                words: words.iter().map(word).collect(),
+                own: own.map(|own| Clue::All(vec![Clue::end(own).unwrap()])),
+            })
+        };
+        let below = |parts: &[&str]| words(&[parts], None);
+        let own = |end: &str| Lead::Own(Clue::All(vec![Clue::end(end).unwrap()]));
         for (text, expected) in [
             ("Report size:>1", vec![below(&["report"])]),
             ("docs/Annual-Report", vec![below(&["annual-report"])]),
-            ("a b", vec![below(&["a"]), below(&["b"])]),
+            (
+                "a b",
+                vec![below(&["a"]), below(&["b"]), words(&[&["a"], &["b"]], None)],
+            ),
+            (
+                "plan ext:pdf",
+                vec![words(&[&["plan"]], Some(".pdf")), own(".pdf")],
+            ),
             ("(one OR two) tag:x", vec![below(&["one", "two"])]),
             ("one OR (two three)", vec![below(&["one", "three"])]),
             ("-report", vec![]),
             ("one OR tag:x", vec![]),
             ("size:>1 owner:ada", vec![]),
-            (
-                "name:Plan.TXT",
-                vec![Lead::Own(Clue::end("plan.txt").unwrap())],
-            ),
-            ("ext:PDF", vec![Lead::Own(Clue::end(".pdf").unwrap())]),
+            ("name:Plan.TXT", vec![own("plan.txt")]),
+            ("ext:PDF", vec![own(".pdf")]),
             ("path:docs/**", vec![Lead::Under("docs".to_owned())]),
             ("path:docs/", vec![Lead::Under("docs/".to_owned())]),
             ("path:docs/a", vec![]),
         ] {
             assert_eq!(leads_of(text), expected, "{text}");
         }
-        let Some(Lead::Own(Clue::Grams(grams))) = leads_of("name:rep*2024.txt").pop() else {
+        let Some(Lead::Own(Clue::All(clues))) = leads_of("name:rep*2024.txt").pop() else {
             panic!("a glob of a name is a lead");
+        };
+        let [Clue::Grams(grams)] = clues.as_slice() else {
+            panic!("a glob of a name has grams");
         };
         for gram in grams::of_part("rep")
             .iter()

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 /// As few records are sorted rather than walked to.
 const FEW: i64 = 2_000;
-/// How far ways are compared by what they cost.
-const COMPARED: i64 = 5_000;
+/// How far ways are compared by what they cost, in rows of an index: some 10 ms for each.
+const COMPARED: i64 = 100_000;
 /// Most records that are walked to and then sorted.
 const SORTED: u64 = 50_000;
 /// How far behind a page what matches is counted, on a walk and in a table.

@@ -1,17 +1,23 @@
 //! Goes from name to name, and through what lies below.
 //!
-//! A *top* is a node whose path has the part that is looked for while its directory's path does
-//! not: there a branch of the tree begins that has it everywhere. What a walk finds comes top by
+//! A *top* is a directory whose path has a word that is looked for while that of the directory above
+//! has none: there a branch of the tree begins. Or it is a file in no branch, whose own name then has
+//! all words. What a walk finds comes top by
 //! top, in the order of their ids, and below each top by path. That order needs no sorting, so the
 //! first page is quick however much there is, and a page goes on where the last one ended.
 
 use super::compile::{Statement, successor};
-use super::lead::Lead;
+use super::lead::{Below, Lead};
 use crate::names::candidates::Candidates;
-use crate::names::{FIND_DIRECTORY, parent};
+use crate::names::{FIND_DIRECTORY, Segment, parent, reach, segments};
 use journal::compare::fold;
 use rusqlite::types::Value as Sql;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params, params_from_iter};
+
+/// As many segments stand for all when costs are compared.
+const SAMPLE: usize = 8;
+/// A node that is found by its name costs as much as so many rows of the index of paths.
+const NODE: i64 = 8;
 
 /// Where a walk goes on: behind this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,29 +81,31 @@ impl<'c> Tops<'c> {
     }
 
     fn top(&mut self, id: i64) -> rusqlite::Result<Option<Top>> {
+        let lead = self.lead;
         let found = self.find.query_row([id], |row| {
             let path = row.get_ref(0)?.as_str()?;
-            if matches!(self.lead, Lead::Below(_)) && !self.lead.is_in(&fold(path)) {
-                return Ok(None);
-            }
-            Ok(Some((
-                path.to_owned(),
-                row.get(1)?,
-                row.get_ref(2)?.as_str()? == "directory",
-            )))
+            let is_directory = row.get_ref(2)?.as_str()? == "directory";
+            let is_one = match lead {
+                Lead::Below(below) if is_directory => below.is_any_in(&fold(path)),
+                Lead::Below(below) => below.are_all_in(&fold(path)),
+                Lead::Own(_) | Lead::Under(_) => true,
+            };
+            is_one
+                .then(|| Ok((path.to_owned(), row.get(1)?, is_directory)))
+                .transpose()
         });
         let Some(Some((path, mount, is_directory))) = found.optional()? else {
             return Ok(None);
         };
-        if matches!(self.lead, Lead::Own(_)) {
+        let Lead::Below(below) = lead else {
             return Ok(Some(Top {
                 id,
                 path,
                 mount,
                 is_branch: false,
             }));
-        }
-        if self.is_in_a_branch(&path, mount)? {
+        };
+        if self.is_in_a_branch(below, &path, mount)? {
             return Ok(None);
         }
         // A path may have been that of several directories, one after the other.
@@ -110,8 +118,8 @@ impl<'c> Tops<'c> {
         }))
     }
 
-    /// Whether a directory above has the part in its path too: then the node is in its branch.
-    fn is_in_a_branch(&mut self, path: &str, mount: i64) -> rusqlite::Result<bool> {
+    /// Whether a directory above has a word in its path too: then the node is in its branch.
+    fn is_in_a_branch(&mut self, below: &Below, path: &str, mount: i64) -> rusqlite::Result<bool> {
         // Neighbours are mostly in the same one.
         let (last, of) = &self.branch;
         let rest = path
@@ -121,7 +129,7 @@ impl<'c> Tops<'c> {
             return Ok(true);
         }
         let mut above = parent(path);
-        while !above.is_empty() && self.lead.is_in(&fold(above)) {
+        while !above.is_empty() && below.is_any_in(&fold(above)) {
             if self.directory_at(above, mount)?.is_some() {
                 self.branch = (above.to_owned(), mount);
                 return Ok(true);
@@ -260,25 +268,58 @@ fn end(prefix: &str) -> String {
     successor(prefix).unwrap_or_else(|| char::MAX.to_string())
 }
 
-/// How many nodes a walk along the lead would look at, counted up to `most`.
+/// About how many rows of the index of paths a walk along the lead would take as long as, counted up
+/// to `most`. A few segments of the index of names stand for all.
 pub(crate) fn cost(connection: &Connection, lead: &Lead, most: i64) -> rusqlite::Result<i64> {
     let mut count = connection.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM filestore_nodes INDEXED BY filestore_nodes_path \
          WHERE path >= ?1 AND path < ?2 LIMIT ?3)",
     )?;
-    if let Lead::Under(prefix) = lead {
-        return count.query_row(params![prefix, end(prefix), most], |row| row.get(0));
-    }
-    let mut tops = Tops::new(connection, lead, 0)?;
+    let (branches, alone) = match lead {
+        Lead::Under(prefix) => {
+            return count.query_row(params![prefix, end(prefix), most], |row| row.get(0));
+        }
+        Lead::Below(below) => (Some(below.branches()), below.alone()),
+        Lead::Own(clue) => (None, clue.clone()),
+    };
+    let mut path =
+        connection.prepare_cached("SELECT path FROM filestore_nodes WHERE node_id = ?1")?;
+    let (sample, scale) = sample(segments(connection)?);
+    let not_indexed = connection
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM filestore_nodes WHERE node_id > ?1 LIMIT ?2)",
+        )?
+        .query_row([reach(connection)?.indexed_to, most / NODE], |row| {
+            row.get::<_, i64>(0)
+        })?;
+    let least = not_indexed * NODE;
     let mut cost = 0;
-    while cost < most
-        && let Some(top) = tops.next()?
-    {
-        cost += 1;
-        if top.is_branch {
-            let (from, to) = below(&top.path);
-            cost += count.query_row(params![from, to, most - cost], |row| row.get::<_, i64>(0))?;
+    let scaled = |cost: i64| least.saturating_add(cost.saturating_mul(scale));
+    for segment in &sample {
+        let found = alone.find(connection, segment)?.len();
+        cost += i64::try_from(found).unwrap_or(i64::MAX / NODE) * NODE;
+        let Some(branches) = &branches else { continue };
+        for id in branches.find(connection, segment)? {
+            let left = most - scaled(cost);
+            if left <= 0 {
+                return Ok(most);
+            }
+            let path: Option<String> = path.query_row([id], |row| row.get(0)).optional()?;
+            let Some(path) = path else { continue };
+            let (from, to) = below(&path);
+            cost += NODE
+                + count.query_row(params![from, to, left / scale + 1], |row| {
+                    row.get::<_, i64>(0)
+                })?;
         }
     }
-    Ok(cost)
+    Ok(scaled(cost).min(most))
+}
+
+/// Some of the base segments, spread evenly, and for how many each of them stands.
+fn sample(segments: Vec<Segment>) -> (Vec<Segment>, i64) {
+    let base: Vec<Segment> = segments.into_iter().filter(|it| !it.is_patch).collect();
+    let step = base.len().div_ceil(SAMPLE).max(1);
+    let scale = i64::try_from(step).unwrap_or(i64::MAX);
+    (base.into_iter().step_by(step).collect(), scale)
 }

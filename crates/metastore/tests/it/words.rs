@@ -330,11 +330,15 @@ async fn totals_are_exact_as_far_as_they_are_counted() {
 /// The live paths by node, as a model keeps them.
 type Model = BTreeMap<i64, String>;
 
-/// The nodes that a word finds.
-fn expected(model: &Model, word: &str) -> Vec<String> {
+/// The nodes whose paths have all words; the last of `ext:txt` and the like is how their names end.
+fn expected(model: &Model, q: &str) -> Vec<String> {
+    let has = |path: &str, term: &str| match term.split_once(':') {
+        Some(("ext", extension)) => path.ends_with(&format!(".{extension}")),
+        _ => term.split('|').any(|word| path.contains(word)),
+    };
     let mut keys: Vec<_> = model
         .iter()
-        .filter(|(_, path)| path.to_lowercase().contains(word))
+        .filter(|(_, path)| q.split(' ').all(|term| has(&path.to_lowercase(), term)))
         .map(|(id, _)| id.to_string())
         .collect();
     keys.sort();
@@ -342,12 +346,38 @@ fn expected(model: &Model, word: &str) -> Vec<String> {
 }
 
 async fn check(served: &Served, model: &Model, stage: &str) {
+    // `|` is OR, without spaces.
     for word in [
-        "f12", "f1", "deep", "d7", "renamed", "moved", "0", "zz", "f4321.", "d1/f", "x99",
+        "f12",
+        "f1",
+        "deep",
+        "d7",
+        "renamed",
+        "moved",
+        "0",
+        "zz",
+        "f4321.",
+        "d1/f",
+        "x99",
+        "f12 ext:txt",
+        "deep f12",
+        "f12 deep",
+        "deep28 d7",
+        "f1 f2 ext:txt",
+        "moved x",
+        "d7|moved f1|x1",
+        "deep8|renamed 1|2 d",
+        "deep renamed ext:txt",
+        "ext:txt 99",
     ] {
         let (mut keys, mut cursor) = (Vec::new(), Value::Null);
+        let terms = word.split(' ').map(|term| match term.split_once('|') {
+            Some((one, two)) => format!("({one} OR {two})"),
+            None => term.to_owned(),
+        });
+        let q = terms.collect::<Vec<_>>().join(" ");
         loop {
-            let search = json!({"namespace": "*", "q": word, "limit": 1000, "cursor": cursor});
+            let search = json!({"namespace": "*", "q": q, "limit": 1000, "cursor": cursor});
             let page = served.post("/records/search", search).await.expect(200);
             let records = page["records"].as_array().unwrap();
             keys.extend(
