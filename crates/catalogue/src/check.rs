@@ -1,14 +1,14 @@
 //! The checks of the whole file; each finds what the others cannot.
 
-use super::{Catalogue, StoreError, meta, reader};
-use journal::{JournalId, chain};
+use super::entries::{Cache, Entries};
+use super::{Catalogue, StoreError, meta};
+use journal::JournalId;
 use process::Chain;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::ops::ControlFlow;
 
 /// How many findings of a kind are told.
-const MOST: i64 = 20;
-/// Entries checked at once.
-const PAGE: usize = 2_000;
+const MOST: usize = 20;
 
 /// A part of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,44 +63,85 @@ fn file(connection: &Connection) -> Result<Vec<String>, StoreError> {
 /// Every entry that is left, from the trimmed one to the head.
 fn entries(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let meta = meta::read(connection)?;
-    let mut last = (meta.trimmed.id, meta.trimmed.digest);
     if meta.trimmed.id == JournalId::ZERO
         && meta.trimmed.digest != journal::Digest::genesis(meta.epoch)
     {
         return Ok(vec!["it does not begin with its epoch's digest".to_owned()]);
     }
-    loop {
-        let entries = reader::entries(connection, last.0, PAGE)?;
-        let Some(entry) = entries.last() else { break };
-        match chain::verify(last.0, last.1, &entries) {
-            Ok(digest) => last = (entry.id, digest),
-            Err(error) => return Ok(vec![error.to_string()]),
-        }
-    }
-    Ok(if last == (meta.head.id, meta.head.digest) {
+    let last = match Entries::new(connection, None).verify(meta.trimmed) {
+        Ok(last) => last,
+        Err(StoreError::Damaged(reason)) => return Ok(vec![reason]),
+        Err(error) => return Err(error),
+    };
+    Ok(if last == meta.head {
         Vec::new()
     } else {
         vec![format!(
             "it ends at entry {}, and entry {} was committed, or their digests differ",
-            last.0, meta.head.id
+            last.id, meta.head.id
         )]
     })
 }
 
 /// Every node whose last entry is left.
 fn nodes(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let meta = meta::read(connection)?;
-    let mut statement = connection.prepare(include_str!("sql/nodes_unlike_journal.sql"))?;
-    let found = statement.query_map([meta.trimmed.id.as_i64(), MOST], |row| {
-        let (id, entry): (i64, i64) = (row.get(0)?, row.get(1)?);
-        Ok(format!("node {id} is not as its last entry, {entry}, says"))
+    let trimmed = meta::read(connection)?.trimmed.id;
+    let mut unlike = connection.prepare(include_str!("sql/node_unlike_entry.sql"))?;
+    let (mut compared, mut found) = (0, Vec::new());
+    // By the entries, since a block is read as a whole.
+    Entries::new(connection, None).walk(trimmed, |entry| {
+        let (node, id) = (entry.node_id, entry.id);
+        let is_unlike: Option<bool> = unlike
+            .query_row(params![node, id.as_i64(), entry.data], |row| row.get(0))
+            .optional()?;
+        compared += i64::from(is_unlike.is_some());
+        if let (Some(node), Some(true)) = (node, is_unlike) {
+            found.push(unlike_entry(node, id));
+        }
+        Ok(if found.len() < MOST {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
     })?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    const COUNT: &str = "SELECT count(*) FROM nodes WHERE last_journal_id > ?1";
+    let nodes: i64 = connection.query_row(COUNT, [trimmed.as_i64()], |row| row.get(0))?;
+    if found.len() < MOST && compared < nodes {
+        name_others(connection, trimmed, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// Names nodes whose last entry is about something else, or is not there.
+fn name_others(
+    connection: &Connection,
+    trimmed: JournalId,
+    found: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT id, last_journal_id FROM nodes WHERE last_journal_id > ?1
+        ORDER BY last_journal_id";
+    let cache = Cache::default();
+    let entries = Entries::new(connection, Some(&cache));
+    let mut statement = connection.prepare(SQL)?;
+    let mut rows = statement.query([trimmed.as_i64()])?;
+    while let Some(row) = rows.next()?
+        && found.len() < MOST
+    {
+        let (node, id) = (row.get(0)?, JournalId::from_i64(row.get(1)?));
+        if entries.node_of(id)? != Some(node) {
+            found.push(unlike_entry(node, id));
+        }
+    }
+    Ok(())
+}
+
+fn unlike_entry(node: i64, entry: JournalId) -> String {
+    format!("node {node} is not as its last entry, {entry}, says")
 }
 
 fn rollups(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = connection.prepare(include_str!("sql/rollups_wrong.sql"))?;
-    let found = statement.query_map([MOST], |row| {
+    let found = statement.query_map([MOST as i64], |row| {
         let id: i64 = row.get(0)?;
         Ok(format!(
             "the totals of directory {id} are not the sums of what lies in it"

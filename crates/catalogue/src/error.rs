@@ -1,6 +1,6 @@
 //! What can go wrong with the store.
 
-use process::Holder;
+use process::{Chain, Holder};
 use rusqlite::ErrorCode;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -104,6 +104,14 @@ impl StoreError {
     #[must_use]
     pub fn is_taken(&self) -> bool {
         self.has_code(ErrorCode::ConstraintViolation)
+    }
+
+    /// What is wrong with the store, in one line.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Damaged(reason) => reason.clone(),
+            error => Chain(error).to_string(),
+        }
     }
 
     fn has_code(&self, code: ErrorCode) -> bool {

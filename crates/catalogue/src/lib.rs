@@ -6,7 +6,7 @@
 //! - A node changes through [`WriteTx::change`] only, which writes the row, its journal entry and
 //!   its part of the rollups. So no path writes one without the other.
 //! - Journal ids are given out inside the one write transaction: dense, and never visible out of
-//!   order. Their digests chain from the epoch.
+//!   order. Their digests chain from the epoch. Older entries lie in compressed blocks ([`entries`]).
 //! - Readers have connections of their own ([`readers`]) and see the last commit; WAL lets them
 //!   read while the writer writes.
 //! - One process holds the data directory.
@@ -19,6 +19,7 @@ pub mod check;
 mod column;
 pub mod consumers;
 pub mod doubt;
+mod entries;
 mod error;
 pub mod formers;
 mod functions;
@@ -120,6 +121,7 @@ impl Catalogue {
             head: Arc::clone(&head),
             clock: Arc::clone(&clock),
             mark,
+            seal_from: entries::TAIL_ROWS,
             lock,
         };
         let thread = std::thread::Builder::new()

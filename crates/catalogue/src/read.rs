@@ -1,5 +1,6 @@
 //! What a reader may do.
 
+use super::entries::{Cache, Entries};
 use super::{Names, Node, Owner};
 use rusqlite::{CachedStatement, Connection};
 
@@ -9,6 +10,7 @@ use rusqlite::{CachedStatement, Connection};
 pub struct ReadTx<'c> {
     connection: &'c Connection,
     names: Option<&'c dyn Names>,
+    cache: Option<&'c Cache>,
 }
 
 impl<'c> ReadTx<'c> {
@@ -16,6 +18,7 @@ impl<'c> ReadTx<'c> {
         Self {
             connection,
             names: None,
+            cache: None,
         }
     }
 
@@ -24,11 +27,26 @@ impl<'c> ReadTx<'c> {
         connection: &'c Connection,
         names: Option<&'c dyn Names>,
     ) -> Self {
-        Self { connection, names }
+        Self {
+            connection,
+            names,
+            cache: None,
+        }
+    }
+
+    /// Keeps the blocks of the journal that it reads.
+    pub(crate) fn with_cache(mut self, cache: &'c Cache) -> Self {
+        self.cache = Some(cache);
+        self
     }
 
     pub(crate) const fn connection(&self) -> &'c Connection {
         self.connection
+    }
+
+    /// The journal.
+    pub(crate) const fn entries(&self) -> Entries<'c> {
+        Entries::new(self.connection, self.cache)
     }
 
     pub(crate) fn prepare_cached(&self, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {

@@ -5,12 +5,12 @@ use super::inode::inode;
 use super::moment::moment;
 use super::{Catalogue, Head, Names, Node, Owner, ReadTx, StoreError, column, meta, nodes};
 use journal::{
-    ConsistencyState, Digest, Entry, EventType, JournalId, JournalReader, NodeKind, NodeState,
-    Page, Position, ReadError, Snapshot, SnapshotInode, SnapshotNode, Time,
+    ConsistencyState, Entry, JournalId, JournalReader, NodeKind, NodeState, Page, Position,
+    ReadError, Snapshot, SnapshotInode, SnapshotNode, Time,
 };
 use node::{Facts, Identity};
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::value::RawValue;
+use rusqlite::{Connection, Row, params};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,76 +22,6 @@ const SNAPSHOT_NODES: i64 = 1_000;
 
 /// Entries removed in one job.
 const TRIM_ENTRIES: u64 = 10_000;
-
-/// The digest of an entry that may be the last one trimmed; `None` if it is unknown here.
-pub(super) fn digest_at(
-    connection: &Connection,
-    meta: &meta::Meta,
-    id: JournalId,
-) -> Result<Option<Digest>, StoreError> {
-    for known in [meta.trimmed, meta.head] {
-        if known.id == id {
-            return Ok(Some(known.digest));
-        }
-    }
-    let mut statement =
-        connection.prepare_cached("SELECT digest FROM journal WHERE journal_id = ?1")?;
-    let digest: Option<Vec<u8>> = statement
-        .query_row([id.as_i64()], |row| row.get(0))
-        .optional()?;
-    digest.map(|digest| digest_of(id, &digest)).transpose()
-}
-
-fn digest_of(id: JournalId, digest: &[u8]) -> Result<Digest, StoreError> {
-    Digest::from_slice(digest)
-        .ok_or_else(|| StoreError::Damaged(format!("the digest of entry {id} is no digest")))
-}
-
-/// Entries after `after`, at most `limit`, bounded by bytes too.
-pub(super) fn entries(
-    connection: &Connection,
-    after: JournalId,
-    limit: usize,
-) -> Result<Vec<Entry>, StoreError> {
-    entries_within(connection, after, limit, PAGE_BYTES)
-}
-
-fn entries_within(
-    connection: &Connection,
-    after: JournalId,
-    limit: usize,
-    most_bytes: usize,
-) -> Result<Vec<Entry>, StoreError> {
-    let mut statement = connection.prepare_cached(include_str!("sql/read_journal.sql"))?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![after.as_i64(), limit])?;
-    let mut entries = Vec::new();
-    let mut bytes = 0;
-    while let Some(row) = rows.next()? {
-        let entry = entry(row)?;
-        bytes += entry.data.get().len();
-        entries.push(entry);
-        if bytes > most_bytes {
-            break;
-        }
-    }
-    Ok(entries)
-}
-
-fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
-    let id = JournalId::from_i64(row.get(0)?);
-    Ok(Entry {
-        id,
-        node_id: row.get(1)?,
-        event_type: EventType::from(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
-        size_delta: row.get(3)?,
-        data: RawValue::from_string(row.get(4)?)?,
-        digest: digest_of(
-            id,
-            row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?,
-        )?,
-    })
-}
 
 fn snapshot_node(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<SnapshotNode> {
     let metadata: Option<String> = row.get(11)?;
@@ -208,8 +138,7 @@ impl JournalReader for Catalogue {
 
     fn read(&self, after: JournalId, limit: usize) -> Result<Page, ReadError> {
         Self::read(self, |tx| {
-            let connection = tx.connection();
-            let meta = meta::read(connection)?;
+            let meta = meta::read(tx.connection())?;
             if after < meta.trimmed.id && limit > 0 {
                 return Err(ReadError::Trimmed {
                     after,
@@ -218,12 +147,8 @@ impl JournalReader for Catalogue {
             }
             Ok(Page {
                 position: position(&meta),
-                after_digest: digest_at(connection, &meta, after)?,
-                entries: if limit == 0 {
-                    Vec::new()
-                } else {
-                    entries(connection, after, limit)?
-                },
+                after_digest: tx.entries().digest_at(&meta, after)?,
+                entries: tx.entries().read(after, limit, PAGE_BYTES)?,
             })
         })
     }
@@ -270,12 +195,11 @@ impl Catalogue {
         most_bytes: usize,
     ) -> Result<Vec<Entry>, ReadError> {
         Self::read(self, |tx| {
-            let connection = tx.connection();
-            let trimmed = meta::read(connection)?.trimmed.id;
+            let trimmed = meta::read(tx.connection())?.trimmed.id;
             if after < trimmed {
                 return Err(ReadError::Trimmed { after, trimmed });
             }
-            Ok(entries_within(connection, after, limit, most_bytes)?)
+            Ok(tx.entries().read(after, limit, most_bytes)?)
         })
     }
 
@@ -288,8 +212,7 @@ impl Catalogue {
     pub fn trim_journal(&self, up_to: JournalId) -> Result<JournalId, StoreError> {
         loop {
             let trimmed = self.write(move |tx| {
-                let connection = tx.connection();
-                let meta = meta::read(connection)?;
+                let meta = meta::read(tx.connection())?;
                 let to = up_to.min(tx.head().id).min(JournalId::new(
                     meta.trimmed.id.get().saturating_add(TRIM_ENTRIES),
                 ));
@@ -299,11 +222,11 @@ impl Catalogue {
                 let digest = if to == tx.head().id {
                     Some(tx.head().digest)
                 } else {
-                    digest_at(connection, &meta, to)?
+                    tx.entries().digest_at(&meta, to)?
                 };
                 let digest =
                     digest.ok_or_else(|| StoreError::Damaged(format!("entry {to} is missing")))?;
-                set_trimmed(connection, Head { id: to, digest })?;
+                set_trimmed(tx, Head { id: to, digest })?;
                 Ok::<_, StoreError>((to, to == up_to))
             })?;
             if trimmed.1 {
@@ -313,13 +236,10 @@ impl Catalogue {
     }
 }
 
-fn set_trimmed(connection: &Connection, trimmed: Head) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("DELETE FROM journal WHERE journal_id <= ?1")?
-        .execute([trimmed.id.as_i64()])?;
+fn set_trimmed(tx: &ReadTx<'_>, trimmed: Head) -> Result<(), StoreError> {
+    tx.entries().remove(trimmed.id)?;
     const META: &str = "UPDATE journal_meta SET trimmed_id = ?1, trimmed_digest = ?2";
-    connection
-        .prepare_cached(META)?
+    tx.prepare_cached(META)?
         .execute(params![trimmed.id.as_i64(), trimmed.digest.as_bytes()])?;
     Ok(())
 }
@@ -330,27 +250,19 @@ fn set_trimmed(connection: &Connection, trimmed: Head) -> Result<(), StoreError>
 /// # Errors
 /// A statement fails.
 pub fn last_committed_before(tx: &ReadTx<'_>, before: Time) -> Result<JournalId, StoreError> {
-    let bounds = "SELECT coalesce(min(journal_id), 0), coalesce(max(journal_id), 0) FROM journal";
-    let (first, last): (i64, i64) = tx
-        .prepare_cached(bounds)?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut statement =
-        tx.prepare_cached("SELECT committed_at FROM journal WHERE journal_id = ?1")?;
-    let mut is_old = |id: i64| -> Result<bool, StoreError> {
-        let committed_at: Option<i64> = statement.query_row([id], |row| row.get(0)).optional()?;
-        Ok(committed_at.is_some_and(|millis| millis < before.as_millis()))
-    };
+    let meta = meta::read(tx.connection())?;
+    let entries = tx.entries();
     // All below `low` are old, none from `high` on is.
-    let (mut low, mut high) = (first, last.saturating_add(1));
+    let (mut low, mut high) = (meta.trimmed.id.next().get(), meta.head.id.next().get());
     while low < high {
         let middle = low.midpoint(high);
-        if is_old(middle)? {
+        if entries.is_older(JournalId::new(middle), before)? {
             low = middle.saturating_add(1);
         } else {
             high = middle;
         }
     }
-    Ok(JournalId::from_i64(low.saturating_sub(1)))
+    Ok(JournalId::new(low.saturating_sub(1)))
 }
 
 /// The nodes of the next entries after `after`, as they are now, each once, and the last of these
@@ -363,18 +275,23 @@ pub fn changed_nodes(
     after: JournalId,
     limit: usize,
 ) -> Result<Option<(JournalId, Vec<Node>)>, StoreError> {
-    let mut statement = tx.prepare_cached(include_str!("sql/changed_nodes.sql"))?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let entries = statement.query_map(params![after.as_i64(), limit], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+    let (mut last, mut ids, mut read) = (after, Vec::new(), 0);
+    tx.entries().walk(after, |entry| {
+        if entry.id != last.next() {
+            return Ok(ControlFlow::Break(()));
+        }
+        last = entry.id;
+        ids.extend(entry.node_id);
+        read += 1;
+        Ok(if read < limit {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
     })?;
-    let entries = entries.collect::<Result<Vec<_>, _>>()?;
-    let is_next = |(id, _): &(i64, _)| JournalId::from_i64(*id) == after.next();
-    let (true, Some((last, _))) = (entries.first().is_some_and(is_next), entries.last()) else {
+    if last == after {
         return Ok(None);
-    };
-    let last = JournalId::from_i64(*last);
-    let mut ids: Vec<_> = entries.iter().filter_map(|(_, node)| *node).collect();
+    }
     ids.sort_unstable();
     ids.dedup();
     let nodes = ids.into_iter().map(|id| nodes::by_id(tx, id));

@@ -1,5 +1,6 @@
 //! Read-only connections, opened when they are needed and kept for the next reader.
 
+use super::entries::Cache;
 use super::{Names, ReadTx, StoreError, functions};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
@@ -13,6 +14,7 @@ const IDLE: usize = 8;
 pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    cache: Cache,
 }
 
 impl Readers {
@@ -20,6 +22,7 @@ impl Readers {
         Self {
             path: path.to_owned(),
             idle: Mutex::default(),
+            cache: Cache::default(),
         }
     }
 
@@ -36,7 +39,8 @@ impl Readers {
         };
         let begin = || connection.prepare_cached("BEGIN")?.execute([]);
         begin().map_err(StoreError::from)?;
-        let outcome = read(&ReadTx::with_names(&connection, names));
+        let tx = ReadTx::with_names(&connection, names).with_cache(&self.cache);
+        let outcome = read(&tx);
         let end = || connection.prepare_cached("ROLLBACK")?.execute([]);
         if end().is_ok() {
             let mut idle = self.idle.lock();

@@ -1,10 +1,10 @@
 //! The database file: opened, brought to this version's schema, and looked over.
 
+use super::entries::Entries;
 use super::meta::{self, Meta};
-use super::{OpenError, reader};
-use journal::{Clock, Digest, Epoch, JournalId, Mark, chain};
-use process::Chain;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use super::{Head, OpenError, StoreError};
+use journal::{Clock, Digest, Epoch, JournalId, Mark};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::path::Path;
 
 /// One script a version: the first brings an empty file to version 1.
@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/schema_7.sql"),
     include_str!("sql/schema_8.sql"),
     include_str!("sql/schema_9.sql"),
+    include_str!("sql/schema_10.sql"),
 ];
 
 /// How many entries before the head are computed again on open.
@@ -55,7 +56,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Meta),
         path: path.to_owned(),
         reason,
     };
-    let meta = meta::read(&connection).map_err(|error| damaged(Chain(&error).to_string()))?;
+    let meta = meta::read(&connection).map_err(|error| damaged(error.reason()))?;
     check(&connection, &meta).map_err(damaged)?;
     Ok((connection, meta))
 }
@@ -133,13 +134,9 @@ fn make(connection: &mut Connection, clock: &dyn Clock) -> rusqlite::Result<()> 
 
 /// The journal's end is where the meta row says, without a gap, and its digests chain.
 fn check(connection: &Connection, meta: &Meta) -> Result<(), String> {
-    let message = |error: &dyn std::error::Error| Chain(error).to_string();
-    let last: Option<i64> = connection
-        .query_row("SELECT max(journal_id) FROM journal", [], |row| row.get(0))
-        .optional()
-        .map_err(|error| message(&error))?
-        .flatten();
-    let last = last.map_or(meta.trimmed.id, JournalId::from_i64);
+    let reason = |error: StoreError| error.reason();
+    let entries = Entries::new(connection, None);
+    let last = entries.last().map_err(reason)?.unwrap_or(meta.trimmed.id);
     if last != meta.head.id {
         return Err(format!(
             "its last entry is {last}, and {} was committed",
@@ -153,21 +150,11 @@ fn check(connection: &Connection, meta: &Meta) -> Result<(), String> {
         .saturating_sub(CHECKED_ENTRIES)
         .max(meta.trimmed.id.get());
     let after = JournalId::new(first);
-    let before = reader::digest_at(connection, meta, after).map_err(|error| message(&error))?;
-    let Some(before) = before else {
+    let Some(digest) = entries.digest_at(meta, after).map_err(reason)? else {
         return Err(format!("entry {after} is missing"));
     };
-    let mut last = (after, before);
-    while last.0 < meta.head.id {
-        let entries =
-            reader::entries(connection, last.0, 1_000).map_err(|error| message(&error))?;
-        let digest = chain::verify(last.0, last.1, &entries).map_err(|error| error.to_string())?;
-        let Some(entry) = entries.last() else {
-            return Err(format!("entry {} is missing", last.0.next()));
-        };
-        last = (entry.id, digest);
-    }
-    if last.1 != meta.head.digest {
+    let last = entries.verify(Head { id: after, digest }).map_err(reason)?;
+    if last != meta.head {
         return Err(format!(
             "entry {} has another digest than was committed",
             meta.head.id

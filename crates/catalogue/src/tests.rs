@@ -1,5 +1,7 @@
 //! The writer: group commit, savepoints, and what a failing job leaves.
 
+mod sealing;
+
 use super::change::{Cause, Verb};
 use super::{Catalogue, Node, StoreError, WriteTx, mounts, nodes, rollups};
 use journal::{Digest, JournalId, JournalReader, NodeKind, SystemClock, chain};

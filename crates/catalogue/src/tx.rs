@@ -2,6 +2,7 @@
 
 use super::change::{self, Cause, Fact, Verb};
 use super::doubt;
+use super::entries::{self, Run};
 use super::formers::{self, Former};
 use super::inode;
 use super::listings::{self, Listing};
@@ -21,7 +22,8 @@ const CHILDREN: usize = 1_000;
 /// The running transaction, as a job sees it.
 ///
 /// Nodes are written by [`WriteTx::change`] and by what builds on it only: a row, its journal entry
-/// and its part of the rollups are always written together.
+/// and its part of the rollups are always written together. What a job appends to the journal it
+/// does not read there itself: many entries are gathered first, to be sealed as blocks.
 pub struct WriteTx<'c> {
     read: ReadTx<'c>,
     node_ids: &'c AtomicI64,
@@ -32,6 +34,10 @@ pub struct WriteTx<'c> {
     head_before_job: Head,
     group: Pending,
     job: Pending,
+    /// What the job has appended and not written yet.
+    entries: Run,
+    /// Some of it could not be written.
+    has_lost_entries: bool,
     buffer: Vec<u8>,
     /// The directory whose listing was touched last: its nodes mostly change one after another.
     touched: i64,
@@ -70,6 +76,8 @@ impl<'c> WriteTx<'c> {
             head_before_job: head,
             group: Pending::default(),
             job: Pending::default(),
+            entries: Run::after(head),
+            has_lost_entries: false,
             buffer: Vec::with_capacity(1024),
             touched: 0,
         }
@@ -86,8 +94,20 @@ impl<'c> WriteTx<'c> {
 
     pub(super) fn undo_job(&mut self) {
         self.head = self.head_before_job;
+        self.entries = Run::after(self.head);
+        self.has_lost_entries = false;
         self.job.clear();
         self.touched = 0;
+    }
+
+    /// Writes what the job has appended. Its last step.
+    pub(super) fn write_entries(&mut self) -> Result<(), StoreError> {
+        if self.has_lost_entries {
+            let lost = "entries of a job were not written, and it went on".to_owned();
+            return Err(StoreError::Damaged(lost));
+        }
+        let entries = std::mem::replace(&mut self.entries, Run::after(self.head));
+        entries::write_all(self.read.connection(), entries)
     }
 
     /// What remains to be written before the commit: the rollups, and where the journal stands.
@@ -179,7 +199,7 @@ impl<'c> WriteTx<'c> {
             self.now,
         )?;
         let size_delta = change::size_delta(before, after);
-        let id = self.append_data(&verb.event_type(), Some(after.id), size_delta, &data)?;
+        let id = self.append_data(verb.event_type(), Some(after.id), size_delta, &data)?;
         self.buffer = data;
         Ok(id)
     }
@@ -191,7 +211,7 @@ impl<'c> WriteTx<'c> {
     pub fn append(&mut self, mut fact: impl Fact) -> Result<JournalId, StoreError> {
         fact.set_journal_id(self.head.id.next());
         let data = serde_json::to_vec(&fact)?;
-        self.append_data(&fact.event_type(), fact.node_id(), 0, &data)
+        self.append_data(fact.event_type(), fact.node_id(), 0, &data)
     }
 
     /// Learns what the disk says of a node where that is no change that anybody is to be told of:
@@ -496,33 +516,23 @@ impl<'c> WriteTx<'c> {
 
     fn append_data(
         &mut self,
-        event_type: &EventType,
+        event_type: EventType,
         node_id: Option<i64>,
         size_delta: i64,
         data: &[u8],
     ) -> Result<JournalId, StoreError> {
         let data = str::from_utf8(data)
             .map_err(|_| StoreError::Damaged("journal data is not UTF-8".to_owned()))?;
-        let event_type = event_type.as_str();
-        let id = self.head.id.next();
-        let digest = self
-            .head
-            .digest
-            .link(id, node_id, event_type, size_delta, data);
-        self.read
-            .connection()
-            .prepare_cached(include_str!("sql/append.sql"))?
-            .execute(params![
-                id.as_i64(),
-                self.now.as_millis(),
-                node_id,
-                event_type,
-                size_delta,
-                data,
-                digest.as_bytes(),
-            ])?;
-        self.head = Head { id, digest };
-        Ok(id)
+        self.entries
+            .push(self.now, node_id, event_type, size_delta, data);
+        self.head = self.entries.last();
+        if self.entries.is_full() {
+            let full = std::mem::replace(&mut self.entries, Run::after(self.head));
+            self.has_lost_entries = true;
+            self.entries = entries::write_blocks(self.read.connection(), full)?;
+            self.has_lost_entries = false;
+        }
+        Ok(self.head.id)
     }
 }
 

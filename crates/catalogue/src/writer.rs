@@ -5,7 +5,11 @@
 //! head, and answers all of them. So a hundred commands that come together cost one sync of the
 //! disk (group commit), a job that fails takes back only what is its own, journal ids and
 //! rollups included, and nobody is answered before what it did is durable.
+//!
+//! Between two groups, and while nobody waits, it seals old entries of the journal, a block at a
+//! time ([`entries`]).
 
+use super::entries::{self, TAIL_ROWS};
 use super::head::HeadSignal;
 use super::tx::WriteTx;
 use super::{Head, Names, StoreError};
@@ -17,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 /// Jobs in one transaction.
@@ -52,8 +57,13 @@ where
     E: From<StoreError> + Send,
 {
     fn run(&mut self, tx: &mut WriteTx<'_>) -> bool {
+        let mut run = |job: F| -> Result<T, E> {
+            let done = job(tx)?;
+            tx.write_entries()?;
+            Ok(done)
+        };
         let outcome = match self.job.take() {
-            Some(job) => catch_unwind(AssertUnwindSafe(|| job(tx)))
+            Some(job) => catch_unwind(AssertUnwindSafe(|| run(job)))
                 .unwrap_or_else(|_| Err(StoreError::Panicked.into())),
             None => Err(StoreError::Panicked.into()),
         };
@@ -81,6 +91,8 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) mark: Mark,
     pub(super) names: Arc<OnceLock<Arc<dyn Names>>>,
+    /// With so many entries in rows the oldest of them are sealed.
+    pub(super) seal_from: u64,
     #[expect(dead_code, reason = "held until the last job is done")]
     pub(super) lock: Lock,
 }
@@ -88,8 +100,19 @@ pub(super) struct Writer {
 impl Writer {
     /// Runs until the store is closed and all jobs are done.
     pub(super) fn run(mut self) {
-        while let Some(first) = self.jobs.blocking_recv() {
-            self.run_group(first);
+        let mut has_more = self.seal();
+        loop {
+            let first = if has_more {
+                self.jobs.try_recv()
+            } else {
+                self.jobs.blocking_recv().ok_or(TryRecvError::Disconnected)
+            };
+            match first {
+                Ok(first) => self.run_group(first),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => break,
+            }
+            has_more = self.seal();
         }
         let truncate = |_: &rusqlite::Row<'_>| Ok(());
         let checkpoint = self
@@ -100,6 +123,26 @@ impl Writer {
                 error = &error as &dyn std::error::Error,
                 "wal checkpoint failed"
             );
+        }
+    }
+
+    /// Seals the oldest entries that are rows, a block of them, if there are many. Whether there is
+    /// more to seal. If it fails, it is tried again when there are as many more.
+    fn seal(&mut self) -> bool {
+        let head = self.head.current().id;
+        match entries::seal_oldest(&mut self.connection, head, self.seal_from) {
+            Ok(left) => {
+                if left.is_some() {
+                    self.seal_from = TAIL_ROWS;
+                }
+                left.is_some_and(|left| left >= TAIL_ROWS)
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "older entries of the journal were not sealed");
+                self.seal_from = self.seal_from.saturating_add(TAIL_ROWS);
+                false
+            }
         }
     }
 

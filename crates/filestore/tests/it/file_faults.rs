@@ -101,7 +101,7 @@ fn tree(root: &Path, directories: usize, files: usize) {
 
 fn make(dir: &Path) -> Made {
     let root = dir.join("tree");
-    tree(&root, 12, 12);
+    tree(&root, 12, 24);
     let store = dir.join("data").join("filestore.db");
     let filestore = Filestore::open(Options::new(dir.join("data"))).unwrap();
     filestore.ensure_local_mount(&root).unwrap();

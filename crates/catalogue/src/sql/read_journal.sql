@@ -1,5 +1,0 @@
-SELECT journal_id, node_id, event_type, size_delta, data, digest
-FROM journal
-WHERE journal_id > ?1
-ORDER BY journal_id
-LIMIT ?2
