@@ -6,9 +6,9 @@ use crate::books;
 use crate::outcome::Outcome;
 use crate::source::Source;
 use crate::watch::{Stopwatch, Watched};
-use journal::{Event, EventType, JournalId, JournalReader, NodeEvent, NodeState};
+use journal::{Event, EventType, FileType, JournalId, JournalReader, NodeEvent, NodeState};
 use metastore::Metastore;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 use std::path::Path;
 
 /// Entries in memory at a time.
@@ -33,6 +33,15 @@ struct Row {
     command: String,
     principal: Option<String>,
     previous_path: Option<String>,
+    file_type: Option<&'static str>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    user: Option<String>,
+    group: Option<String>,
+    mode: Option<u32>,
+    links: Option<u32>,
+    allocated_bytes: Option<i64>,
+    changed_at: Option<i64>,
 }
 
 pub(crate) fn measure(source: &Source, data: &Path) -> anyhow::Result<Outcome> {
@@ -96,6 +105,15 @@ impl Row {
             command: event.command.to_string(),
             principal: event.principal.as_deref().map(str::to_owned),
             previous_path: event.previous_path.as_deref().map(str::to_owned),
+            file_type: event.file_type.map(FileType::as_str),
+            uid: event.uid,
+            gid: event.gid,
+            user: event.user.as_deref().map(str::to_owned),
+            group: event.group.as_deref().map(str::to_owned),
+            mode: event.mode,
+            links: event.links,
+            allocated_bytes: event.allocated_bytes,
+            changed_at: event.changed_at.map(|at| at.as_millis()),
         }
     }
 }
@@ -110,33 +128,43 @@ fn write(connection: &mut Connection, rows: &[Row]) -> anyhow::Result<()> {
                 record.execute(params![row.node_id, row.key, row.observed_at])?;
             }
             let is_deleted = row.state == NodeState::Deleted.as_str();
-            node.execute(params![
-                row.node_id,
-                row.node_id,
-                row.backend_mount_id,
-                row.path,
-                row.kind,
-                row.state,
-                row.parent_id,
-                row.version,
-                row.size_bytes,
-                None::<&str>,
-                None::<&str>,
-                row.metadata,
-                row.observed_at,
-                row.last_modified_at,
-                row.journal_id,
-                row.command,
-                row.principal,
-                "active",
-                None::<i64>,
-                None::<i64>,
-                None::<&str>,
-                None::<&str>,
-                row.previous_path,
-                None::<&str>,
-                is_deleted.then_some(row.observed_at),
-            ])?;
+            let values: [&dyn ToSql; 34] = [
+                &row.node_id,
+                &row.node_id,
+                &row.backend_mount_id,
+                &row.path,
+                &row.kind,
+                &row.state,
+                &row.parent_id,
+                &row.version,
+                &row.size_bytes,
+                &None::<&str>,
+                &None::<&str>,
+                &row.metadata,
+                &row.observed_at,
+                &row.last_modified_at,
+                &row.journal_id,
+                &row.command,
+                &row.principal,
+                &"active",
+                &None::<i64>,
+                &None::<i64>,
+                &None::<&str>,
+                &None::<&str>,
+                &row.previous_path,
+                &None::<&str>,
+                &is_deleted.then_some(row.observed_at),
+                &row.file_type,
+                &row.uid,
+                &row.gid,
+                &row.user,
+                &row.group,
+                &row.mode,
+                &row.links,
+                &row.allocated_bytes,
+                &row.changed_at,
+            ];
+            node.execute(values.as_slice())?;
         }
     }
     Ok(transaction.commit()?)

@@ -3,11 +3,12 @@ INSERT INTO filestore_nodes (
     node_id, record_id, backend_mount_id, path, kind, state, parent_id, version, size_bytes,
     checksum, content_hash, node_metadata, observed_at, last_modified_at, journal_id, command,
     principal, consistency_state, consistency_checked_at, last_reconciled_at,
-    reconciliation_reason, previous_state, previous_path, quarantine_reason, deleted_at
+    reconciliation_reason, previous_state, previous_path, quarantine_reason, deleted_at,
+    file_type, uid, gid, user_name, group_name, mode, links, allocated_bytes, changed_at
 )
 VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-    ?21, ?22, ?23, ?24, ?25
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34
 )
 ON CONFLICT (node_id) DO UPDATE SET
     record_id = excluded.record_id,
@@ -39,5 +40,14 @@ ON CONFLICT (node_id) DO UPDATE SET
     deleted_at = CASE
         WHEN excluded.deleted_at IS NULL THEN NULL
         ELSE coalesce(filestore_nodes.deleted_at, excluded.deleted_at)
-    END
+    END,
+    file_type = coalesce(excluded.file_type, file_type),
+    uid = coalesce(excluded.uid, uid),
+    gid = coalesce(excluded.gid, gid),
+    user_name = coalesce(excluded.user_name, user_name),
+    group_name = coalesce(excluded.group_name, group_name),
+    mode = coalesce(excluded.mode, mode),
+    links = coalesce(excluded.links, links),
+    allocated_bytes = coalesce(excluded.allocated_bytes, allocated_bytes),
+    changed_at = coalesce(excluded.changed_at, changed_at)
 WHERE excluded.journal_id > filestore_nodes.journal_id

@@ -1,7 +1,7 @@
 //! The nodes whose names may have a part, by their ids.
 
 use super::{Segment, grams, reach, segments};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 /// How many nodes that no segment covers are looked at in one go.
 const TAIL: i64 = 2_048;
@@ -48,8 +48,21 @@ impl Clue {
         connection: &Connection,
         segment: &Segment,
     ) -> rusqlite::Result<Vec<i64>> {
+        self.find_in(connection, segment, None)
+    }
+
+    /// The same; only those that are also in `within`, if it is given.
+    fn find_in(
+        &self,
+        connection: &Connection,
+        segment: &Segment,
+        within: Option<Vec<i64>>,
+    ) -> rusqlite::Result<Vec<i64>> {
+        if within.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
         match self {
-            Self::Grams(grams) => with_all(connection, segment, grams),
+            Self::Grams(grams) => with_all(connection, segment, grams, within),
             Self::Between(from, to) => {
                 let mut ids = Vec::new();
                 let mut lists = connection.prepare_cached(
@@ -59,36 +72,27 @@ impl Clue {
                 while let Some(row) = rows.next()? {
                     grams::decode(segment.low, row.get_ref(0)?.as_blob()?, &mut ids);
                 }
-                Ok(sorted(ids))
+                let mut ids = sorted(ids);
+                if let Some(within) = within {
+                    let mut within = within.into_iter().peekable();
+                    ids.retain(|id| {
+                        while within.next_if(|other| other < id).is_some() {}
+                        within.peek() == Some(id)
+                    });
+                }
+                Ok(ids)
             }
             Self::Any(clues) => {
                 let mut ids = Vec::new();
                 for clue in clues {
-                    ids.extend(clue.find(connection, segment)?);
+                    ids.extend(clue.find_in(connection, segment, within.clone())?);
                 }
                 Ok(sorted(ids))
             }
             Self::All(clues) => {
-                let mut lists = Vec::new();
-                let mut others = Vec::new();
+                let mut found = within;
                 for clue in clues {
-                    match clue {
-                        Self::Grams(grams) => lists.extend_from_slice(grams),
-                        other => others.push(other),
-                    }
-                }
-                let mut found = (!lists.is_empty())
-                    .then(|| with_all(connection, segment, &lists))
-                    .transpose()?;
-                for clue in others {
-                    if found.as_ref().is_some_and(Vec::is_empty) {
-                        break;
-                    }
-                    let list = clue.find(connection, segment)?;
-                    match &mut found {
-                        None => found = Some(list),
-                        Some(found) => keep_common(found, &list),
-                    }
+                    found = Some(clue.find_in(connection, segment, found)?);
                 }
                 Ok(found.unwrap_or_default())
             }
@@ -96,48 +100,28 @@ impl Clue {
     }
 }
 
-/// Keeps the ids that the other list has too; both are in order.
-fn keep_common(ids: &mut Vec<i64>, list: &[i64]) {
-    let mut others = list.iter().peekable();
-    ids.retain(|id| {
-        while others.next_if(|other| *other < id).is_some() {}
-        others.peek() == Some(&id)
-    });
-}
-
-/// The ids that all of the grams' lists have. The shortest list is first, and only what is in it is
-/// looked for in the others.
+/// The ids that all of the grams' lists have. A list is only read while there are any.
 fn with_all(
     connection: &Connection,
     segment: &Segment,
     grams: &[u32],
+    within: Option<Vec<i64>>,
 ) -> rusqlite::Result<Vec<i64>> {
     let mut find =
         connection.prepare_cached("SELECT ids FROM name_grams WHERE segment = ?1 AND gram = ?2")?;
-    let mut blobs: Vec<Vec<u8>> = Vec::with_capacity(grams.len());
+    let mut found = within;
     for gram in grams {
-        let blob = find
-            .query_row(params![segment.id, gram], |row| row.get(0))
-            .optional()?;
-        match blob {
-            Some(blob) => blobs.push(blob),
-            None => return Ok(Vec::new()),
-        }
-    }
-    blobs.sort_by_key(Vec::len);
-    let mut found: Option<Vec<i64>> = None;
-    let mut list = Vec::new();
-    for blob in &blobs {
-        list.clear();
-        grams::decode(segment.low, blob, &mut list);
+        let mut rows = find.query(params![segment.id, gram])?;
+        let Some(row) = rows.next()? else {
+            return Ok(Vec::new());
+        };
+        let blob = row.get_ref(0)?.as_blob()?;
         match &mut found {
-            None => found = Some(list.clone()),
-            Some(found) => {
-                keep_common(found, &list);
-                if found.is_empty() {
-                    break;
-                }
-            }
+            None => grams::decode(segment.low, blob, found.insert(Vec::new())),
+            Some(found) => grams::keep_common(segment.low, blob, found),
+        }
+        if found.as_ref().is_some_and(Vec::is_empty) {
+            break;
         }
     }
     Ok(found.unwrap_or_default())

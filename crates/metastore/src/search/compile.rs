@@ -4,6 +4,9 @@ use super::field::{Column, JsonField};
 use super::filter::{Filter, JsonTest, Scalar, TagsTest, Test};
 use rusqlite::types::Value as Sql;
 
+/// Words in one call; SQLite bounds the arguments of a function.
+const WORDS: usize = 64;
+
 /// SQL text and the values bound to it, in step.
 #[derive(Debug, Default)]
 pub(crate) struct Statement {
@@ -29,17 +32,24 @@ impl Statement {
             Filter::Column(column, test) => self.column(column, test),
             Filter::Json(field, test) => self.json(field, test),
             Filter::Tags(test) => self.tags(test),
-            Filter::Word(word) => {
-                self.push("path_has(n.path, ").bind(word.clone()).push(")");
-            }
+            Filter::Word(word) => self.words(&[word]),
             Filter::HasNode(true) => {
                 self.push("n.node_id IS NOT NULL");
             }
             Filter::HasNode(false) => {
                 self.push("n.node_id IS NULL");
             }
-            Filter::All(filters) => self.group(filters, " AND ", "1"),
-            Filter::Any(filters) => self.group(filters, " OR ", "0"),
+            Filter::All(filters) => {
+                // One call for all words: it is made for each path that a walk comes to.
+                let words: Vec<_> = filters.iter().filter_map(word).collect();
+                for words in words.chunks(WORDS) {
+                    self.words(words);
+                    self.push(" AND ");
+                }
+                let others = filters.iter().filter(|it| word(it).is_none());
+                self.group(others, " AND ", "1");
+            }
+            Filter::Any(filters) => self.group(filters.iter(), " OR ", "0"),
             Filter::Not(inner) => {
                 self.push("(");
                 self.filter(inner);
@@ -49,18 +59,23 @@ impl Statement {
         }
     }
 
-    fn group(&mut self, filters: &[Filter], joiner: &str, empty: &str) {
-        if filters.is_empty() {
-            self.push(empty);
+    fn words(&mut self, words: &[&String]) {
+        self.push("path_has(n.path");
+        for word in words {
+            self.push(", ").bind((*word).clone());
         }
-        for (index, filter) in filters.iter().enumerate() {
-            self.push(if index == 0 { "(" } else { joiner }).push("(");
+        self.push(")");
+    }
+
+    fn group<'f>(&mut self, filters: impl Iterator<Item = &'f Filter>, joiner: &str, empty: &str) {
+        let mut is_empty = true;
+        for filter in filters {
+            self.push(if is_empty { "(" } else { joiner }).push("(");
             self.filter(filter);
             self.push(")");
+            is_empty = false;
         }
-        if !filters.is_empty() {
-            self.push(")");
-        }
+        self.push(if is_empty { empty } else { ")" });
     }
 
     fn column(&mut self, column: &Column, test: &Test<Sql>) {
@@ -235,6 +250,13 @@ impl Statement {
             self.push(" < ").bind(end);
         }
         self.push(")");
+    }
+}
+
+fn word(filter: &Filter) -> Option<&String> {
+    match filter {
+        Filter::Word(word) => Some(word),
+        _ => None,
     }
 }
 

@@ -34,12 +34,17 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
             extension(name(path)).map(|it| fold(it).into_owned())
         })
     })?;
-    connection.create_scalar_function("path_has", 2, flags, |context| {
-        let (path, word) = (
-            context.get_raw(0).as_str_or_null()?,
-            context.get_raw(1).as_str()?,
-        );
-        Ok(path.is_some_and(|path| path_has(path, word)))
+    connection.create_scalar_function("path_has", -1, flags, |context| {
+        let Some(path) = context.get_raw(0).as_str_or_null()? else {
+            return Ok(false);
+        };
+        let path = fold(path);
+        for word in 1..context.len() {
+            if !path_has(&path, context.get_raw(word).as_str()?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     })?;
     connection
         .create_scalar_function("json_same", 2, flags, |context| compare(context, is_same))?;
@@ -69,9 +74,8 @@ pub(super) fn extension(name: &str) -> Option<&str> {
     (!before.is_empty() && !extension.is_empty()).then_some(extension)
 }
 
-/// Whether a path has a folded word, which may span names.
-pub(super) fn path_has(path: &str, word: &str) -> bool {
-    let path = fold(path);
+/// Whether a folded path has a folded word, which may span names.
+fn path_has(path: &str, word: &str) -> bool {
     match word.strip_prefix('/') {
         Some(begin) if path.starts_with(begin) => true,
         _ => path.contains(word),
@@ -108,7 +112,7 @@ mod tests {
             ("\u{c4}rger.txt", "\u{e4}rger", true),
             ("", "a", false),
         ] {
-            assert_eq!(path_has(path, word), expected, "{path} {word}");
+            assert_eq!(path_has(&fold(path), word), expected, "{path} {word}");
         }
     }
 

@@ -196,10 +196,14 @@ impl Query {
         let mut total = passed;
         let mut is_total_exact = !is_more && after.is_none();
         if !is_total_exact {
-            // From the beginning, because a cursor does not say how much lies before it.
+            // On a later page from the beginning, because a cursor does not say how much lies before it.
+            let (counted, from) = match (&last, after) {
+                (Some(last), None) => (offset.saturating_add(page), Some(last)),
+                _ => (0, None),
+            };
             let most = self.count_to(COUNTED);
-            total = 0;
-            walk("SELECT 1").run(connection, None, most, |_, _| {
+            total = counted;
+            walk("SELECT 1").run(connection, from, most.saturating_sub(counted), |_, _| {
                 total += 1;
                 Ok(())
             })?;
