@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::schema::{Field, FieldType, quote};
+use crate::usage;
 use duckdb::{Connection, OptionalExt, params};
 use journal::Time;
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,7 @@ impl Dataset {
 /// Makes the catalogue's own tables where they are missing.
 pub(crate) fn prepare(connection: &Connection) -> Result<()> {
     connection.execute_batch(include_str!("sql/catalogue.sql"))?;
+    usage::prepare(connection)?;
     widen(connection)
 }
 

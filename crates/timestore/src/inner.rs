@@ -3,6 +3,7 @@
 use crate::catalogue::Dataset;
 use crate::options::Options;
 use crate::store::{Pool, Store};
+use crate::usage::Keeper;
 use parking_lot::Mutex;
 use process::Task;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub(crate) struct Inner {
     pub(crate) reads: Pool,
     /// People's statements, so that they never keep the API's reads waiting.
     pub(crate) statements: Pool,
+    /// Of the sums of usage.
+    pub(crate) keeper: Keeper,
     pub(crate) store: Arc<Store>,
     pub(crate) sweeper: Mutex<Option<Task>>,
 }

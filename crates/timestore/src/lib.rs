@@ -40,6 +40,7 @@ mod sink;
 mod statement;
 mod store;
 mod timestore;
+mod usage;
 mod words;
 
 pub use duckdb::arrow;

@@ -28,7 +28,7 @@ pub struct Options {
     /// DuckDB folds its write-ahead log into the file when it is longer than this, in bytes. What
     /// is in it is also in memory, uncompressed.
     pub log_max_bytes: u64,
-    /// How many of the newest entries growth reads one by one; older ones are summed by hour.
+    /// How many of the newest entries growth and usage read one by one; older ones are summed.
     pub growth_tail_entries: u64,
     /// How long a read may run, a person's or the API's.
     pub sql_timeout: Duration,

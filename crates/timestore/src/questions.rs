@@ -20,11 +20,12 @@ pub(crate) use churn::ChurnQuery;
 pub(crate) use duplicates::DuplicatesQuery;
 pub(crate) use growth::GrowthQuery;
 pub(crate) use nodes::stream_nodes;
+pub(crate) use owner::{GROUP, USER};
 pub(crate) use page::{Key, PageQuery, next_cursor};
 pub(crate) use past::{AsOf, AsOfQuery, as_of, reconciliation, timeline};
 pub(crate) use scope::{Scope, ScopeQuery, limit};
-pub(crate) use top::TopQuery;
-pub(crate) use usage::UsageQuery;
+pub(crate) use top::{MODIFIED, TopQuery};
+pub(crate) use usage::{BySource, UsageQuery};
 
 use duckdb::types::Value;
 use std::collections::HashMap;
@@ -38,6 +39,8 @@ pub(crate) struct Question {
     pub(crate) limit: usize,
     /// It reads the sums by hour: `$summed` is the last entry in them.
     pub(crate) reads_hours: bool,
+    /// It may be answered from sums.
+    pub(crate) by_source: Option<BySource>,
     pub(crate) pages: Pages,
 }
 

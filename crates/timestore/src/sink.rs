@@ -25,14 +25,15 @@ use crate::catalogue::Dataset;
 use crate::error::{Error, Result};
 use crate::pipeline;
 use crate::store::{self, Store};
+use crate::usage::{self, Progress};
 use crossbeam_channel::Sender;
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, OptionalExt, params};
 use feed::rebuild::{Base, NewBook, Rebuild};
 use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
-use fold::Unfolded;
+use fold::{MANY, Unfolded};
 use journal::{Clock, Event, JournalId, Snapshot, Time};
-use pieces::{PIECE_ROWS, Piece};
+use pieces::{PIECE_ROWS, Piece, Target};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ pub struct ActivitySink {
     /// So many entries are summed at a time.
     sum_entries: u64,
     unfolded: Unfolded,
+    progress: Progress,
 }
 
 /// What is stored of the journal.
@@ -65,6 +67,7 @@ impl ActivitySink {
         dataset: Dataset,
         clock: Arc<dyn Clock>,
         sum_entries: u64,
+        progress: Progress,
     ) -> Self {
         Self {
             store,
@@ -74,6 +77,7 @@ impl ActivitySink {
             summed: None,
             sum_entries,
             unfolded: Unfolded::default(),
+            progress,
         }
     }
 
@@ -125,7 +129,7 @@ impl ActivitySink {
         let late: Vec<i64> = batch
             .items
             .iter()
-            .filter(|item| item.id <= summed)
+            .filter(|item| item.id <= after)
             .map(row_of)
             .filter(|row| row.1.is_some() && !present.contains(row))
             .map(|(id, _)| id)
@@ -135,15 +139,22 @@ impl ActivitySink {
         let (send, rows) = pieces::channel();
         let answer = self.store.begin_write(move |connection| {
             store::transaction(connection, |connection| {
-                pipeline::append_activity(connection, |connection| {
-                    let mut appender = connection.appender_to_db(&table, "main")?;
-                    pieces::append_all(&mut appender, &rows)
-                })?;
+                // Before the rows, the first of which are being built meanwhile.
                 settle(connection, &parked, &resolved)?;
-                let head = next.checkpoint.journal_id;
-                let summed = hours::follow(connection, summed, head, enough, &late)?;
                 store_position(connection, &next, stored.as_ref())?;
-                Ok(summed)
+                pipeline::append_activity(connection, |connection| {
+                    let target = Target {
+                        connection,
+                        catalog: None,
+                        table: &table,
+                    };
+                    pieces::append_all(target, &rows)
+                })?;
+                if !late.is_empty() {
+                    usage::forget(connection)?;
+                }
+                let head = next.checkpoint.journal_id;
+                hours::follow(connection, summed, head, enough, &late)
             })
         })?;
         // If the owner fails, it drops the channel, and its answer says why.
@@ -203,7 +214,9 @@ impl Sink for ActivitySink {
         let result = self.apply_batch(batch);
         let (_, summed) = self.settle(result, |(next, _)| Some(*next))?;
         self.summed = Some(summed);
-        self.unfolded.add(batch.items.len());
+        let entries = batch.items.len();
+        self.unfolded.add(entries);
+        self.progress.add(entries, entries >= MANY);
         Ok(())
     }
 
@@ -211,6 +224,7 @@ impl Sink for ActivitySink {
         if self.unfolded.is_due() && self.store.begin_write(fold::fold).is_ok() {
             self.unfolded = Unfolded::default();
         }
+        self.progress.at_head();
     }
 
     fn load_snapshot(&mut self, snapshot: Snapshot<'_>) -> std::result::Result<(), SinkError> {
@@ -420,13 +434,15 @@ fn read_position(connection: &Connection) -> Result<Option<Position>> {
     }))
 }
 
-/// As [`store_position`], where rows were not only appended: the sums by hour are made anew.
+/// As [`store_position`], where rows were not only appended: the sums by hour are made anew, and
+/// those of usage are forgotten.
 fn write_position(
     connection: &Connection,
     next: &Position,
     stored: Option<&Position>,
 ) -> Result<()> {
     hours::renew(connection, next.checkpoint.journal_id)?;
+    usage::forget(connection)?;
     store_position(connection, next, stored)
 }
 

@@ -8,6 +8,7 @@ use crate::retention;
 use crate::schema::{check_slug, missing_fields, quote};
 use crate::sink::ActivitySink;
 use crate::store::{self, Pool, Settings, Store};
+use crate::usage::Keeper;
 use crate::{activity, metric, pipeline, rest};
 use duckdb::{Connection, OptionalExt, params};
 use parking_lot::Mutex;
@@ -54,11 +55,13 @@ impl Timestore {
             Arc::clone(&options.clock),
             options.retention_interval,
         )?;
+        let keeper = Keeper::start(Arc::clone(&store), options.growth_tail_entries)?;
         let inner = Inner {
             options,
             activity,
             reads,
             statements,
+            keeper,
             store,
             sweeper: Mutex::new(Some(sweeper)),
         };
@@ -75,6 +78,7 @@ impl Timestore {
             self.inner.activity.clone(),
             Arc::clone(&self.inner.options.clock),
             self.inner.options.growth_tail_entries,
+            self.inner.keeper.progress(),
         )
     }
 
@@ -107,10 +111,20 @@ impl Timestore {
         })
     }
 
+    /// Sums usage up to the book's head, as a thread does by itself when enough has gathered.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn sum_usage(&self) -> std::result::Result<(), Error> {
+        self.inner.keeper.sum_all()
+    }
+
     /// Stops the readers, folds the log into the database file and closes it. Blocks; calling it
     /// again does nothing.
     pub fn close(&self) {
         drop(self.inner.sweeper.lock().take());
+        self.inner.keeper.close();
         self.inner.reads.close();
         self.inner.statements.close();
         self.inner.store.close();

@@ -137,6 +137,7 @@ impl ChurnQuery {
             params,
             limit,
             reads_hours: false,
+            by_source: None,
             pages: Pages::Pinned(keys, page.head),
         })
     }

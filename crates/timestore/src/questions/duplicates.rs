@@ -55,6 +55,7 @@ impl DuplicatesQuery {
             params,
             limit,
             reads_hours: false,
+            by_source: None,
             pages: Pages::Pinned(keys, page.head),
         })
     }

@@ -138,6 +138,7 @@ impl GrowthQuery {
             params,
             limit,
             reads_hours,
+            by_source: None,
             pages: Pages::None,
         })
     }

@@ -1,9 +1,9 @@
 //! Whose a row's file is, and was: by name where that is known, else by number.
 
 /// The user of a row's file.
-pub(super) const USER: &str = "coalesce(user_name, uid::VARCHAR)";
+pub(crate) const USER: &str = "coalesce(user_name, uid::VARCHAR)";
 /// The group of a row's file.
-pub(super) const GROUP: &str = "coalesce(group_name, gid::VARCHAR)";
+pub(crate) const GROUP: &str = "coalesce(group_name, gid::VARCHAR)";
 
 /// The user before the row's change.
 pub(super) const OLD_USER: &str = "CASE WHEN list_has_any(string_split(changed, ','), ['uid', 'gid']) \

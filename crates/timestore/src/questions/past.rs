@@ -184,6 +184,7 @@ pub(crate) fn timeline(
         params,
         limit,
         reads_hours: false,
+        by_source: None,
         pages: Pages::Kept(keys),
     })
 }
@@ -213,6 +214,7 @@ pub(crate) fn reconciliation(
         params,
         limit,
         reads_hours: false,
+        by_source: None,
         pages: Pages::Kept(keys),
     })
 }

@@ -11,7 +11,7 @@ const FILES_DEFAULT: usize = 20;
 const FILES_MAX: usize = 1_000;
 
 /// When the contents were last modified, as far as a row tells.
-pub(super) const MODIFIED: &str = "coalesce(modified_at, \
+pub(crate) const MODIFIED: &str = "coalesce(modified_at, \
      try_cast(json_extract_string(metadata_json, '$.lastModifiedAt') AS TIMESTAMP), observed_at)";
 
 /// What makes a file stand out.
@@ -94,6 +94,7 @@ impl TopQuery {
             params,
             limit,
             reads_hours: false,
+            by_source: None,
             pages: Pages::Pinned(keys, page.head),
         })
     }

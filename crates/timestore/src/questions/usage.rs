@@ -2,6 +2,9 @@
 //!
 //! Only files count, and every name of a file with several names counts, as everywhere in the
 //! activity. `allocatedBytes` sums what is known: rows of versions that did not ask have none.
+//!
+//! The quantiles of the size are those of its classes, each told by the mean of its files, so that
+//! sums ([`crate::usage`]) and rows give the same ones. Where no path matters the sums are asked.
 
 use super::owner::{GROUP, USER};
 use super::scope::{depth, directory, limit};
@@ -9,6 +12,9 @@ use super::top::MODIFIED;
 use super::{Key, MOUNT, PageQuery, Pages, Question, ScopeQuery, integer};
 use crate::error::{Error, Result};
 use crate::query::micros;
+use crate::usage::{self, Source};
+use duckdb::Connection;
+use duckdb::types::Value;
 use journal::Time;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -70,6 +76,30 @@ impl Dimension {
             Self::Prefix => directory("path"),
         }
     }
+
+    /// The group of a cell; of a single state, where the cell does not tell.
+    fn cell_key(self) -> String {
+        match self {
+            Self::User => "cells.user_key".to_owned(),
+            Self::Group => "cells.group_key".to_owned(),
+            Self::Extension => "cells.extension".to_owned(),
+            Self::FileType => "cells.file_type".to_owned(),
+            Self::Age => AGE.replace("activity.modified_at", "totals.oldest"),
+            Self::Size => {
+                let class = |(power, name): (u32, &str)| {
+                    let end = usage::class_of_power(power);
+                    format!(" WHEN cells.size_class < {end} THEN '{name}'")
+                };
+                let classes: String = SIZES.into_iter().map(class).collect();
+                format!(
+                    "CASE WHEN cells.size_class = 0 THEN 'empty'{classes} ELSE '64 GiB and more' END"
+                )
+            }
+            Self::Mount => "cells.backend_mount_id::VARCHAR".to_owned(),
+            // Cells know no paths.
+            Self::Prefix => "NULL::VARCHAR".to_owned(),
+        }
+    }
 }
 
 /// How long ago a file's contents were modified, seen from the time asked for.
@@ -93,6 +123,18 @@ const SIZE: &str = "CASE
     WHEN latest.size_bytes < 4294967296 THEN '256 MiB to 4 GiB'
     WHEN latest.size_bytes < 68719476736 THEN '4 to 64 GiB'
     ELSE '64 GiB and more' END";
+
+/// The same of a class of sizes: each of those bounds is a power of two, which is where a class
+/// begins.
+const SIZES: [(u32, &str); 7] = [
+    (12, "under 4 KiB"),
+    (16, "4 to 64 KiB"),
+    (20, "64 KiB to 1 MiB"),
+    (24, "1 to 16 MiB"),
+    (28, "16 to 256 MiB"),
+    (32, "256 MiB to 4 GiB"),
+    (36, "4 to 64 GiB"),
+];
 
 /// The question.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -161,30 +203,150 @@ impl UsageQuery {
                 .collect();
             parts.join(", ")
         };
-        let sql = include_str!("../sql/usage.sql")
-            .replace(
-                "{keys}",
-                &list(&|at, by| format!("{} AS key{at}", by.key())),
-            )
-            .replace(
-                "{shown}",
-                &list(&|at, by| format!("key{at} AS \"{}\"", by.word())),
-            )
-            .replace(
-                "{order}",
-                &list(&|_, by| format!("\"{}\" NULLS LAST", by.word())),
-            )
-            .replace("{after}", &page.condition)
-            .replace("{until}", until)
-            .replace("{modified}", MODIFIED)
-            .replace("{rows}", &rows);
+        let sql = |parts: &str| {
+            include_str!("../sql/usage.sql")
+                .replace("{parts}", parts)
+                .replace("{names}", &list(&|at, _| format!("key{at}")))
+                .replace(
+                    "{shown}",
+                    &list(&|at, by| format!("key{at} AS \"{}\"", by.word())),
+                )
+                .replace(
+                    "{order}",
+                    &list(&|_, by| format!("\"{}\" NULLS LAST", by.word())),
+                )
+                .replace("{after}", &page.condition)
+        };
+        let parts = Parts {
+            keys: list(&|at, by| format!("{} AS key{at}", by.key())),
+            cell_keys: list(&|at, by| format!("{} AS key{at}", by.cell_key())),
+            until,
+            rows,
+            cells: scope.inside("NULL", "cells.backend_mount_id", &mut HashMap::new()),
+            needs_states: dimensions.contains(&Dimension::Age),
+        };
+        let is_summed = scope.is_of_all_paths() && !dimensions.contains(&Dimension::Prefix);
+        let by_source = is_summed.then(|| BySource {
+            at: params.get("at").cloned(),
+            present: sql(&parts.present()),
+            segment: sql(&parts.segment()),
+        });
         Ok(Question {
-            sql,
+            sql: sql(&parts.rows()),
             params,
             limit,
             reads_hours: false,
+            by_source,
             pages: Pages::Pinned(keys, page.head),
         })
+    }
+}
+
+/// The same question, asked of the sums.
+#[derive(Clone, Debug)]
+pub(crate) struct BySource {
+    at: Option<Value>,
+    present: String,
+    segment: String,
+}
+
+impl BySource {
+    /// Puts the statement that answers it best in the place of the one that reads all rows.
+    pub(crate) fn pick(
+        self,
+        connection: &Connection,
+        head: i64,
+        sql: &mut String,
+        params: &mut HashMap<String, Value>,
+    ) -> Result<()> {
+        match usage::source(connection, head, self.at.as_ref())? {
+            Source::Rows => return Ok(()),
+            Source::Present(summed) => {
+                *sql = self.present;
+                params.insert("summed".to_owned(), Value::BigInt(summed));
+            }
+            Source::Segment(segment) => {
+                *sql = self.segment;
+                params.insert("segment".to_owned(), Value::Int(segment));
+            }
+        }
+        // A parameter that is not there is an error.
+        params.retain(|name, _| names(sql, name));
+        Ok(())
+    }
+}
+
+/// Whether the statement has a parameter of this name.
+fn names(sql: &str, name: &str) -> bool {
+    sql.match_indices('$').any(|(at, _)| {
+        let rest = sql.get(at + 1..).and_then(|rest| rest.strip_prefix(name));
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    })
+}
+
+/// Where the files come from that are counted, in three ways.
+struct Parts {
+    keys: String,
+    cell_keys: String,
+    until: &'static str,
+    rows: String,
+    cells: String,
+    /// The sums do not tell the keys.
+    needs_states: bool,
+}
+
+impl Parts {
+    /// From all rows.
+    fn rows(&self) -> String {
+        include_str!("../sql/usage_rows.sql")
+            .replace("{until}", self.until)
+            .replace("{files}", &self.files("TRUE"))
+    }
+
+    /// From the sums of what is present, and the rows after them.
+    fn present(&self) -> String {
+        let tail = include_str!("../sql/usage_tail.sql").replace("{until}", self.until);
+        let files = format!("    UNION ALL\n{}", self.files("journal_id > $summed"));
+        let (kept, counted) = match self.needs_states {
+            true => ("", include_str!("../sql/usage_counted_present.sql")),
+            false => (
+                include_str!("../sql/usage_kept.sql"),
+                include_str!("../sql/usage_counted_kept.sql"),
+            ),
+        };
+        self.summed(&format!("{tail}{kept}"), counted, &files)
+    }
+
+    /// From the sums of a segment.
+    fn segment(&self) -> String {
+        let counted = match self.needs_states {
+            true => include_str!("../sql/usage_counted_past.sql"),
+            false => include_str!("../sql/usage_counted_segment.sql"),
+        };
+        self.summed("", counted, "")
+    }
+
+    fn summed(&self, tail: &str, counted: &str, newer_files: &str) -> String {
+        let totals = match self.needs_states {
+            true => "FROM counted",
+            false => include_str!("../sql/usage_totals.sql"),
+        };
+        include_str!("../sql/usage_summed.sql")
+            .replace("{tail}", tail)
+            .replace("{counted}", counted)
+            .replace("{totals}", totals)
+            .replace("{cell_keys}", &self.cell_keys)
+            .replace("{cells}", &self.cells)
+            .replace("{newer_files}", newer_files)
+    }
+
+    fn files(&self, newer: &str) -> String {
+        include_str!("../sql/usage_files.sql")
+            .replace("{keys}", &self.keys)
+            .replace("{class}", &usage::size_class("latest.size_bytes"))
+            .replace("{modified}", MODIFIED)
+            .replace("{newer}", newer)
+            .replace("{rows}", &self.rows)
     }
 }
 
@@ -217,6 +379,13 @@ fn dimensions(text: &str) -> Result<Vec<Dimension>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_is_known_by_its_whole_name() {
+        let sql = "SELECT $after, $at2, ($segment)";
+        assert!(names(sql, "after") && names(sql, "segment"));
+        assert!(!names(sql, "at") && !names(sql, "seg") && !names(sql, "limit"));
+    }
 
     #[test]
     fn one_or_two_dimensions_are_taken_and_others_are_refused_by_name() {

@@ -121,7 +121,7 @@ pub(super) async fn ask(
     shared
         .reads
         .read(shared.options.sql_timeout, move |connection| {
-            let mut params = question.params;
+            let (mut sql, mut params) = (question.sql, question.params);
             if question.reads_hours {
                 let summed = summed(connection)?.as_i64();
                 params.insert("summed".to_owned(), duckdb::types::Value::BigInt(summed));
@@ -139,7 +139,10 @@ pub(super) async fn ask(
                     (keys, head)
                 }
             };
-            let result = statement::run_own(connection, &question.sql, &params, limits)?;
+            if let Some(by_source) = question.by_source {
+                by_source.pick(connection, head, &mut sql, &mut params)?;
+            }
+            let result = statement::run_own(connection, &sql, &params, limits)?;
             let result = result.with_exact_integers();
             let cursor = next_cursor(&result, &keys, head)?;
             Ok((result, cursor))

@@ -5,11 +5,23 @@ use crate::catalogue;
 use crate::error::Error;
 use crate::inner::DIGEST_LIMIT;
 use crate::sink::read_checkpoint;
+use crate::usage;
 use axum::extract::State;
 use httpkit::{Finding, Integrity, Json};
 use journal::JournalId;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// The tables beside the datasets that are read in full.
+const OWN_TABLES: [&str; 7] = [
+    "filestore_sync",
+    "dead_letters",
+    "saved_sql",
+    "partitions",
+    "usage_cells",
+    "usage_states",
+    "usage_past",
+];
 
 /// What a digest of the activity says.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,7 +68,7 @@ pub(super) async fn get(State(shared): State<Shared>) -> httpkit::Result<Json<Bo
 /// Whether the database file still holds what was written to it
 ///
 /// Reads every column of every dataset: DuckDB has a checksum of every block, and tells when one
-/// does not fit.
+/// does not fit. Then it compares the sums of usage with the rows.
 #[utoipa::path(get, path = "/filestore/integrity", tag = "filestore",
     operation_id = "checkIntegrity", responses((status = 200, body = Integrity)))]
 pub(super) async fn check(State(shared): State<Shared>) -> httpkit::Result<Json<Integrity>> {
@@ -69,7 +81,7 @@ pub(super) async fn check(State(shared): State<Shared>) -> httpkit::Result<Json<
                 .collect(),
             Err(error) => vec![damaged(&mut findings, "catalogue", error)?],
         };
-        for own in ["filestore_sync", "dead_letters", "saved_sql", "partitions"] {
+        for own in OWN_TABLES {
             tables.push((own.to_owned(), format!("tidemark.{own}")));
         }
         for (name, table) in tables.iter().filter(|(_, table)| !table.is_empty()) {
@@ -78,6 +90,10 @@ pub(super) async fn check(State(shared): State<Shared>) -> httpkit::Result<Json<
             if let Err(error) = read {
                 damaged(&mut findings, name, error.into())?;
             }
+        }
+        if findings.is_empty() {
+            let differences = usage::differences(connection)?;
+            findings.extend(differences.iter().map(|it| Finding::new("usage_sums", it)));
         }
         Ok(Integrity::of(findings))
     });

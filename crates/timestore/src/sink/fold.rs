@@ -11,7 +11,7 @@ use duckdb::Connection;
 use std::time::{Duration, Instant};
 
 /// As many entries in one batch come of a backlog, and fewer are not worth folding.
-const MANY: usize = 2_000;
+pub(super) const MANY: usize = 2_000;
 /// As long without an entry is quiet.
 const QUIET: Duration = Duration::from_secs(2);
 

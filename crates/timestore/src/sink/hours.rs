@@ -27,7 +27,8 @@ pub(crate) fn summed(connection: &Connection) -> Result<JournalId> {
     Ok(JournalId::from_i64(id))
 }
 
-/// Keeps the sums true after rows were appended: `late` are those at or below `summed`. Sums what
+/// Keeps the sums true after rows were appended: those of `late` at or
+/// below `summed` are added. Sums what
 /// has gathered up to `head`, if that is `enough`, and tells what is summed now.
 pub(super) fn follow(
     connection: &Connection,
@@ -36,9 +37,14 @@ pub(super) fn follow(
     enough: u64,
     late: &[i64],
 ) -> Result<JournalId> {
+    let late: Vec<i64> = late
+        .iter()
+        .copied()
+        .filter(|id| *id <= summed.as_i64())
+        .collect();
     if !late.is_empty() {
         let rows = "journal_id IN (SELECT unnest(from_json($1::JSON, '[\"BIGINT\"]')))";
-        connection.execute(&sum(rows), [serde_json::to_string(late)?])?;
+        connection.execute(&sum(rows), [serde_json::to_string(&late)?])?;
     }
     if head < summed || head.entries_since(summed) < enough.max(1) {
         return Ok(summed);

@@ -15,7 +15,7 @@
 //! The owner thread takes the nodes chunk by chunk inside one transaction, so readers see the old
 //! book or the new one; other writes wait meanwhile.
 
-use super::pieces::{self, Piece};
+use super::pieces::{self, Piece, Target};
 use super::{Position, write_position};
 use crate::activity::{self, Builder, Rest, Row, SNAPSHOT_EVENT_TYPE};
 use crate::catalogue::Dataset;
@@ -208,8 +208,12 @@ fn stage(connection: &Connection, dataset: &Dataset, chunks: &Receiver<Piece>) -
         "CREATE OR REPLACE TEMP TABLE staged_nodes AS FROM {} LIMIT 0",
         dataset.quoted_table()
     ))?;
-    let mut appender = connection.appender_to_catalog_and_db("staged_nodes", "temp", "main")?;
-    pieces::append_all(&mut appender, chunks).map(drop)
+    let target = Target {
+        connection,
+        catalog: Some("temp"),
+        table: "staged_nodes",
+    };
+    pieces::append_all(target, chunks).map(drop)
 }
 
 /// Keeps the rows of another journal under another name and begins an empty table.

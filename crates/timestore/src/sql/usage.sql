@@ -1,24 +1,26 @@
--- Each node's latest state by then. Only files that are there count: what a directory takes is its
--- files'.
-WITH latest AS (
-    SELECT node_id, max(journal_id) AS journal_id, sum(size_delta) AS size_bytes
-    FROM tidemark.activity
-    WHERE version IS NOT NULL AND journal_id <= $head AND {until}
-    GROUP BY node_id
+{parts}
+
+-- By class of size, so that the quantiles are those of the classes.
+classes AS (
+    SELECT
+        {names},
+        size_class,
+        sum(files)::BIGINT AS files,
+        sum(size_bytes)::HUGEINT AS size_bytes,
+        sum(allocated_bytes)::HUGEINT AS allocated_bytes,
+        min(oldest) AS oldest,
+        max(newest) AS newest
+    FROM parts
+    GROUP BY ALL
 ),
 
-files AS (
+ranked AS (
     SELECT
-        {keys},
-        latest.size_bytes AS size_bytes,
-        activity.allocated_bytes AS allocated_bytes,
-        activity.modified_at AS modified_at
-    FROM latest
-    JOIN (SELECT * REPLACE ({modified} AS modified_at) FROM tidemark.activity) AS activity
-        ON activity.node_id = latest.node_id
-        AND activity.journal_id = latest.journal_id
-        AND activity.version IS NOT NULL
-    WHERE kind = 'file' AND state IN ('active', 'inconsistent') AND {rows}
+        *,
+        sum(files) OVER (PARTITION BY {names} ORDER BY size_class) AS upto,
+        sum(files) OVER (PARTITION BY {names}) AS total,
+        size_bytes // files AS mean_bytes
+    FROM classes
 ),
 
 groups AS (
@@ -26,13 +28,13 @@ groups AS (
         {shown},
         sum(size_bytes)::HUGEINT AS "sizeBytes",
         sum(allocated_bytes)::HUGEINT AS "allocatedBytes",
-        count(*) AS files,
-        min(modified_at) AS oldest,
-        max(modified_at) AS newest,
-        approx_quantile(size_bytes::DOUBLE, 0.5)::HUGEINT AS "p50Bytes",
-        approx_quantile(size_bytes::DOUBLE, 0.9)::HUGEINT AS "p90Bytes",
-        approx_quantile(size_bytes::DOUBLE, 0.99)::HUGEINT AS "p99Bytes"
-    FROM files
+        sum(files)::BIGINT AS files,
+        min(oldest) AS oldest,
+        max(newest) AS newest,
+        (arg_min(mean_bytes, size_class) FILTER (WHERE upto * 2 >= total))::HUGEINT AS "p50Bytes",
+        (arg_min(mean_bytes, size_class) FILTER (WHERE upto * 10 >= total * 9))::HUGEINT AS "p90Bytes",
+        (arg_min(mean_bytes, size_class) FILTER (WHERE upto * 100 >= total * 99))::HUGEINT AS "p99Bytes"
+    FROM ranked
     GROUP BY ALL
 )
 

@@ -96,6 +96,25 @@ async fn questions_to_a_database_of_0_1_0_are_answered_and_its_sums_go_on_in_mor
 }
 
 #[tokio::test]
+async fn usage_of_a_database_of_0_1_0_is_the_same_from_its_first_sums() {
+    let fixture = opened();
+    let usage = async |fixture: &Fixture| {
+        let mut answers = Vec::new();
+        for at in ["", "&at=2026-03-02T12:00:00Z", "&at=2026-03-01T12:00:00Z"] {
+            let path = format!("/filestore/usage?by=mount,extension{at}");
+            answers.push(fixture.get(&path).await.rows("rows"));
+        }
+        answers
+    };
+    let from_rows = usage(&fixture).await;
+    assert!(!from_rows[0].is_empty());
+    fixture.timestore.sum_usage().unwrap();
+    assert_eq!(usage(&fixture).await, from_rows);
+    let again = fixture.reopened();
+    assert_eq!(usage(&again).await, from_rows);
+}
+
+#[tokio::test]
 async fn datasets_retention_and_saved_statements_of_0_1_0_are_kept_and_can_be_changed() {
     let fixture = opened();
     let datasets = fixture.get("/admin/datasets").await.rows("datasets");

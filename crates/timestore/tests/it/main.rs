@@ -22,3 +22,4 @@ mod saved;
 mod sink;
 mod snapshot;
 mod types;
+mod usage;
