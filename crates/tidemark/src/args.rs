@@ -77,7 +77,7 @@ pub enum Command {
     Growth(activity::GrowthArgs),
     /// Show what is rewritten, moved and deleted most
     Churn(activity::ChurnArgs),
-    /// Show the files that are largest, grow fastest or are untouched longest
+    /// Show the files or directories that are largest, grow fastest or are untouched longest
     Top(activity::TopArgs),
     /// Show whose the bytes are, or of what kind, now or at a time
     Usage(activity::UsageArgs),

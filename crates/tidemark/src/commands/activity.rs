@@ -77,6 +77,12 @@ pub struct TopArgs {
     /// Where and when.
     #[command(flatten)]
     pub scope: Scope,
+    /// Look for directories, each with everything below it
+    #[arg(long)]
+    pub dirs: bool,
+    /// How many levels below PATH the directories of `--dirs` go [default: 1]
+    #[arg(long, value_name = "LEVELS", requires = "dirs")]
+    pub depth: Option<u32>,
     /// At most this many lines
     #[arg(long, value_name = "LINES", default_value_t = 20)]
     pub limit: u32,
@@ -261,7 +267,7 @@ pub enum ChurnOrder {
 /// What `top` looks for.
 #[derive(ValueEnum, Clone, Copy, Debug)]
 pub enum TopBy {
-    /// The largest files
+    /// The largest
     Largest,
     /// What grew most
     Growing,
@@ -326,6 +332,21 @@ pub(crate) fn top(services: &Services, args: &TopArgs) -> anyhow::Result<Outcome
     let mut query = scope(services, &args.scope)?;
     query.push(("by", word(args.by)));
     query.push(("limit", args.limit.to_string()));
+    if args.dirs {
+        query.push(("of", "directories".to_owned()));
+        query.extend(args.depth.map(|depth| ("depth", depth.to_string())));
+        let columns = vec![
+            Column::text("path"),
+            mount_column(),
+            Column::bytes("sizeBytes").titled("SIZE"),
+            Column::bytes("grownBytes").titled("GROWN"),
+            Column::number("files"),
+            Column::age("lastChangeAt").titled("LAST CHANGE"),
+            Column::number("backendMountId").for_programs(),
+        ];
+        let (answer, has_more) = ask(services, "/filestore/top", &query)?;
+        return print(services, answer, has_more, columns, &args.reading);
+    }
     let columns = vec![
         Column::text("path"),
         mount_column(),

@@ -1,8 +1,11 @@
-//! The files that stand out: the largest, the fastest growing, those untouched for longest.
+//! The files and directories that stand out: the largest, the fastest growing, those untouched for
+//! longest.
 
-use super::scope::limit;
-use super::{Key, MOUNT, PageQuery, Pages, Question, ScopeQuery, integer};
-use crate::error::Result;
+use super::scope::{depth, directory, limit};
+use super::{
+    COUNT, Key, MOUNT, OLD_MOUNT, PageQuery, Pages, Question, ScopeQuery, WEIGHT, integer,
+};
+use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
@@ -28,15 +31,33 @@ pub(crate) enum TopBy {
     Untouched,
 }
 
+/// What is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TopOf {
+    #[default]
+    Files,
+    /// With everything below them.
+    Directories,
+}
+
 /// The question.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(crate) struct TopQuery {
-    /// What makes a file stand out; its size, if left out.
+    /// What makes a file or a directory stand out; its size, if left out.
     #[serde(default)]
     #[param(inline)]
     pub(crate) by: TopBy,
+    /// What is looked for; files, if left out. A directory has the bytes of all files below it, and
+    /// is untouched since the last change of one of them.
+    #[serde(default)]
+    #[param(inline)]
+    pub(crate) of: TopOf,
+    /// How many levels below the prefix the directories go; 1, if left out.
+    #[param(minimum = 1, maximum = 64)]
+    pub(crate) depth: Option<usize>,
     /// At most so many; 20, if left out.
     #[param(minimum = 1, maximum = 1000)]
     pub(crate) limit: Option<usize>,
@@ -44,6 +65,76 @@ pub(crate) struct TopQuery {
 
 impl TopQuery {
     pub(crate) fn question(&self, scope: &ScopeQuery, page: &PageQuery) -> Result<Question> {
+        match self.of {
+            TopOf::Files if self.depth.is_some() => {
+                let detail =
+                    "a depth goes with of=directories only: leave it out, or look for them";
+                Err(Error::invalid("/depth", detail))
+            }
+            TopOf::Files => self.files(scope, page),
+            TopOf::Directories => self.directories(scope, page),
+        }
+    }
+
+    fn directories(&self, scope: &ScopeQuery, page: &PageQuery) -> Result<Question> {
+        scope.check()?;
+        let limit = limit(self.limit, FILES_DEFAULT, FILES_MAX)?;
+        let mut params = HashMap::from([
+            ("limit".to_owned(), integer(limit + 1)),
+            ("depth".to_owned(), integer(depth(self.depth, scope)?)),
+            ("above".to_owned(), integer(scope.depth())),
+        ]);
+        let in_range = format!(
+            "{} AND {}",
+            scope.since(&mut params),
+            scope.until(&mut params)
+        );
+        let inside = scope.inside("path", MOUNT, &mut params);
+        let was_inside = scope.inside("previous_path", OLD_MOUNT, &mut params);
+        let (only, direction, by) = match self.by {
+            TopBy::Largest => ("files > 0", "DESC", Key::descending("sizeBytes", "HUGEINT")),
+            TopBy::Growing => (
+                "\"grownBytes\" > 0",
+                "DESC",
+                Key::descending("grownBytes", "HUGEINT"),
+            ),
+            TopBy::Untouched => (
+                "files > 0",
+                "ASC",
+                Key::ascending("lastChangeAt", "TIMESTAMP"),
+            ),
+        };
+        let keys = vec![
+            by,
+            Key::ascending("path", "VARCHAR"),
+            Key::ascending("backendMountId", "BIGINT"),
+        ];
+        let page = page.page(&keys, &mut params)?;
+        let sql = include_str!("../sql/top_directories.sql")
+            .replace("{after}", &page.condition)
+            .replace("{in_range}", &in_range)
+            .replace("{inside}", &inside)
+            .replace("{was_inside}", &was_inside)
+            .replace("{mount}", MOUNT)
+            .replace("{old_mount}", OLD_MOUNT)
+            .replace("{directory}", &directory("path"))
+            .replace("{old_directory}", &directory("previous_path"))
+            .replace("{weight}", WEIGHT)
+            .replace("{count}", COUNT)
+            .replace("{only}", only)
+            .replace("{key}", by.column)
+            .replace("{direction}", direction);
+        Ok(Question {
+            sql,
+            params,
+            limit,
+            reads_hours: false,
+            by_source: None,
+            pages: Pages::Pinned(keys, page.head),
+        })
+    }
+
+    fn files(&self, scope: &ScopeQuery, page: &PageQuery) -> Result<Question> {
         scope.check()?;
         let limit = limit(self.limit, FILES_DEFAULT, FILES_MAX)?;
         let mut params = HashMap::from([("limit".to_owned(), integer(limit + 1))]);

@@ -132,12 +132,13 @@ pub(super) async fn churn(
     .await
 }
 
-/// Files that stand out
+/// Files or directories that stand out
 ///
-/// The largest, the fastest growing (between `from` and `to`), those untouched for longest.
+/// The largest, the fastest growing (between `from` and `to`), those untouched for longest. A row of
+/// a directory has the number of `files` below it, and no `nodeId`.
 #[utoipa::path(get, path = "/filestore/top", tag = "filestore", operation_id = "getTop",
     params(ScopeQuery, TopQuery, PageQuery, FormatQuery),
-    responses((status = 200, description = "The files", content(
+    responses((status = 200, description = "The files or directories", content(
         (RowsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
         (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 pub(super) async fn top(
@@ -161,7 +162,7 @@ pub(super) async fn top(
 /// Usage
 ///
 /// Whose the bytes are, or of what kind, now or at a time. Files count under each of their names;
-/// the quantiles of the size are approximate.
+/// the quantiles of the size are those of classes of sizes, and less than a tenth off.
 #[utoipa::path(get, path = "/filestore/usage", tag = "filestore", operation_id = "getUsage",
     params(ScopeQuery, UsageQuery, PageQuery, FormatQuery),
     responses((status = 200, description = "The groups, the largest first", content(

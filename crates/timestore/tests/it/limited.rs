@@ -107,6 +107,12 @@ async fn every_question_is_about_the_permitted_paths_only() {
     };
     let top = rows("/filestore/top", "rows").await;
     assert_eq!(paths(top), [json!("open/a"), json!("open/came")]);
+    let directories = rows("/filestore/top?of=directories&depth=9", "rows").await;
+    let held: Vec<_> = directories
+        .iter()
+        .map(|row| json!([row["path"], row["sizeBytes"], row["files"]]))
+        .collect();
+    assert_eq!(held, [json!(["open", 15, 2])]);
     let tree = get(
         &fixture,
         LIMITED,

@@ -56,6 +56,73 @@ async fn the_files_that_stand_out_are_found() {
 }
 
 #[tokio::test]
+async fn directories_hold_what_is_below_them_down_to_a_depth() {
+    let fixture = Fixture::new();
+    let mut tree = Tree::new();
+    tree.at("2026-03-01T12:00:00Z");
+    tree.file("top", 9_000);
+    tree.file("a/one", 100);
+    let deep = tree.file("a/b/c/two", 1_000);
+    tree.file("a/b/three", 10);
+    let other = tree.file("x/four", 5_000);
+    tree.mount = 2;
+    tree.file("a/elsewhere", 7);
+    tree.mount = 1;
+    tree.at("2026-03-02T12:00:00Z").rewrite(deep, 1_500);
+    tree.at("2026-03-03T12:00:00Z").rename(other, "a/b/four");
+    tree.apply_to(&fixture);
+    let top = async |question: &str| -> Value {
+        let path = format!("/filestore/top?of=directories&{question}");
+        let rows = fixture.get(&path).await.rows("rows");
+        let names = ["path", "backendMountId", "sizeBytes", "grownBytes", "files"];
+        let row = |row: &Value| json!(names.map(|name| row[name].clone()));
+        rows.iter().map(row).collect()
+    };
+    assert_eq!(
+        top("").await,
+        json!([["a", 1, 6_610, 6_610, 4], ["a", 2, 7, 7, 1]])
+    );
+    assert_eq!(
+        top("mount=1&depth=3").await,
+        json!([
+            ["a", 1, 6_610, 6_610, 4],
+            ["a/b", 1, 6_510, 6_510, 3],
+            ["a/b/c", 1, 1_500, 1_500, 1]
+        ])
+    );
+    assert_eq!(
+        top("pathPrefix=a&depth=1&from=2026-03-02T00:00:00Z").await,
+        json!([["a/b", 1, 6_510, 5_500, 3]])
+    );
+    // What moved in grew it, and what it moved out of shrank.
+    assert_eq!(
+        top("by=growing&depth=2&from=2026-03-03T00:00:00Z").await,
+        json!([["a", 1, 6_610, 5_000, 4], ["a/b", 1, 6_510, 5_000, 3]])
+    );
+    assert_eq!(
+        top("by=untouched&limit=1").await,
+        json!([["a", 2, 7, 7, 1]])
+    );
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/filestore/top?of=directories&depth=9&limit=1{cursor}");
+        let page = fixture.get(&path).await.json();
+        seen.push(page["rows"][0]["path"].clone());
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(json!(seen), json!(["a", "a/b", "a/b/c", "a"]));
+    let wrong = fixture.get("/filestore/top?depth=2").await;
+    assert_eq!(
+        (wrong.problem().0, wrong.problem().2),
+        (400, "/depth".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn churn_is_told_by_node_principal_and_command() {
     let fixture = Fixture::new();
     history().apply_to(&fixture);

@@ -107,6 +107,30 @@ fn churn_top_and_as_of_ask_the_timestore() {
 }
 
 #[test]
+fn top_looks_for_directories_down_to_a_depth() {
+    let services = Services::new(nothing, nothing, |_: &Asked| {
+        Answer::json(
+            &json!({"rows": [{"path": "media", "backendMountId": 1, "sizeBytes": 2048,
+            "grownBytes": 0, "files": 3, "lastChangeAt": "2026-03-01T00:00:00.000Z"}],
+            "truncated": false, "warnings": []}),
+        )
+    });
+    let ran = services.run(&["top", "--dirs", "--depth", "2", "-o", "csv"]);
+    assert_eq!(
+        ran.out,
+        "path,sizeBytes,grownBytes,files,lastChangeAt,backendMountId\n\
+         media,2048,0,3,2026-03-01T00:00:00.000Z,1\n"
+    );
+    let asked = services.timestore.asked_once("GET /filestore/top").query;
+    for (name, value) in [("of", "directories"), ("depth", "2"), ("by", "largest")] {
+        assert_eq!(asked[name], value);
+    }
+    let refused = services.run(&["top", "--depth", "2"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("--dirs"), "{}", refused.err);
+}
+
+#[test]
 fn sql_prints_rows_as_a_table_and_passes_csv_and_ndjson_through() {
     let services = Services::new(nothing, nothing, |asked: &Asked| {
         assert_eq!(asked.line(), "POST /sql/read");

@@ -395,6 +395,8 @@ def timestore(it, node):
     it.call("GET", "/filestore/growth", 400, query={"limit": 0})
     it.call("GET", "/filestore/churn", 200, query={"groupBy": "node", "order": "moved"})
     it.call("GET", "/filestore/top", 200, query={"by": "untouched", "limit": 3})
+    it.call("GET", "/filestore/top", 200, query={"of": "directories", "depth": 2})
+    it.call("GET", "/filestore/top", 400, query={"depth": 2})
     it.call("GET", "/filestore/usage", 200, query={"by": "user,fileType", "at": "2100-01-01T00:00:00Z"})
     it.call("GET", "/filestore/duplicates", 200, query={"limit": 3})
     it.call("GET", "/filestore/nodes/{id}/timeline", 200, id=node)
