@@ -15,8 +15,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..))]
     pub(crate) entries: u64,
 
-    /// The slope goes on to a hundred times as many entries, and growth and searches are asked over
-    /// them
+    /// The slope goes on to a hundred times as many entries, and growth, usage and searches are asked
+    /// over them
     #[arg(long)]
     pub(crate) full: bool,
 
@@ -66,6 +66,8 @@ pub(crate) enum Path {
     Search,
     /// Growth of a year by day
     Growth,
+    /// Usage by user, now and at a time
+    Usage,
     /// The cost an entry as the journal grows
     Slope,
 }

@@ -16,10 +16,24 @@ pub(crate) const QUESTIONS: u32 = 20;
 
 /// Asks the REST API over loopback.
 pub(crate) fn measure(data: &Path, entries: u64) -> anyhow::Result<Outcome> {
+    let year = "growth?bucket=day&from=2025-01-01T00:00:00Z&to=2026-01-01T00:00:00Z";
+    over_http(data, entries, year, |answer| {
+        let days = answer.get("series").and_then(Value::as_array);
+        check(days.map_or(0, Vec::len))
+    })
+}
+
+/// Asks the timestore in `data` a question again and again.
+pub(crate) fn over_http(
+    data: &Path,
+    entries: u64,
+    question: &str,
+    check: impl Fn(&Value) -> anyhow::Result<()>,
+) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Runtime::new()?;
     let timestore = Timestore::open(books::timestore_options(data))?;
     crate::memory::reset_peak()?;
-    let mut times = runtime.block_on(ask(&timestore))?;
+    let mut times = runtime.block_on(ask(&timestore, question, check))?;
     let outcome = outcome(entries, &mut times)?.with_peak()?;
     timestore.close();
     Ok(outcome)
@@ -45,12 +59,13 @@ pub(crate) fn check(days: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ask(timestore: &Timestore) -> anyhow::Result<Vec<Duration>> {
+async fn ask(
+    timestore: &Timestore,
+    question: &str,
+    check: impl Fn(&Value) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Duration>> {
     let listener = httpkit::bind("127.0.0.1", 0, false).await?;
-    let url = format!(
-        "http://{}/filestore/growth?bucket=day&from=2025-01-01T00:00:00Z&to=2026-01-01T00:00:00Z",
-        listener.local_addr()?
-    );
+    let url = format!("http://{}/filestore/{question}", listener.local_addr()?);
     let app = App::new("timestore", "Tidemark timestore", timestore.router());
     let stop = CancellationToken::new();
     let served = tokio::spawn(httpkit::serve(listener, app.into_router(), stop.clone()));
@@ -67,11 +82,7 @@ async fn ask(timestore: &Timestore) -> anyhow::Result<Vec<Duration>> {
             .await?;
         let elapsed = started.elapsed();
         let answer: Value = serde_json::from_slice(&answer)?;
-        let days = answer
-            .get("series")
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len);
-        check(days)?;
+        check(&answer)?;
         if number >= WARM_UPS {
             times.push(elapsed);
         }

@@ -29,6 +29,7 @@ mod source;
 mod synthetic;
 mod task;
 mod tree;
+mod usage;
 mod watch;
 
 use args::Args;

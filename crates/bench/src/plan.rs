@@ -8,6 +8,7 @@ use crate::search;
 use crate::source::Source;
 use crate::task::Task;
 use crate::tree;
+use crate::usage;
 use anyhow::Context as _;
 use std::fs;
 use std::path::PathBuf;
@@ -42,13 +43,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let factor = if args.full { 100 } else { 1 };
         bench.search(args.entries.saturating_mul(factor))?;
     }
-    if args.wants(Path::Growth) {
-        let entries = if args.full {
-            args.entries.saturating_mul(100)
-        } else {
-            args.entries
-        };
-        bench.growth(entries)?;
+    if args.wants(Path::Growth) || args.wants(Path::Usage) {
+        let factor = if args.full { 100 } else { 1 };
+        bench.activity(args.entries.saturating_mul(factor))?;
     }
     if args.wants(Path::Slope) {
         let steps: &[u64] = if args.full { &[1, 10, 100] } else { &[1, 10] };
@@ -314,8 +311,8 @@ impl Bench<'_> {
         Ok(fs::remove_dir_all(data)?)
     }
 
-    /// Growth over a year's activity, by turns with a statement written by hand.
-    fn growth(&mut self, entries: u64) -> anyhow::Result<()> {
+    /// Questions about a year's activity.
+    fn activity(&mut self, entries: u64) -> anyhow::Result<()> {
         let data = self.new_data();
         let source = Source::Synthetic(entries);
         told(
@@ -325,29 +322,74 @@ impl Bench<'_> {
                 data: data.clone(),
             },
         )?;
+        if self.args.wants(Path::Growth) {
+            self.growth(&data, entries)?;
+        }
+        if self.args.wants(Path::Usage) {
+            self.usage(&data, entries)?;
+        }
+        Ok(fs::remove_dir_all(data)?)
+    }
+
+    /// Growth, by turns with a statement written by hand.
+    fn growth(&mut self, data: &std::path::Path, entries: u64) -> anyhow::Result<()> {
         let (mut real, mut raw) = (Vec::new(), Vec::new());
         for _ in 0..self.args.rounds {
             real.push(told(
                 "growth",
                 &Task::Growth {
-                    data: data.clone(),
+                    data: data.to_owned(),
                     entries,
                 },
             )?);
             raw.push(told(
                 "bare growth",
                 &Task::GrowthSql {
-                    data: data.clone(),
+                    data: data.to_owned(),
                     entries,
                 },
             )?);
         }
-        fs::remove_dir_all(data)?;
         self.add(
             &format!("growth of a year by day, {entries} rows"),
             real,
             raw,
         )
+    }
+
+    /// Usage, after its sums were made, by turns with a statement written by hand.
+    fn usage(&mut self, data: &std::path::Path, entries: u64) -> anyhow::Result<()> {
+        let sum = Task::SumUsage {
+            data: data.to_owned(),
+            entries,
+        };
+        let summed = told("sums of usage", &sum)?;
+        self.add(
+            &format!("sums of usage, {entries} rows"),
+            vec![summed],
+            Vec::new(),
+        )?;
+        for kind in usage::Kind::ALL {
+            let path = format!("usage by user, {}, {entries} rows", kind.shown());
+            let (mut real, mut raw) = (Vec::new(), Vec::new());
+            for _ in 0..self.args.rounds {
+                let data = data.to_owned();
+                let asked = Task::Usage {
+                    data: data.clone(),
+                    entries,
+                    kind,
+                };
+                real.push(told(&path, &asked)?);
+                let bare = Task::UsageSql {
+                    data,
+                    entries,
+                    kind,
+                };
+                raw.push(told("bare usage", &bare)?);
+            }
+            self.add(&path, real, raw)?;
+        }
+        Ok(())
     }
 
     /// A path that has no raw engine.

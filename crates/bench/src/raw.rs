@@ -9,6 +9,7 @@ pub(crate) mod insert;
 pub(crate) mod list;
 mod sqlite;
 pub(crate) mod upsert;
+pub(crate) mod usage;
 pub(crate) mod walk;
 
 /// Rows in a transaction: the consumer's batch when it is behind.

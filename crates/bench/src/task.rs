@@ -2,7 +2,7 @@
 
 use crate::outcome::Outcome;
 use crate::source::Source;
-use crate::{catch_up, growth, listing, live, raw, scan, search};
+use crate::{catch_up, growth, listing, live, raw, scan, search, usage};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
@@ -63,6 +63,20 @@ pub(crate) enum Task {
     Growth { data: PathBuf, entries: u64 },
     /// Growth by a statement on a bare connection.
     GrowthSql { data: PathBuf, entries: u64 },
+    /// The sums of usage of the timestore in `data`.
+    SumUsage { data: PathBuf, entries: u64 },
+    /// Usage through the REST API of the timestore in `data`.
+    Usage {
+        data: PathBuf,
+        entries: u64,
+        kind: usage::Kind,
+    },
+    /// Usage by a statement on a bare connection.
+    UsageSql {
+        data: PathBuf,
+        entries: u64,
+        kind: usage::Kind,
+    },
 }
 
 impl Task {
@@ -117,6 +131,17 @@ impl Task {
             Self::Search { data, nodes, kind } => search::measure(&data, nodes, kind),
             Self::Growth { data, entries } => growth::measure(&data, entries),
             Self::GrowthSql { data, entries } => raw::growth::measure(&data, entries),
+            Self::SumUsage { data, entries } => usage::sum(&data, entries),
+            Self::Usage {
+                data,
+                entries,
+                kind,
+            } => usage::measure(&data, entries, kind),
+            Self::UsageSql {
+                data,
+                entries,
+                kind,
+            } => raw::usage::measure(&data, entries, kind),
         }
     }
 
@@ -139,7 +164,10 @@ impl Task {
             | Self::FillNames { data, .. }
             | Self::Search { data, .. }
             | Self::Growth { data, .. }
-            | Self::GrowthSql { data, .. } => Some(data),
+            | Self::GrowthSql { data, .. }
+            | Self::SumUsage { data, .. }
+            | Self::Usage { data, .. }
+            | Self::UsageSql { data, .. } => Some(data),
         }
     }
 }

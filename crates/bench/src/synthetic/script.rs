@@ -27,8 +27,9 @@ const NODES: u64 = 6;
 const SHARING: u64 = 8;
 const LONGEST_BYTES: u64 = 1 << 20;
 const EMPTY: &str = "{}";
-/// The user and group of every node.
+/// The group of every node, and the first of the users that share the projects.
 const OWNER: u32 = 1_000;
+const USERS: u64 = 20;
 
 /// 2025-01-01T00:00:00Z, in milliseconds since 1970.
 const START_MS: i64 = 1_735_689_600_000;
@@ -97,6 +98,7 @@ impl Script {
         let extension = (!is_directory).then(|| journal::extension(&path)).flatten();
         let extension = extension.map(|extension| Text::from(extension.into_owned()));
         let command_id = format!("0197f3a0-5c1e-7000-8000-{:012x}", id / 1_000);
+        let user = u32::try_from(node.project() % USERS)?;
         let event = NodeEvent {
             backend_mount_id: 1,
             node_id,
@@ -137,9 +139,9 @@ impl Script {
             } else {
                 FileType::Regular
             }),
-            uid: Some(OWNER),
+            uid: Some(OWNER + user),
             gid: Some(OWNER),
-            user: Some(Text::from("pipeline")),
+            user: Some(Text::from(format!("user-{user:03}"))),
             group: Some(Text::from("pipeline")),
             mode: Some(if is_directory { 0o755 } else { 0o644 }),
             links: (!is_directory).then_some(1),
@@ -253,9 +255,12 @@ impl Node {
         }
     }
 
+    fn project(&self) -> u64 {
+        scramble(self.block / SHARING) % 256
+    }
+
     fn path(&self) -> String {
-        let group = self.block / SHARING;
-        let project = scramble(group) % 256;
+        let (group, project) = (self.block / SHARING, self.project());
         if self.is_directory() {
             return format!("project-{project:03}/run-{group:07}");
         }

@@ -59,6 +59,9 @@ fn every_path_is_in_the_json_with_all_its_fields_and_nothing_stays_behind() {
             "search for an absent word, first page of 100",
             "search for two words and an extension, first page of 100",
             "growth of a year by day, 400 rows",
+            "sums of usage, 400 rows",
+            "usage by user, now, 400 rows",
+            "usage by user, half a year ago, 400 rows",
             "read the journal, 400 mixed entries",
             "catch-up metastore, 400 mixed entries",
             "catch-up timestore, 400 mixed entries",
@@ -81,7 +84,9 @@ fn every_path_is_in_the_json_with_all_its_fields_and_nothing_stays_behind() {
         assert!(row["peakMemoryMb"].is_number(), "{row}");
         let path = row["path"].as_str().unwrap();
         let is_search = path.starts_with("search");
-        let is_compared = path.starts_with("listing") || path.starts_with("growth");
+        let is_compared = ["listing", "growth", "usage"]
+            .iter()
+            .any(|question| path.starts_with(question));
         let is_question = is_search || is_compared;
         assert_eq!(row["entriesPerSecond"].is_null(), is_question, "{row}");
         let has_raw = row["rawEntriesPerSecond"].is_number() || is_compared;
