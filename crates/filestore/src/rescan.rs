@@ -24,6 +24,10 @@ use tokio_util::sync::CancellationToken;
 /// How much longer a mount is left alone than its last scan took.
 const REST: u32 = 10;
 
+/// The first round leaves those who start with a scan of their own the time to ask for it: what they
+/// then tell of it is all that there was to tell.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
 /// How often mounts are rescanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RescanOptions {
@@ -114,6 +118,9 @@ struct Round {
 
 impl Round {
     fn run(mut self, stop: &Stop) {
+        if stop.wait(FIRST_PAUSE.min(self.options.interval)) {
+            return;
+        }
         loop {
             let next = match self.scan_due() {
                 Ok(next) => next,
