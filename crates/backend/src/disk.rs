@@ -14,6 +14,7 @@
 //!
 //! Every change is synced before it returns: what is committed after it is true after a power cut.
 
+mod attributes;
 mod backend;
 mod copy;
 mod statx;

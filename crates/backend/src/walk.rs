@@ -92,6 +92,8 @@ impl Failure {
 pub struct Options {
     /// Enter other filesystems that are mounted in the tree.
     pub crosses_filesystems: bool,
+    /// Ask each name for its access control lists and extended attributes.
+    pub asks_attributes: bool,
     /// Directories that are treated as if they were not there, by device and inode number.
     pub hidden: Vec<(i64, i64)>,
     /// Told of each directory before it is listed, so that what changes in it afterwards is seen.
@@ -104,7 +106,7 @@ impl Options {
         Self {
             crosses_filesystems,
             hidden,
-            entrance: None,
+            ..Self::default()
         }
     }
 

@@ -133,6 +133,7 @@ fn changed<'a>(
         changed_at: inode.changed_at,
         extension: after.extension().map(Text),
         storage_class: None,
+        attributes: after.attributes.as_deref(),
         changed: changed_facts(before, after),
         previous_uid: previous.uid,
         previous_gid: previous.gid,
@@ -181,6 +182,7 @@ fn reconciled<'a>(
         changed_at: inode.changed_at,
         extension: after.extension().map(Text),
         storage_class: None,
+        attributes: after.attributes.as_deref(),
         changed: changed_facts(before, after),
         previous_uid: previous.uid,
         previous_gid: previous.gid,
@@ -257,6 +259,16 @@ fn changed_facts(before: Option<&Node>, after: &Node) -> ChangedFacts {
             before.content_hash != after.content_hash,
         )
         .with(NodeFact::Metadata, metadata)
+        .with(
+            NodeFact::Attributes,
+            attributes(before) != attributes(after),
+        )
+}
+
+/// What stands for the attributes, 0 for none.
+fn attributes(node: &Node) -> i64 {
+    let inode = node.facts.inode;
+    inode.and_then(|inode| inode.attributes).unwrap_or(0)
 }
 
 fn previous_path<'a>(before: Option<&'a Node>, after: &Node) -> Option<Text<'a>> {

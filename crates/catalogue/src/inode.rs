@@ -1,5 +1,5 @@
 //! The columns of what a disk says of a file beside its contents: `mode, uid, gid, links,
-//! allocated_bytes`, in this order.
+//! allocated_bytes, attributes`, in this order.
 
 use journal::FileType;
 use node::InodeFacts;
@@ -17,9 +17,9 @@ const TYPES: [(FileType, i64); 7] = [
 ];
 const TYPE_MASK: i64 = 0o170_000;
 
-/// The five columns.
-pub(crate) fn columns(inode: Option<InodeFacts>) -> [Option<i64>; 5] {
-    let Some(inode) = inode else { return [None; 5] };
+/// The six columns.
+pub(crate) fn columns(inode: Option<InodeFacts>) -> [Option<i64>; 6] {
+    let Some(inode) = inode else { return [None; 6] };
     let of_type = |(file_type, _): &&(FileType, i64)| *file_type == inode.file_type;
     let bits = TYPES.iter().find(of_type).map_or(0, |(_, bits)| *bits);
     [
@@ -28,10 +28,11 @@ pub(crate) fn columns(inode: Option<InodeFacts>) -> [Option<i64>; 5] {
         Some(inode.gid.into()),
         inode.links.map(i64::from),
         inode.allocated_bytes,
+        inode.attributes,
     ]
 }
 
-/// What is in the five columns from `first` on; `None` if nobody has asked yet.
+/// What is in the six columns from `first` on; `None` if nobody has asked yet.
 pub(crate) fn inode(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<InodeFacts>> {
     let Some(mode) = row.get::<_, Option<i64>>(first)? else {
         return Ok(None);
@@ -49,5 +50,6 @@ pub(crate) fn inode(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Inod
         mode: u16::try_from(mode & !TYPE_MASK).map_err(|_| unknown())?,
         links: row.get(first + 3)?,
         allocated_bytes: row.get(first + 4)?,
+        attributes: row.get(first + 5)?,
     }))
 }

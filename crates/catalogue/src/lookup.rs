@@ -232,8 +232,8 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         id: row.get(0)?,
         path: row.get(1)?,
         facts: facts(row, 2)?,
-        parent: row.get(15)?,
-        is_missing: row.get(16)?,
+        parent: row.get(16)?,
+        is_missing: row.get(17)?,
     })
 }
 
@@ -247,7 +247,7 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>, StoreError> {
     })
 }
 
-/// The facts in the thirteen columns of a row from `first` on.
+/// The facts in the fourteen columns of a row from `first` on.
 fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
     let is_directory = row.get(first)?;
     Ok(Facts {

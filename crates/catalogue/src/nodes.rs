@@ -32,6 +32,8 @@ pub struct Node {
     pub is_in_doubt: bool,
     /// What people wrote on it.
     pub metadata: Metadata,
+    /// The access control lists and extended attributes that `facts` have the number of.
+    pub attributes: Option<Box<RawValue>>,
     /// What is the matter with it.
     pub state: NodeState,
     /// How often it has changed.
@@ -69,6 +71,7 @@ impl Node {
             content_hash: None,
             is_in_doubt: false,
             metadata: Metadata::default(),
+            attributes: None,
             state: NodeState::Active,
             version: 0,
             last_seen_at: None,
@@ -165,9 +168,10 @@ impl Node {
             },
             checksum: row.get(11)?,
             content_hash: row.get(12)?,
-            is_in_doubt: row.get(31)?,
+            is_in_doubt: row.get(32)?,
             metadata: Metadata::from_column(row.get(13)?)
                 .map_err(|error| conversion(13, Box::new(error)))?,
+            attributes: raw(row, 33)?,
             state: word(row, 14, NodeState::from_word)?,
             version: row.get(15)?,
             last_seen_at: time(16)?,
@@ -181,6 +185,14 @@ impl Node {
             journal_id: JournalId::from_i64(row.get(24)?),
         })
     }
+}
+
+/// A column of JSON.
+fn raw(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Box<RawValue>>> {
+    let text: Option<String> = row.get(index)?;
+    text.map(RawValue::from_string)
+        .transpose()
+        .map_err(|error| conversion(index, Box::new(error)))
 }
 
 /// What people wrote on a node: a JSON object, kept as text. Most nodes have none.

@@ -26,6 +26,8 @@ const TRIM_ENTRIES: u64 = 10_000;
 fn snapshot_node(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<SnapshotNode> {
     let metadata: Option<String> = row.get(11)?;
     let metadata = metadata.as_deref().map(serde_json::from_str).transpose();
+    let attributes: Option<String> = row.get(24)?;
+    let attributes = attributes.as_deref().map(serde_json::from_str).transpose();
     Ok(SnapshotNode {
         node_id: row.get(0)?,
         backend_mount_id: row.get(1)?,
@@ -42,6 +44,7 @@ fn snapshot_node(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<S
         consistency_state: Some(column::word(row, 12, ConsistencyState::from_word)?),
         last_modified_at: moment(row, 13)?.map(|modified| Time::from_millis(modified.as_millis())),
         observed_at: Some(Time::from_millis(row.get(14)?)),
+        attributes: attributes.map_err(|error| column::conversion(24, Box::new(error)))?,
         inode: snapshot_inode(row, names)?,
     })
 }

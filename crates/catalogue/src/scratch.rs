@@ -151,9 +151,11 @@ impl Scratch {
             ParentRef::Found(id) => (id, true),
         };
         let (facts, identity) = (found.facts, found.facts.identity);
-        let [mode, uid, gid, links, allocated_bytes] = columns(facts.inode);
+        let [mode, uid, gid, links, allocated_bytes, attributes] = columns(facts.inode);
         self.db
-            .prepare_cached("INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)")?
+            .prepare_cached(
+                "INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)",
+            )?
             .execute(params![
                 found.id,
                 parent,
@@ -173,6 +175,7 @@ impl Scratch {
                 gid,
                 links,
                 allocated_bytes,
+                attributes,
             ])?;
         Ok(())
     }
@@ -183,9 +186,11 @@ impl Scratch {
     /// The temporary database fails.
     pub fn add_changed(&self, changed: &Changed) -> Result<()> {
         let (facts, identity) = (changed.facts, changed.facts.identity);
-        let [mode, uid, gid, links, allocated_bytes] = columns(facts.inode);
+        let [mode, uid, gid, links, allocated_bytes, attributes] = columns(facts.inode);
         self.db
-            .prepare_cached("INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?
+            .prepare_cached(
+                "INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            )?
             .execute(params![
                 changed.node,
                 changed.version,
@@ -202,6 +207,7 @@ impl Scratch {
                 gid,
                 links,
                 allocated_bytes,
+                attributes,
             ])?;
         Ok(())
     }

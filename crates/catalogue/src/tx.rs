@@ -154,6 +154,7 @@ impl<'c> WriteTx<'c> {
             change::keeps_kind(before, after.facts.kind),
             "a node keeps its kind"
         );
+        settle_attributes(before, after);
         after.journal_id = self.head.id.next();
         after.updated_at = self.now;
         after.deleted_at = (after.state == NodeState::Deleted).then_some(self.now);
@@ -442,7 +443,20 @@ impl<'c> WriteTx<'c> {
         Ok(changed)
     }
 
+    /// Keeps the attributes of the node, once for all nodes that have the same.
+    fn keep_attributes(&self, node: &Node) -> Result<(), StoreError> {
+        let number = node.facts.inode.and_then(|inode| inode.attributes);
+        if let (Some(number), Some(attributes)) = (number, &node.attributes) {
+            self.read
+                .connection()
+                .prepare_cached("INSERT OR IGNORE INTO attribute_sets (id, json) VALUES (?1, ?2)")?
+                .execute(params![number, attributes.get()])?;
+        }
+        Ok(())
+    }
+
     fn insert(&self, node: &Node) -> Result<(), StoreError> {
+        self.keep_attributes(node)?;
         let mut insert = self
             .read
             .connection()
@@ -459,12 +473,13 @@ impl<'c> WriteTx<'c> {
     }
 
     fn update(&self, before: &Node, after: &Node) -> Result<(), StoreError> {
+        self.keep_attributes(after)?;
         let mut update = self
             .read
             .connection()
             .prepare_cached(include_str!("sql/update_node.sql"))?;
         bind(&mut update, after)?;
-        update.raw_bind_parameter(34, before.version)?;
+        update.raw_bind_parameter(35, before.version)?;
         match update.raw_execute()? {
             0 => Err(StoreError::Stale(before.id)),
             _ => Ok(()),
@@ -533,6 +548,22 @@ impl<'c> WriteTx<'c> {
             self.has_lost_entries = false;
         }
         Ok(self.head.id)
+    }
+}
+
+/// What nobody has asked again stays what it was.
+fn settle_attributes(before: Option<&Node>, after: &mut Node) {
+    let Some(inode) = &mut after.facts.inode else {
+        return;
+    };
+    let known = before.and_then(|before| before.facts.inode);
+    *inode = inode.settled(known.as_ref());
+    match (before, inode.attributes) {
+        (_, None | Some(0)) => after.attributes = None,
+        (Some(before), number) if known.is_some_and(|known| known.attributes == number) => {
+            after.attributes.clone_from(&before.attributes);
+        }
+        _ => {}
     }
 }
 

@@ -272,6 +272,7 @@ impl MemoryJournal {
             consistency_state: None,
             last_modified_at: None,
             observed_at: None,
+            attributes: None,
             inode: SnapshotInode::default(),
         };
         book.into_iter().map(node).collect()

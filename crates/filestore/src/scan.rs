@@ -63,7 +63,7 @@ pub(crate) use renames::Rename;
 pub(crate) use start::{Entrances, Scanner};
 pub(crate) use task::{Leftover, Part, Scope, Task};
 
-use crate::mount::config::crosses_filesystems;
+use crate::mount::config::{asks_attributes, crosses_filesystems};
 use crate::open_mount::root_of;
 use ::node::{Facts, Root};
 use backend::Backend;
@@ -204,7 +204,10 @@ impl<'s> Scan<'s> {
             root_id: root.id,
             new_root,
             is_fresh,
-            walk_options: walk::Options::new(crosses, hidden.collect()),
+            walk_options: walk::Options {
+                asks_attributes: asks_attributes(&mount.config),
+                ..walk::Options::new(crosses, hidden.collect())
+            },
             renames: Arc::default(),
             backend,
             options,
@@ -287,7 +290,13 @@ impl<'s> Scan<'s> {
             return Ok(());
         }
         let root = self.catalogue.read(|tx| nodes::root(tx, self.mount_id))?;
-        let now = self.backend.facts("").ok().flatten();
+        let mut now = self.backend.facts("").ok().flatten();
+        if self.walk_options.asks_attributes
+            && let Some(inode) = now.as_mut().and_then(|facts| facts.inode.as_mut())
+        {
+            let attributes = self.backend.attributes("").ok().flatten();
+            inode.attributes = attributes.map(|attributes| attributes.number);
+        }
         let Some(facts) = now.filter(|now| now.has_other_inode_than(&root.facts)) else {
             return Ok(());
         };

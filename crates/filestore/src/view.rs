@@ -65,6 +65,10 @@ pub struct NodeView {
     pub changed_at: Option<Time>,
     /// ＋ What follows the last dot of a file's name, in lower case.
     pub extension: Option<String>,
+    /// ＋ Its access control lists and extended attributes (`acl`, `defaultAcl`, `xattrs`), where the
+    /// mount's setting `extendedAttributes` has them asked for and there are any.
+    #[schema(value_type = Option<Object>)]
+    pub attributes: Option<Box<RawValue>>,
     /// When a command or a scan last saw it change.
     #[schema(value_type = String, format = DateTime)]
     pub last_seen_at: Time,
@@ -172,6 +176,7 @@ impl NodeView {
             allocated_bytes: inode.and_then(|inode| inode.allocated_bytes),
             changed_at: node.last_changed_at(),
             extension: node.extension().map(Into::into),
+            attributes: node.attributes.clone(),
             last_seen_at: node.last_seen_at.unwrap_or(node.updated_at),
             last_modified_at: node.last_modified_at(),
             consistency_state: node.consistency_state,

@@ -153,6 +153,10 @@ pub struct NodeEvent<'a> {
     pub extension: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<Text<'a>>,
+    /// The access control lists and extended attributes, where the mount has them asked for and
+    /// there are any.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<&'a RawValue>,
     /// Which facts differ from the state before.
     #[serde(default, skip_serializing_if = "ChangedFacts::is_empty")]
     pub changed: ChangedFacts,
@@ -234,6 +238,10 @@ pub struct NodeReconciled<'a> {
     pub extension: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<Text<'a>>,
+    /// The access control lists and extended attributes, where the mount has them asked for and
+    /// there are any.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<&'a RawValue>,
     /// Which facts differ from the state before.
     #[serde(default, skip_serializing_if = "ChangedFacts::is_empty")]
     pub changed: ChangedFacts,
@@ -493,6 +501,7 @@ impl NodeEvent<'_> {
                 changed_at: self.changed_at,
                 storage_class: self.storage_class.as_deref(),
             },
+            attributes: self.attributes,
             changed: self.changed,
             previous_owner: PreviousOwner {
                 uid: self.previous_uid,
@@ -542,6 +551,7 @@ impl NodeReconciled<'_> {
                 changed_at: self.changed_at,
                 storage_class: self.storage_class.as_deref(),
             },
+            attributes: self.attributes,
             changed: self.changed,
             previous_owner: PreviousOwner {
                 uid: self.previous_uid,

@@ -118,6 +118,8 @@ facts! {
     Metadata = 10 "metadata",
     /// The storage class of an object.
     StorageClass = 11 "storageClass",
+    /// Access control lists and extended attributes.
+    Attributes = 12 "attributes",
 }
 
 /// Which facts of a node differ from the state before: a list of their names in JSON. Names that

@@ -33,6 +33,8 @@ pub struct NodeView<'a> {
     pub previous_size_bytes: Option<i64>,
     pub consistency_state: ConsistencyState,
     pub inode: Inode<'a>,
+    /// Access control lists and extended attributes, a JSON object.
+    pub attributes: Option<&'a RawValue>,
     /// Which facts differ from the state before, as far as it is told.
     pub changed: ChangedFacts,
     pub previous_owner: PreviousOwner<'a>,
@@ -112,6 +114,8 @@ pub struct SnapshotNode {
     pub last_modified_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<serde_json::Value>,
     #[serde(flatten)]
     pub inode: SnapshotInode,
 }
@@ -180,10 +184,15 @@ impl From<Inode<'_>> for SnapshotInode {
 }
 
 impl SnapshotNode {
-    /// The view of this node. `metadata` is its own as JSON text; `now` is when it was observed,
-    /// if it does not say.
+    /// The view of this node. `metadata` and `attributes` are its own as JSON text; `now` is when it
+    /// was observed, if it does not say.
     #[must_use]
-    pub fn view<'a>(&'a self, metadata: &'a RawValue, now: Time) -> NodeView<'a> {
+    pub fn view<'a>(
+        &'a self,
+        metadata: &'a RawValue,
+        attributes: Option<&'a RawValue>,
+        now: Time,
+    ) -> NodeView<'a> {
         NodeView {
             node_id: self.node_id,
             backend_mount_id: self.backend_mount_id,
@@ -202,6 +211,7 @@ impl SnapshotNode {
             previous_size_bytes: None,
             consistency_state: self.consistency_state.unwrap_or(self.state.consistency()),
             inode: self.inode.view(),
+            attributes,
             changed: ChangedFacts::default(),
             previous_owner: PreviousOwner::default(),
             by: ToldBy::Snapshot,

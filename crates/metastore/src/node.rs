@@ -68,6 +68,10 @@ pub struct Node {
     pub changed_at: Option<Time>,
     /// What follows the last dot of a file's name, in lower case.
     pub extension: Option<String>,
+    /// Access control lists and extended attributes (`acl`, `defaultAcl`, `xattrs`), where the mount
+    /// has them asked for and there are any.
+    #[schema(value_type = Option<Object>)]
+    pub attributes: Option<Box<RawValue>>,
     /// Why a namespace rule quarantines the node, if one does.
     pub quarantine_reason: Option<String>,
     /// The sync's part of the soft deletion.
@@ -104,6 +108,10 @@ impl Node {
             allocated_bytes: row.get("allocated_bytes")?,
             changed_at: time("changed_at")?,
             extension,
+            attributes: row
+                .get::<_, Option<String>>("attributes")?
+                .map(|text| raw(0, text))
+                .transpose()?,
             state: word(row, "state", NodeState::from_word)?,
             parent_id: row.get("parent_id")?,
             version: row.get("node_version")?,
@@ -133,6 +141,8 @@ pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
     let metadata = serde_json::from_str(row.get_ref(11)?.as_str()?).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(11, Type::Text, Box::new(error))
     })?;
+    let attributes = row.get_ref(24)?.as_str_or_null()?;
+    let attributes = attributes.map(serde_json::from_str).transpose();
     Ok(SnapshotNode {
         node_id: row.get(0)?,
         backend_mount_id: row.get(1)?,
@@ -149,6 +159,9 @@ pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
         consistency_state: Some(word(row, 12, ConsistencyState::from_word)?),
         last_modified_at: row.get::<_, Option<i64>>(13)?.map(Time::from_millis),
         observed_at: Some(Time::from_millis(row.get(14)?)),
+        attributes: attributes.map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(24, Type::Text, Box::new(error))
+        })?,
         inode: SnapshotInode {
             file_type: row
                 .get_ref(15)?

@@ -96,6 +96,10 @@ pub struct InodeFacts {
     pub links: Option<u32>,
     /// The bytes that it takes on disk; `None` for a directory, whose size tells of its children.
     pub allocated_bytes: Option<i64>,
+    /// What stands for its access control lists and extended attributes, 0 for none; `None` where
+    /// nobody has asked.
+    #[serde(default)]
+    pub attributes: Option<i64>,
 }
 
 impl InodeFacts {
@@ -103,7 +107,29 @@ impl InodeFacts {
     /// name is a node of its own, and tells of itself.
     fn is_told_after(&self, before: &Self) -> bool {
         let links = before.links;
-        Self { links, ..*self } != *before
+        let now = Self { links, ..*self };
+        now.is_other_than(before)
+    }
+
+    /// Whether these differ from `before`. Attributes that nobody has asked for are what they were; and
+    /// where nobody ever had, it is no news that there are none.
+    fn is_other_than(&self, before: &Self) -> bool {
+        let now = self.settled(Some(before));
+        let attributes = match (before.attributes, now.attributes) {
+            (None, Some(0)) => None,
+            (_, now) => now,
+        };
+        Self { attributes, ..now } != *before
+    }
+
+    /// These, as they are kept after `before`: what nobody has asked again is what it was.
+    #[must_use]
+    pub fn settled(&self, before: Option<&Self>) -> Self {
+        let known = before.and_then(|before| before.attributes);
+        Self {
+            attributes: self.attributes.or(known),
+            ..*self
+        }
     }
 }
 
@@ -214,6 +240,15 @@ impl Facts {
         }
     }
 
+    /// These, with the attributes that `earlier`, of the same file, were asked for.
+    #[must_use]
+    pub fn asked_with(mut self, earlier: &Self) -> Self {
+        if let (Some(inode), Some(earlier)) = (&mut self.inode, earlier.inode) {
+            inode.attributes = inode.attributes.or(earlier.attributes);
+        }
+        self
+    }
+
     /// What kind of file it is, where that is known.
     #[must_use]
     pub fn file_type(&self) -> Option<FileType> {
@@ -233,7 +268,10 @@ impl Facts {
     pub fn is_news_after(&self, before: &Self) -> bool {
         let (old, new) = (before.identity, self.identity);
         before.changed_ns != self.changed_ns
-            || self.inode.is_some() && before.inode != self.inode
+            || match (self.inode, before.inode) {
+                (Some(now), Some(before)) => now.is_other_than(&before),
+                (now, _) => now.is_some(),
+            }
             || old.ino == 0
             || old != new && (new.born_ns.is_some() || self.is_directory())
     }
@@ -268,6 +306,7 @@ mod tests {
                 mode: 0o644,
                 links: Some(1),
                 allocated_bytes: Some(4096),
+                attributes: None,
             }),
         }
     }
@@ -286,12 +325,19 @@ mod tests {
             with(|inode| inode.mode = 0o4755),
             with(|inode| inode.allocated_bytes = Some(0)),
             with(|inode| inode.file_type = FileType::Fifo),
+            with(|inode| inode.attributes = Some(7)),
         ] {
             assert!(told.has_other_inode_than(&before) && told.is_news_after(&before));
             assert_eq!(told.contents_since(&before), Contents::Kept);
         }
         let linked = with(|inode| inode.links = Some(2));
         assert!(!linked.has_other_inode_than(&before) && linked.is_news_after(&before));
+        let bare = with(|inode| inode.attributes = Some(0));
+        assert!(!bare.has_other_inode_than(&before) && !bare.is_news_after(&before));
+        let listed = with(|inode| inode.attributes = Some(7));
+        assert!(bare.has_other_inode_than(&listed), "they were removed");
+        assert!(!before.has_other_inode_than(&listed), "nobody asked");
+        assert!(!before.is_news_after(&listed));
         let unasked = Facts {
             inode: None,
             ..before

@@ -14,7 +14,8 @@
 //! If `uid` or `gid` is among them, the `previous_…` columns tell whose it was, if that was known.
 //!
 //! `metadata_json` is an object with what the other columns do not hold: `metadata`, `checksum`,
-//! `contentHash` and `idempotencyKey` of a node (and `lastModifiedAt` in rows of the versions before
+//! `contentHash`, `idempotencyKey` and `attributes` (access control lists and extended attributes) of a
+//! node (and `lastModifiedAt` in rows of the versions before
 //! `modified_at`); `result`, `idempotencyKey` and
 //! `nodesChanged` of a command; `jobId`, `status`, `attempt`, `result` and `error` of a job;
 //! `mode` and `range` of a download. It is NULL where there would be nothing in it.

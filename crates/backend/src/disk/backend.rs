@@ -1,9 +1,11 @@
 //! A disk as a backend.
 
-use super::{Disk, failed};
+use super::{Disk, attributes, failed};
 use crate::hash::content::{self, Gate, HashConditions, Hashed};
 use crate::walk::{Entry, Failure, Options};
-use crate::{Backend, Directory, Error, Kind, ListingCache, Opened, Operation, PathFacts, Reason};
+use crate::{
+    Attributes, Backend, Directory, Error, Kind, ListingCache, Opened, Operation, PathFacts, Reason,
+};
 use node::{Facts, Identity, NodePath, is_own_name, name};
 use rustix::fs::RawDir;
 use rustix::io::Errno;
@@ -20,6 +22,16 @@ impl Backend for Disk {
 
     fn facts_again(&self, _: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
         self.facts(path)
+    }
+
+    fn attributes(&self, path: &str) -> Result<Option<Attributes>, Error> {
+        let (parent, last) = path.rsplit_once('/').unwrap_or(("", path));
+        let read = self.tree.directory(parent);
+        match read.and_then(|directory| attributes::of(directory, &name::to_bytes(last))) {
+            Ok(attributes) => Ok(Some(attributes)),
+            Err(error) if Reason::from(error).is_absence() => Ok(None),
+            Err(error) => Err(failed(Operation::LookAt, path)(error)),
+        }
     }
 
     fn volume(&self) -> Option<i64> {
@@ -104,6 +116,7 @@ impl Backend for Disk {
             if facts.is_ok_and(|facts| options.hides(&facts)) || is_root && is_own_name(name) {
                 continue;
             }
+            let facts = asked(options, facts, handle.as_fd(), &bytes);
             entries.push(Entry {
                 name: name.to_owned(),
                 facts: facts.map_err(Reason::from),
@@ -197,6 +210,7 @@ impl Disk {
             if facts.is_ok_and(|facts| options.hides(&facts)) {
                 continue;
             }
+            let facts = asked(options, facts, directory, bytes);
             entries.push(Entry {
                 name: name::from_bytes(bytes),
                 facts: facts.map_err(Reason::from),
@@ -204,4 +218,22 @@ impl Disk {
         }
         Ok(entries)
     }
+}
+
+/// The facts with what stands for the attributes, if they are wanted. Where they cannot be read, nobody
+/// has asked.
+fn asked(
+    options: &Options,
+    facts: Result<Facts, Errno>,
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+) -> Result<Facts, Errno> {
+    let mut facts = facts?;
+    if options.asks_attributes
+        && let Some(inode) = &mut facts.inode
+    {
+        let attributes = attributes::of(directory, name).ok();
+        inode.attributes = attributes.map(|attributes| attributes.number);
+    }
+    Ok(facts)
 }

@@ -79,6 +79,7 @@ fn from_statx(stat: &Statx, device: Device) -> Facts {
             allocated_bytes: (!is_directory).then(|| {
                 i64::try_from(stat.stx_blocks.saturating_mul(BLOCK_BYTES)).unwrap_or(i64::MAX)
             }),
+            attributes: None,
         }),
     }
 }

@@ -149,6 +149,7 @@ impl Script {
             changed_at: Some(self.observed_at(id)?).filter(|_| !is_directory),
             extension,
             storage_class: None,
+            attributes: None,
             changed: ChangedFacts::default(),
             previous_uid: None,
             previous_gid: None,

@@ -108,7 +108,13 @@ fn a_database_of_the_version_before_has_everything_that_it_had() {
     let added = directory.columns();
     let is_new = |table: &&String| !columns.contains_key(*table);
     let tables: Vec<_> = added.keys().filter(is_new).collect();
-    assert_eq!(tables, ["doubted_hashes", "intent_paths", "journal_blocks"]);
+    let new = [
+        "attribute_sets",
+        "doubted_hashes",
+        "intent_paths",
+        "journal_blocks",
+    ];
+    assert_eq!(tables, new);
     let rollups = &added["rollups"];
     assert!(rollups.contains(&"size_high".to_owned()), "{rollups:?}");
 

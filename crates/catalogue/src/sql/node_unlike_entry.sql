@@ -10,6 +10,8 @@ SELECT CASE
         OR n.checksum IS NOT json_extract(?3, '$.checksum')
         OR n.content_hash IS NOT json_extract(?3, '$.contentHash')
         OR n.uid IS NOT json_extract(?3, '$.uid')
+        OR (SELECT json(s.json) FROM attribute_sets s WHERE s.id = n.attributes)
+            IS NOT json_extract(?3, '$.attributes')
         OR n.gid IS NOT json_extract(?3, '$.gid')
         OR n.mode & 4095 IS NOT json_extract(?3, '$.mode')
         OR n.allocated_bytes IS NOT json_extract(?3, '$.allocatedBytes')

@@ -25,6 +25,7 @@ CREATE TABLE found (
     gid INTEGER,
     links INTEGER,
     allocated_bytes INTEGER,
+    attributes INTEGER,
     node INTEGER
 );
 
@@ -50,7 +51,8 @@ CREATE TABLE changed (
     uid INTEGER,
     gid INTEGER,
     links INTEGER,
-    allocated_bytes INTEGER
+    allocated_bytes INTEGER,
+    attributes INTEGER
 );
 
 -- Nodes that are not where they were. `is_tree` tells directories that were found elsewhere or

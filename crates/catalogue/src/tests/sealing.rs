@@ -196,8 +196,11 @@ fn take_back(connection: &mut Connection) {
         rows
     };
     let tx = connection.transaction().unwrap();
-    tx.execute_batch("DELETE FROM journal; DROP TABLE journal_blocks")
-        .unwrap();
+    tx.execute_batch(
+        "DELETE FROM journal; DROP TABLE journal_blocks; DROP TABLE attribute_sets;
+         ALTER TABLE nodes DROP COLUMN attributes",
+    )
+    .unwrap();
     for row in rows {
         tx.execute(include_str!("../sql/append.sql"), row).unwrap();
     }

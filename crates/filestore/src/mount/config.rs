@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 /// Read for every mount.
 const COMMON: [&str; 1] = ["hashing"];
 /// Read for a local mount.
-const LOCAL: [&str; 1] = [CROSS_FILESYSTEMS];
+const LOCAL: [&str; 2] = [CROSS_FILESYSTEMS, EXTENDED_ATTRIBUTES];
 const CROSS_FILESYSTEMS: &str = "crossFilesystems";
+const EXTENDED_ATTRIBUTES: &str = "extendedAttributes";
 
 /// Checks all that is to be stored of a mount's settings.
 pub(crate) fn check(mount: &Mount) -> Result<(), SettingsError> {
@@ -34,10 +35,12 @@ pub(crate) fn check(mount: &Mount) -> Result<(), SettingsError> {
     }
     Policy::parse(config)?;
     match mount.backend_kind {
-        BackendKind::Local => match config.get(CROSS_FILESYSTEMS) {
-            None | Some(Value::Null | Value::Bool(_)) => Ok(()),
-            Some(_) => Err(wrong(CROSS_FILESYSTEMS, "use true or false")),
-        },
+        BackendKind::Local => LOCAL
+            .into_iter()
+            .try_for_each(|name| match config.get(name) {
+                None | Some(Value::Null | Value::Bool(_)) => Ok(()),
+                Some(_) => Err(wrong(name, "use true or false")),
+            }),
         BackendKind::S3 => {
             let (bucket, prefix) = (mount.bucket.as_deref(), mount.prefix.as_deref());
             Settings::parse(bucket, prefix, config).map(|_| ())
@@ -48,6 +51,11 @@ pub(crate) fn check(mount: &Mount) -> Result<(), SettingsError> {
 /// Whether scans enter other filesystems that are mounted in this one.
 pub(crate) fn crosses_filesystems(config: &Map<String, Value>) -> bool {
     config.get(CROSS_FILESYSTEMS) == Some(&Value::Bool(true))
+}
+
+/// Whether scans ask each name for its access control lists and extended attributes.
+pub(crate) fn asks_attributes(config: &Map<String, Value>) -> bool {
+    config.get(EXTENDED_ATTRIBUTES) == Some(&Value::Bool(true))
 }
 
 fn wrong(name: &str, reason: impl Into<String>) -> SettingsError {

@@ -114,8 +114,9 @@ pub(super) struct CreateBody {
     /// Why it is in this state, at most 256 characters.
     state_reason: Option<String>,
     /// `hashing`: how files are hashed in the background: `true`, or an object of `minBytes`,
-    /// `maxBytes`, `pathGlobs`, `bytesPerSecond`, `concurrency`, `paused`. Local: `crossFilesystems: true` lets scans enter other filesystems mounted
-    /// below. S3: `endpoint`, `region`, `allowHttp`, `forcePathStyle`, `credentialsFile`,
+    /// `maxBytes`, `pathGlobs`, `bytesPerSecond`, `concurrency`, `paused`. Local: `crossFilesystems:
+    /// true` lets scans enter other filesystems mounted below, `extendedAttributes: true` has each
+    /// file asked for its access control lists and extended attributes. S3: `endpoint`, `region`, `allowHttp`, `forcePathStyle`, `credentialsFile`,
     /// `credentialsProfile`, `listPageKeys`; credentials themselves are refused, and come from the
     /// service's environment or the file.
     #[schema(value_type = Object)]

@@ -159,7 +159,12 @@ pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
             ] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
-            bytes.extend_from_slice(&inode.allocated_bytes.unwrap_or(-1).to_le_bytes());
+            for number in [
+                inode.allocated_bytes.unwrap_or(-1),
+                inode.attributes.unwrap_or(0),
+            ] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
         }
         for moment in [facts.modified_ns, facts.changed_ns, identity.born_ns] {
             bytes.push(u8::from(moment.is_some()));

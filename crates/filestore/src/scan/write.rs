@@ -89,7 +89,7 @@ impl Writing {
     ) -> Self {
         Self {
             mount_id,
-            telling: Telling::new(mount_id, task, progress),
+            telling: Telling::new(mount_id, task, Arc::clone(&backend), progress),
             in_flight: InFlight::new(mount_id),
             scratch,
             backend,
@@ -182,7 +182,9 @@ impl Writing {
                 }
                 // A command may have committed newer facts since the walk passed here.
                 match self.backend.facts_again(&mut self.cache, &found.path) {
-                    Ok(Some(now)) if now.has_identity_of(&found.facts) => found.facts = now,
+                    Ok(Some(now)) if now.has_identity_of(&found.facts) => {
+                        found.facts = now.asked_with(&found.facts);
+                    }
                     Ok(_) => {
                         self.drop_found(tx, &found)?;
                         continue;

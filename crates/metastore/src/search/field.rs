@@ -171,16 +171,29 @@ fn node_field(name: &str) -> Result<Field, String> {
     if let Some(column) = NODE.iter().find(|column| column.name == name) {
         return Ok(Field::Column(*column));
     }
-    match name.strip_prefix("nodeMetadata") {
-        Some("") => json("n.node_metadata", None),
-        Some(inner) if inner.starts_with('.') => json("n.node_metadata", inner.strip_prefix('.')),
-        _ => {
+    let below = |field: &str, sql| {
+        let inner = name_below(name, field)?;
+        Some(json(sql, (!inner.is_empty()).then_some(inner)))
+    };
+    let found = below("nodeMetadata", "n.node_metadata");
+    match found.or_else(|| below("attributes", "n.attributes")) {
+        Some(field) => field,
+        None => {
             let known: Vec<_> = NODE.iter().map(|column| column.name).collect();
             Err(format!(
-                "metadata.filestore has no field {name:?}; it has {} and nodeMetadata.<path>",
+                "metadata.filestore has no field {name:?}; it has {}, nodeMetadata.<path> and \
+                 attributes.<path>",
                 known.join(", ")
             ))
         }
+    }
+}
+
+/// What stands behind the name of a JSON field and a dot; nothing, if the field itself is meant.
+fn name_below<'n>(whole: &'n str, name: &str) -> Option<&'n str> {
+    match whole.strip_prefix(name)? {
+        "" => Some(""),
+        inner => inner.strip_prefix('.'),
     }
 }
 

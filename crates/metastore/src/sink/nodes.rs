@@ -7,6 +7,7 @@ use feed::Item;
 use journal::{ConsistencyState, Event, FileType, JournalId, NodeState, NodeView, Time, ToldBy};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params, params_from_iter};
+use serde_json::value::RawValue;
 
 /// What is bound for the columns from the mount to the path before: the same in the present book
 /// and in a new one.
@@ -41,7 +42,7 @@ pub(super) fn state_columns<'a>(
 }
 
 /// What is bound for the columns of what the disk says of a file beside its contents.
-pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 9] {
+pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 10] {
     let inode = node.inode;
     let small = |value: Option<u32>| number(value.map(i64::from));
     [
@@ -54,6 +55,7 @@ pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 9] {
         small(inode.links),
         number(inode.allocated_bytes),
         number(inode.changed_at.map(Time::as_millis)),
+        text(node.attributes.map(RawValue::get)),
     ]
 }
 

@@ -431,7 +431,12 @@ impl<'c> NewNodes<'c> {
         );
         let metadata =
             metadata.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        self.write(&node.view(&metadata, now), node.journal_id)
+        let attributes = node.attributes.as_ref();
+        let attributes = attributes.map(serde_json::value::to_raw_value).transpose();
+        let attributes =
+            attributes.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let view = node.view(&metadata, attributes.as_deref(), now);
+        self.write(&view, node.journal_id)
     }
 
     fn write(&mut self, node: &NodeView<'_>, journal_id: JournalId) -> rusqlite::Result<()> {

@@ -77,6 +77,8 @@ fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Resu
             let SnapshotNode { state, .. } = node;
             let metadata = node.metadata.as_ref().map(serde_json::to_string);
             let metadata = metadata.transpose().map_err(unusable)?;
+            let attributes = node.attributes.as_ref().map(serde_json::to_string);
+            let attributes = attributes.transpose().map_err(unusable)?;
             let inode = node.inode.view();
             let consistency = node.consistency_state.unwrap_or(state.consistency());
             insert
@@ -105,6 +107,7 @@ fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Resu
                     inode.links,
                     inode.allocated_bytes,
                     inode.changed_at.map(Time::as_millis),
+                    attributes,
                 ])
                 .map_err(store_fault)?;
         }
@@ -132,6 +135,10 @@ fn staged_node<'a>(row: &'a Row<'_>) -> rusqlite::Result<(NodeView<'a>, JournalI
     let metadata = metadata.map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(11, Type::Text, Box::new(error))
     })?;
+    let attributes = text(24)?.map(serde_json::from_str::<&RawValue>).transpose();
+    let attributes = attributes.map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(24, Type::Text, Box::new(error))
+    })?;
     let node = NodeView {
         node_id: row.get(0)?,
         backend_mount_id: row.get(1)?,
@@ -150,6 +157,7 @@ fn staged_node<'a>(row: &'a Row<'_>) -> rusqlite::Result<(NodeView<'a>, JournalI
         previous_size_bytes: None,
         consistency_state: word(row, 12, ConsistencyState::from_word)?,
         inode: inode(row)?,
+        attributes,
         changed: ChangedFacts::default(),
         previous_owner: PreviousOwner::default(),
         by: ToldBy::Snapshot,

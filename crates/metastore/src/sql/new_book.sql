@@ -32,7 +32,8 @@ CREATE TEMP TABLE IF NOT EXISTS new_nodes (
     mode                   INTEGER,
     links                  INTEGER,
     allocated_bytes        INTEGER,
-    changed_at             INTEGER
+    changed_at             INTEGER,
+    attributes             TEXT
 ) STRICT;
 
 CREATE TEMP TABLE IF NOT EXISTS new_dead_letters (

@@ -32,5 +32,6 @@ UPDATE filestore_nodes SET
     mode = coalesce(?31, mode),
     links = coalesce(?32, links),
     allocated_bytes = coalesce(?33, allocated_bytes),
-    changed_at = coalesce(?34, changed_at)
+    changed_at = coalesce(?34, changed_at),
+    attributes = ?35
 WHERE node_id = ?1

@@ -33,5 +33,6 @@ WHERE EXISTS (
         AND n.links IS coalesce(snapshot_nodes.links, n.links)
         AND n.allocated_bytes IS coalesce(snapshot_nodes.allocated_bytes, n.allocated_bytes)
         AND n.changed_at IS coalesce(snapshot_nodes.changed_at, n.changed_at)
+        AND n.attributes IS snapshot_nodes.attributes
         AND n.node_metadata = snapshot_nodes.node_metadata
 );

@@ -24,7 +24,8 @@ CREATE TEMP TABLE IF NOT EXISTS snapshot_nodes (
     mode              INTEGER,
     links             INTEGER,
     allocated_bytes   INTEGER,
-    changed_at        INTEGER
+    changed_at        INTEGER,
+    attributes        TEXT
 ) STRICT;
 
 CREATE TEMP TABLE IF NOT EXISTS snapshot_gone (node_id INTEGER PRIMARY KEY) STRICT;

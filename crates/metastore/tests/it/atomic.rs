@@ -103,6 +103,7 @@ fn node(node_id: i64, path: &str, journal_id: u64) -> SnapshotNode {
         journal_id: JournalId::new(journal_id),
         checksum: None,
         content_hash: None,
+        attributes: None,
         metadata: Some(json!({})),
         consistency_state: None,
         last_modified_at: None,

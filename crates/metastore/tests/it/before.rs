@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("../../src/sql/006_requests_schemas.sql"),
     include_str!("../../src/sql/007_facts.sql"),
     include_str!("../../src/sql/008_names_anew.sql"),
+    include_str!("../../src/sql/009_attributes.sql"),
 ];
 
 /// As that version told it (`GET /filestore/digest`).

@@ -177,6 +177,7 @@ async fn a_book_behind_the_trimmed_id_starts_from_a_snapshot_and_follows() {
         journal_id: JournalId::new(4),
         checksum: None,
         content_hash: None,
+        attributes: None,
         metadata: None,
         consistency_state: None,
         last_modified_at: None,

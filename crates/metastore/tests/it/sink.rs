@@ -23,7 +23,8 @@ async fn a_node_shows_all_that_its_entry_says() {
             "principal": "ada", "lastModifiedAt": "2025-05-31T23:59:59.000Z", "backendMountId": 4,
             "fileType": "regular", "uid": 1000, "gid": 100, "user": "ada", "group": "users",
             "mode": 420, "links": 2, "allocatedBytes": 4096, "extension": "txt",
-            "changedAt": "2025-05-31T23:59:59.500Z", "changed": ["mode"],
+            "changedAt": "2025-05-31T23:59:59.500Z", "changed": ["mode", "attributes"],
+            "attributes": {"acl": "user::rw-,user:7:r--,group::r--,mask::r--,other::r--"},
         }),
     );
     journal.apply();
@@ -51,6 +52,7 @@ async fn a_node_shows_all_that_its_entry_says() {
             "fileType": "regular", "uid": 1000, "gid": 100, "user": "ada", "group": "users",
             "mode": 420, "links": 2, "allocatedBytes": 4096, "extension": "txt",
             "changedAt": "2025-05-31T23:59:59.500Z",
+            "attributes": {"acl": "user::rw-,user:7:r--,group::r--,mask::r--,other::r--"},
         }})
     );
     for (q, expected) in [
@@ -59,6 +61,8 @@ async fn a_node_shows_all_that_its_entry_says() {
         ("allocated:>4k", 0),
         ("links:>1 fileType:regular", 1),
         ("mode:755", 0),
+        ("filestore.attributes.acl:*user:7:*", 1),
+        ("filestore.attributes.acl:*user:8:*", 0),
     ] {
         let search = json!({"namespace": "*", "q": q});
         assert_eq!(served.keys(search).await.len(), expected, "{q}");

@@ -22,6 +22,7 @@ fn snapshot_node(node_id: i64, path: &str, journal_id: u64) -> SnapshotNode {
         journal_id: JournalId::new(journal_id),
         checksum: None,
         content_hash: None,
+        attributes: None,
         metadata: Some(json!({"from": "snapshot"})),
         consistency_state: None,
         last_modified_at: None,

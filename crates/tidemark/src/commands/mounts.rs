@@ -14,7 +14,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use node::name::spelled;
 pub(crate) use purge::MountsPurgeArgs;
 use serde_json::{Map, Value, json};
-use settings::{BucketArgs, HashingArgs};
+use settings::{AskingArgs, BucketArgs, HashingArgs};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -46,6 +46,9 @@ pub struct MountsAddArgs {
     /// Where a bucket is, and who asks for it.
     #[command(flatten)]
     pub bucket: BucketArgs,
+    /// What files of a local mount are asked for.
+    #[command(flatten)]
+    pub asking: AskingArgs,
     /// What is hashed in the background.
     #[command(flatten)]
     pub hashing: HashingArgs,
@@ -71,6 +74,9 @@ pub struct MountsSetArgs {
     /// Where a bucket is, and who asks for it.
     #[command(flatten)]
     pub bucket: BucketArgs,
+    /// What files of a local mount are asked for.
+    #[command(flatten)]
+    pub asking: AskingArgs,
     /// What is hashed in the background.
     #[command(flatten)]
     pub hashing: HashingArgs,
@@ -215,6 +221,7 @@ fn hashes(mount: &Row) -> String {
 
 fn add(filestore: &Service, args: &MountsAddArgs) -> anyhow::Result<Row> {
     let mut config = Map::new();
+    args.asking.put_into(&mut config);
     args.hashing.put_into(&mut config);
     let bucket = args.dir.to_str().and_then(|dir| dir.strip_prefix("s3://"));
     let (kind, at) = if let Some(bucket) = bucket {
@@ -286,6 +293,7 @@ fn set(filestore: &Service, args: &MountsSetArgs) -> anyhow::Result<Row> {
         _ => Map::new(),
     };
     let mut config = before.clone();
+    args.asking.put_into(&mut config);
     args.hashing.put_into(&mut config);
     match args.bucket.given() {
         Some(flag) if text(&mount, "backendKind") != "s3" => {

@@ -130,6 +130,7 @@ fn fields(book: Book, node: &SnapshotNode, found: &BookNode) -> Vec<Difference> 
             ("sizeBytes", json!(node.size_bytes)),
             ("checksum", json!(node.checksum)),
             ("contentHash", json!(node.content_hash)),
+            ("attributes", json!(node.attributes)),
             (
                 "metadata",
                 node.metadata.clone().unwrap_or_else(|| json!({})),

@@ -51,6 +51,7 @@ pub(crate) enum Rest<'a> {
         checksum: Option<&'a str>,
         content_hash: Option<&'a str>,
         idempotency_key: Option<&'a str>,
+        attributes: Option<&'a RawValue>,
     },
     Command {
         result: &'a RawValue,
@@ -127,6 +128,7 @@ fn node<'a>(node: &NodeView<'a>, event_type: &EventType, size_delta: i64) -> Row
         checksum: node.checksum,
         content_hash: node.content_hash,
         idempotency_key,
+        attributes: node.attributes,
     };
     match node.by {
         ToldBy::Command {
@@ -271,11 +273,13 @@ impl Rest<'_> {
                 checksum,
                 content_hash,
                 idempotency_key,
+                attributes,
             } => {
                 object.raw("metadata", Some(metadata));
                 object.text("checksum", *checksum);
                 object.text("contentHash", *content_hash);
                 object.text("idempotencyKey", *idempotency_key);
+                object.raw("attributes", *attributes);
             }
             Self::Command {
                 result,

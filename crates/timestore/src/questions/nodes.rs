@@ -136,6 +136,7 @@ fn read_node(rows: &StructArray, row: usize) -> Result<SnapshotNode> {
         checksum: None,
         content_hash: None,
         metadata: None,
+        attributes: None,
         consistency_state: None,
         last_modified_at: None,
         inode: SnapshotInode {

@@ -98,6 +98,10 @@ fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
         Some(metadata) => serde_json::value::to_raw_value(metadata)?,
         None => RawValue::NULL.to_owned(),
     };
+    let attributes = node.attributes.as_ref();
+    let attributes = attributes
+        .map(serde_json::value::to_raw_value)
+        .transpose()?;
     let is_there = node.state.is_there();
     let is_file = is_there && node.kind == NodeKind::File;
     let size = if is_there {
@@ -123,6 +127,7 @@ fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
             checksum: node.checksum.as_deref(),
             content_hash: node.content_hash.as_deref(),
             idempotency_key: None,
+            attributes: attributes.as_deref(),
         },
         kind: Some(node.kind.as_str()),
         parent_id: node.parent_id,

@@ -31,6 +31,7 @@ fn snapshot_nodes(tree: &Tree) -> Vec<SnapshotNode> {
             checksum: Some("sha256:00".to_owned()),
             content_hash: None,
             metadata: Some(json!({"a": 1})),
+            attributes: Some(json!({"acl": "user::rw-"})),
             consistency_state: Some(ConsistencyState::Active),
             last_modified_at: None,
             inode: SnapshotInode::default(),

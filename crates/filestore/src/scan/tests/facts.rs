@@ -148,3 +148,100 @@ fn what_an_earlier_version_did_not_ask_is_told_once() {
     let directory = told.iter().find(|(_, path, _)| path == "d").unwrap();
     assert_eq!(directory.2, changed(&[Fact::Uid, Fact::Gid, Fact::Mode]));
 }
+
+/// An access control list as the kernel takes it (`linux/posix_acl_xattr.h`): tag, permissions, id.
+fn list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let entries = entries.iter().flat_map(|(tag, permissions, id)| {
+        let entry = [tag.to_le_bytes(), permissions.to_le_bytes()].concat();
+        entry.into_iter().chain(id.to_le_bytes())
+    });
+    2_u32.to_le_bytes().into_iter().chain(entries).collect()
+}
+
+#[test]
+fn attributes_that_change_are_told_where_the_mount_has_them_asked_for() {
+    const NOBODY: u32 = u32::MAX;
+    const ACCESS: &str = "system.posix_acl_access";
+    let mut bench = Bench::new();
+    bench.write("a/file", "text");
+    bench.write("a/other", "text");
+    bench.set_mode("a/file", 0o644);
+    let set = |bench: &Bench, path: &str, name: &str, value: &[u8]| {
+        rustix::fs::setxattr(
+            bench.path(path),
+            name,
+            value,
+            rustix::fs::XattrFlags::empty(),
+        )
+    };
+    if set(&bench, "a/file", "user.project", b"apollo") == Err(rustix::io::Errno::NOTSUP) {
+        return;
+    }
+    bench.scan();
+    assert!(
+        bench.node("a/file").attributes.is_none(),
+        "nobody has asked"
+    );
+
+    let told_by = |bench: &Bench| {
+        let before = bench.catalogue.head().id;
+        bench.scan();
+        let told = bench.told(before).into_iter();
+        told.map(|(event_type, path, facts)| {
+            assert_eq!(event_type, EventType::NodeUpdated, "{path}");
+            assert_eq!(facts, changed(&[Fact::Attributes]), "{path}");
+            path
+        })
+        .collect::<Vec<_>>()
+    };
+    let shown = |bench: &Bench, path: &str| {
+        let attributes = bench.node(path).attributes;
+        attributes.map(|attributes| attributes.get().to_owned())
+    };
+    let asks = ("extendedAttributes".to_owned(), true.into());
+    bench.mount.config.extend([asks]);
+    assert_eq!(told_by(&bench), ["a/file"], "what is there is told once");
+    let project = r#"{"xattrs":{"user.project":"apollo"}}"#;
+    assert_eq!(shown(&bench, "a/file").as_deref(), Some(project));
+
+    // The permission bits stay as they are.
+    let access = list(&[
+        (0x01, 6, NOBODY),
+        (0x02, 4, 1234),
+        (0x04, 4, NOBODY),
+        (0x10, 4, NOBODY),
+        (0x20, 4, NOBODY),
+    ]);
+    set(&bench, "a/file", ACCESS, &access).unwrap();
+    assert_eq!(told_by(&bench), ["a/file"]);
+    let text = shown(&bench, "a/file").unwrap();
+    let acl = r#"{"acl":"user::rw-,user:1234:r--,group::r--,mask::r--,other::r--","xattrs""#;
+    assert!(text.starts_with(acl), "{text}");
+
+    for directory in ["a", ""] {
+        let default = list(&[(0x01, 7, NOBODY), (0x04, 5, NOBODY), (0x20, 0, NOBODY)]);
+        set(&bench, directory, "system.posix_acl_default", &default).unwrap();
+        assert_eq!(told_by(&bench), [directory]);
+        let default = r#"{"defaultAcl":"user::rwx,group::r-x,other::---"}"#;
+        assert_eq!(shown(&bench, directory).as_deref(), Some(default));
+    }
+
+    // A look at one name asks too.
+    set(&bench, "a/other", "user.project", b"apollo").unwrap();
+    bench.look(bench.node("a").id, &["other"]);
+    assert_eq!(shown(&bench, "a/other").as_deref(), Some(project));
+
+    let id = bench.node("a/other").id;
+    bench.rename("a/other", "a/renamed");
+    assert_eq!(bench.scan().changes.moved, 1);
+    assert_eq!(bench.node("a/renamed").id, id);
+    assert_eq!(shown(&bench, "a/renamed").as_deref(), Some(project));
+
+    rustix::fs::removexattr(bench.path("a/renamed"), "user.project").unwrap();
+    assert_eq!(told_by(&bench), ["a/renamed"]);
+    assert_eq!(shown(&bench, "a/renamed"), None);
+
+    bench.mount.config.clear();
+    assert_eq!(told_by(&bench), [""; 0], "what nobody asks stays as it was");
+    assert_eq!(shown(&bench, "a/file"), Some(text));
+}

@@ -4,8 +4,10 @@ use crate::scan::drift::Drift;
 use crate::scan::task::Task;
 use crate::scan::{ScanChanges, ScanError, ScanProgress};
 use ::node::Facts;
+use backend::Backend;
 use catalogue::{Cause, Node, Verb, WriteTx};
 use journal::{ConsistencyState, NodeState, ReconcileReason};
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -23,11 +25,18 @@ pub(crate) struct Telling {
     /// The catalogue knows that this scan has begun to write.
     pub(crate) is_marked: bool,
     pub(crate) changes: ScanChanges,
+    /// Tells the attributes of what is told.
+    backend: Arc<dyn Backend>,
     progress: Arc<ScanProgress>,
 }
 
 impl Telling {
-    pub(super) fn new(mount_id: i64, task: &Task, progress: Arc<ScanProgress>) -> Self {
+    pub(super) fn new(
+        mount_id: i64,
+        task: &Task,
+        backend: Arc<dyn Backend>,
+        progress: Arc<ScanProgress>,
+    ) -> Self {
         Self {
             mount_id,
             command: task.command,
@@ -37,6 +46,7 @@ impl Telling {
             drift: None,
             is_marked: false,
             changes: ScanChanges::default(),
+            backend,
             progress,
         }
     }
@@ -48,6 +58,7 @@ impl Telling {
         node: &mut Node,
     ) -> Result<(), ScanError> {
         node.last_seen_at = Some(tx.now());
+        self.ask_attributes(None, node);
         self.change(tx, Verb::Created, None, node)
     }
 
@@ -65,6 +76,8 @@ impl Telling {
             after.content_hash = None;
         }
         after.facts = facts;
+        self.ask_attributes(Some(before), &mut after);
+        let facts = after.facts;
         let Some(verb) = self.verb(before, &after, is_rewritten) else {
             if facts.is_news_after(&before.facts) {
                 tx.learn(before.id, &facts)?;
@@ -83,6 +96,29 @@ impl Telling {
         after.last_seen_at = Some(tx.now());
         self.change(tx, verb, Some(before), &mut after)?;
         Ok(true)
+    }
+
+    /// Gets the attributes of a node whose number for them is another one. Between the look and now
+    /// they may have become others yet: then these are told.
+    fn ask_attributes(&self, before: Option<&Node>, after: &mut Node) {
+        let path = after.path.as_str();
+        let known = before.and_then(|before| before.facts.inode);
+        let Some(inode) = &mut after.facts.inode else {
+            return;
+        };
+        *inode = inode.settled(known.as_ref());
+        let known = known.and_then(|known| known.attributes);
+        if matches!(inode.attributes, None | Some(0)) || inode.attributes == known {
+            return;
+        }
+        match self.backend.attributes(path) {
+            Ok(Some(now)) => {
+                inode.attributes = Some(now.number);
+                after.attributes = RawValue::from_string(now.json).ok();
+            }
+            // The next look asks again.
+            Ok(None) | Err(_) => inode.attributes = known,
+        }
     }
 
     /// What is told of the node; `None` if it is nothing.

@@ -105,6 +105,35 @@ pub struct HashingArgs {
     pub hash_concurrency: Option<u64>,
 }
 
+/// What files of a local mount are asked for.
+#[derive(Args, Debug)]
+pub struct AskingArgs {
+    /// Whether scans ask each file for its access control lists and extended attributes [default: off]
+    #[arg(long, value_enum)]
+    pub extended_attributes: Option<Switch>,
+}
+
+/// Whether something is done.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// It is
+    On,
+    /// It is not
+    Off,
+}
+
+impl AskingArgs {
+    /// Sets what was given.
+    pub(super) fn put_into(&self, config: &mut Map<String, Value>) {
+        const NAME: &str = "extendedAttributes";
+        match self.extended_attributes {
+            Some(Switch::On) => _ = config.insert(NAME.to_owned(), true.into()),
+            Some(Switch::Off) => _ = config.remove(NAME),
+            None => {}
+        }
+    }
+}
+
 /// Whether files are hashed.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
