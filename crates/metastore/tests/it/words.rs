@@ -165,6 +165,16 @@ async fn what_people_type_finds_what_they_mean() {
         ("list:red", &["docs/annual/plan.TXT"]),
         ("list:7", &["docs/annual/plan.TXT"]),
         ("project:Apollo*", &["docs/annual/plan.TXT"]),
+        // A field and a word, a name, an extension.
+        ("project:Apollo* plan", &["docs/annual/plan.TXT"]),
+        ("plan project:Apollo*", &["docs/annual/plan.TXT"]),
+        ("project:Apollo* report", &[]),
+        (
+            "year:2024 name:plan*",
+            &["docs/annual/plan-2.txt", "docs/annual/plan.TXT"],
+        ),
+        ("ok:true ext:txt docs", &["docs/annual/plan.TXT"]),
+        ("has:project path:docs/", &["docs/annual/plan.TXT"]),
         ("big:9007199254740993", &["apollo"]),
         ("big:9007199254740992", &[]),
         ("big:>9007199254740992", &["apollo"]),
