@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// What a scan fills: the nodes, what is told of them, what lies below them, and what their
 /// directories looked like.
-const TABLES: [&str; 4] = ["nodes", "journal", "rollups", "listings"];
+const TABLES: [&str; 5] = ["nodes", "journal", "journal_blocks", "rollups", "listings"];
 
 /// Names in a transaction: the scan's batch.
 const BATCH: u64 = 5_000;
