@@ -40,7 +40,7 @@ pub use registry::Buckets;
 use crate::{Error, Operation};
 use error::Refusal;
 use journal::NodeKind;
-use node::{Facts, Identity, Moment};
+use node::{Facts, Identity, Moment, StorageClass, USUAL_CLASS};
 use object_store::aws::AmazonS3;
 use object_store::client::HttpClient;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub struct Object {
     pub modified_seconds: i64,
     /// With its quotes.
     pub etag: String,
+    /// Its class; `None` where only a listing tells it.
+    pub storage_class: Option<StorageClass>,
 }
 
 impl Object {
@@ -96,6 +98,18 @@ impl Object {
                 born_ns: Some(modified),
             },
             inode: None,
+            storage_class: self.storage_class,
+        }
+    }
+
+    /// The same of an object that was put just now: without a class being named, S3 gives it this one.
+    #[must_use]
+    pub fn facts_when_put(&self) -> Facts {
+        Facts {
+            storage_class: self
+                .storage_class
+                .or_else(|| StorageClass::named(USUAL_CLASS)),
+            ..self.facts()
         }
     }
 }
@@ -114,6 +128,7 @@ pub const fn directory_facts() -> Facts {
             born_ns: None,
         },
         inode: None,
+        storage_class: None,
     }
 }
 

@@ -5,7 +5,7 @@ use journal::{
     ChangedFacts, EventType, Fact as NodeFact, Inode, JournalId, NodeEvent, NodeKind,
     NodeReconciled, NodeState, PreviousOwner, ReconcileReason, Text, Time,
 };
-use node::Facts;
+use node::{Facts, StorageClass};
 use std::collections::HashMap;
 
 /// On whose behalf a node changes.
@@ -132,7 +132,7 @@ fn changed<'a>(
         allocated_bytes: inode.allocated_bytes,
         changed_at: inode.changed_at,
         extension: after.extension().map(Text),
-        storage_class: None,
+        storage_class: inode.storage_class.map(Text::from),
         attributes: after.attributes.as_deref(),
         changed: changed_facts(before, after),
         previous_uid: previous.uid,
@@ -181,7 +181,7 @@ fn reconciled<'a>(
         allocated_bytes: inode.allocated_bytes,
         changed_at: inode.changed_at,
         extension: after.extension().map(Text),
-        storage_class: None,
+        storage_class: inode.storage_class.map(Text::from),
         attributes: after.attributes.as_deref(),
         changed: changed_facts(before, after),
         previous_uid: previous.uid,
@@ -206,7 +206,7 @@ pub(super) fn inode<'a>(facts: &Facts, owner: Option<&'a Owner>) -> Inode<'a> {
         changed_at: facts
             .changed_ns
             .map(|changed| Time::from_millis(changed.as_millis())),
-        storage_class: None,
+        storage_class: facts.storage_class.map(StorageClass::as_str),
     }
 }
 
@@ -259,6 +259,10 @@ fn changed_facts(before: Option<&Node>, after: &Node) -> ChangedFacts {
             before.content_hash != after.content_hash,
         )
         .with(NodeFact::Metadata, metadata)
+        .with(
+            NodeFact::StorageClass,
+            old.storage_class != new.storage_class,
+        )
         .with(
             NodeFact::Attributes,
             attributes(before) != attributes(after),

@@ -2,7 +2,7 @@
 //! allocated_bytes, attributes`, in this order.
 
 use journal::FileType;
-use node::InodeFacts;
+use node::{InodeFacts, StorageClass};
 use rusqlite::Row;
 
 /// The file's type in the numbers of `st_mode` (inode(7)).
@@ -52,4 +52,10 @@ pub(crate) fn inode(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Inod
         allocated_bytes: row.get(first + 4)?,
         attributes: row.get(first + 5)?,
     }))
+}
+
+/// The storage class in a column.
+pub(crate) fn storage_class(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<StorageClass>> {
+    let name = row.get_ref(index)?.as_str_or_null()?;
+    Ok(name.and_then(StorageClass::named))
 }

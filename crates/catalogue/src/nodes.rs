@@ -1,7 +1,7 @@
 //! The node's row, and the ways to find one.
 
 use super::column::{conversion, word};
-use super::inode::inode;
+use super::inode::{inode, storage_class};
 use super::moment::{Column, moment};
 use super::{ReadTx, StoreError};
 use journal::{ConsistencyState, JournalId, NodeKind, NodeState, Time};
@@ -165,6 +165,7 @@ impl Node {
                     born_ns: moment(row, 10)?,
                 },
                 inode: inode(row, 26)?,
+                storage_class: storage_class(row, 34)?,
             },
             checksum: row.get(11)?,
             content_hash: row.get(12)?,

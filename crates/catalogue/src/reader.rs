@@ -1,7 +1,7 @@
 //! The journal's own store, read: pages, waiting, snapshots; and retention.
 
 use super::change;
-use super::inode::inode;
+use super::inode::{inode, storage_class};
 use super::moment::moment;
 use super::{Catalogue, Head, Names, Node, Owner, ReadTx, StoreError, column, meta, nodes};
 use journal::{
@@ -62,6 +62,7 @@ fn snapshot_inode(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<
             born_ns: None,
         },
         inode: inode(row, 18)?,
+        storage_class: storage_class(row, 25)?,
     };
     let owner = Owner::of(names, &facts);
     Ok(change::inode(&facts, Some(&owner)).into())

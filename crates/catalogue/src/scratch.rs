@@ -3,11 +3,11 @@
 //! It lies in a private temporary SQLite database: a scan's memory does not grow with the tree,
 //! nor with the number of differences. The file has no name, and goes with the scan.
 
-use crate::inode::{columns, inode};
+use crate::inode::{columns, inode, storage_class};
 use crate::listings::Listing;
 use crate::moment::{Column, moment};
 use journal::{JournalId, NodeKind};
-use node::{Facts, Identity};
+use node::{Facts, Identity, StorageClass};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The directory a name stands in.
@@ -154,7 +154,7 @@ impl Scratch {
         let [mode, uid, gid, links, allocated_bytes, attributes] = columns(facts.inode);
         self.db
             .prepare_cached(
-                "INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)",
+                "INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)",
             )?
             .execute(params![
                 found.id,
@@ -176,6 +176,7 @@ impl Scratch {
                 links,
                 allocated_bytes,
                 attributes,
+                facts.storage_class.map(StorageClass::as_str),
             ])?;
         Ok(())
     }
@@ -189,7 +190,7 @@ impl Scratch {
         let [mode, uid, gid, links, allocated_bytes, attributes] = columns(facts.inode);
         self.db
             .prepare_cached(
-                "INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             )?
             .execute(params![
                 changed.node,
@@ -208,6 +209,7 @@ impl Scratch {
                 links,
                 allocated_bytes,
                 attributes,
+                facts.storage_class.map(StorageClass::as_str),
             ])?;
         Ok(())
     }
@@ -514,6 +516,7 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
             born_ns: moment(row, "born_ns")?,
         },
         inode: inode(row, row.as_ref().column_index("mode")?)?,
+        storage_class: storage_class(row, row.as_ref().column_index("storage_class")?)?,
     })
 }
 

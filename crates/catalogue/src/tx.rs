@@ -10,7 +10,7 @@ use super::moment::Column;
 use super::rollups::{self, Pending};
 use super::{Head, Names, Node, Owner, ReadTx, StoreError, nodes};
 use journal::{EventType, JournalId, NodeState, Time};
-use node::{Facts, InodeFacts};
+use node::{Facts, InodeFacts, StorageClass};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -154,7 +154,7 @@ impl<'c> WriteTx<'c> {
             change::keeps_kind(before, after.facts.kind),
             "a node keeps its kind"
         );
-        settle_attributes(before, after);
+        settle(before, after);
         after.journal_id = self.head.id.next();
         after.updated_at = self.now;
         after.deleted_at = (after.state == NodeState::Deleted).then_some(self.now);
@@ -479,7 +479,7 @@ impl<'c> WriteTx<'c> {
             .connection()
             .prepare_cached(include_str!("sql/update_node.sql"))?;
         bind(&mut update, after)?;
-        update.raw_bind_parameter(35, before.version)?;
+        update.raw_bind_parameter(36, before.version)?;
         match update.raw_execute()? {
             0 => Err(StoreError::Stale(before.id)),
             _ => Ok(()),
@@ -552,15 +552,13 @@ impl<'c> WriteTx<'c> {
 }
 
 /// What nobody has asked again stays what it was.
-fn settle_attributes(before: Option<&Node>, after: &mut Node) {
-    let Some(inode) = &mut after.facts.inode else {
-        return;
-    };
-    let known = before.and_then(|before| before.facts.inode);
-    *inode = inode.settled(known.as_ref());
-    match (before, inode.attributes) {
+fn settle(before: Option<&Node>, after: &mut Node) {
+    after.facts = after.facts.settled(before.map(|before| &before.facts));
+    let attributes = |node: &Node| node.facts.inode.and_then(|inode| inode.attributes);
+    let known = before.and_then(attributes);
+    match (before, attributes(after)) {
         (_, None | Some(0)) => after.attributes = None,
-        (Some(before), number) if known.is_some_and(|known| known.attributes == number) => {
+        (Some(before), number) if known == number => {
             after.attributes.clone_from(&before.attributes);
         }
         _ => {}
@@ -599,5 +597,7 @@ fn bind(statement: &mut rusqlite::Statement<'_>, node: &Node) -> rusqlite::Resul
     statement.raw_bind_parameter(28, node.facts.changed_ns.map(Column))?;
     (29_usize..)
         .zip(inode::columns(node.facts.inode))
-        .try_for_each(|(at, column)| statement.raw_bind_parameter(at, column))
+        .try_for_each(|(at, column)| statement.raw_bind_parameter(at, column))?;
+    let class = node.facts.storage_class.map(StorageClass::as_str);
+    statement.raw_bind_parameter(35, class)
 }

@@ -65,6 +65,8 @@ pub struct NodeView {
     pub changed_at: Option<Time>,
     /// ＋ What follows the last dot of a file's name, in lower case.
     pub extension: Option<String>,
+    /// ＋ The storage class of an object in a bucket.
+    pub storage_class: Option<String>,
     /// ＋ Its access control lists and extended attributes (`acl`, `defaultAcl`, `xattrs`), where the
     /// mount's setting `extendedAttributes` has them asked for and there are any.
     #[schema(value_type = Option<Object>)]
@@ -176,6 +178,10 @@ impl NodeView {
             allocated_bytes: inode.and_then(|inode| inode.allocated_bytes),
             changed_at: node.last_changed_at(),
             extension: node.extension().map(Into::into),
+            storage_class: node
+                .facts
+                .storage_class
+                .map(|class| class.as_str().to_owned()),
             attributes: node.attributes.clone(),
             last_seen_at: node.last_seen_at.unwrap_or(node.updated_at),
             last_modified_at: node.last_modified_at(),

@@ -68,6 +68,8 @@ pub struct Node {
     pub changed_at: Option<Time>,
     /// What follows the last dot of a file's name, in lower case.
     pub extension: Option<String>,
+    /// The storage class of an object in a bucket.
+    pub storage_class: Option<String>,
     /// Access control lists and extended attributes (`acl`, `defaultAcl`, `xattrs`), where the mount
     /// has them asked for and there are any.
     #[schema(value_type = Option<Object>)]
@@ -108,6 +110,7 @@ impl Node {
             allocated_bytes: row.get("allocated_bytes")?,
             changed_at: time("changed_at")?,
             extension,
+            storage_class: row.get("storage_class")?,
             attributes: row
                 .get::<_, Option<String>>("attributes")?
                 .map(|text| raw(0, text))
@@ -175,7 +178,7 @@ pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
             links: row.get(21)?,
             allocated_bytes: row.get(22)?,
             changed_at: row.get::<_, Option<i64>>(23)?.map(Time::from_millis),
-            storage_class: None,
+            storage_class: row.get(25)?,
         },
     })
 }

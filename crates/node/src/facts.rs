@@ -1,11 +1,14 @@
 //! What a backend says of one name, and when that is the same file as before.
 
-use crate::Moment;
+use crate::{Moment, StorageClass};
 use journal::{FileType, NodeKind};
 use serde::{Deserialize, Serialize};
 
 /// What stands in for the device in the identity of an object in a bucket; no disk has it.
 pub const OBJECT_DEVICE: i64 = -1;
+
+/// What an object has that was put without a class being named.
+pub const USUAL_CLASS: &str = "STANDARD";
 
 /// Which file it is, whatever its name. The birth time tells a file from a later one that was
 /// given the same inode number.
@@ -79,6 +82,9 @@ pub struct Facts {
     /// nobody has asked yet.
     #[serde(default)]
     pub inode: Option<InodeFacts>,
+    /// The storage class of an object; `None` for a file, and where nobody has asked.
+    #[serde(default)]
+    pub storage_class: Option<StorageClass>,
 }
 
 /// What a disk says of a file beside its name, its contents and their times.
@@ -123,8 +129,7 @@ impl InodeFacts {
     }
 
     /// These, as they are kept after `before`: what nobody has asked again is what it was.
-    #[must_use]
-    pub fn settled(&self, before: Option<&Self>) -> Self {
+    fn settled(&self, before: Option<&Self>) -> Self {
         let known = before.and_then(|before| before.attributes);
         Self {
             attributes: self.attributes.or(known),
@@ -230,23 +235,16 @@ impl Facts {
     }
 
     /// Whether these differ from `before` in what is told of a file beside its contents: whose it
-    /// is, its permissions, what it takes on disk. What nobody has asked before is told once.
+    /// is, its permissions, what it takes on disk, its storage class. What nobody has asked before is
+    /// told once.
     #[must_use]
     pub fn has_other_inode_than(&self, before: &Self) -> bool {
-        match (before.inode, self.inode) {
-            (Some(old), Some(new)) => new.is_told_after(&old),
-            (None, Some(_)) => true,
-            (_, None) => false,
-        }
-    }
-
-    /// These, with the attributes that `earlier`, of the same file, were asked for.
-    #[must_use]
-    pub fn asked_with(mut self, earlier: &Self) -> Self {
-        if let (Some(inode), Some(earlier)) = (&mut self.inode, earlier.inode) {
-            inode.attributes = inode.attributes.or(earlier.attributes);
-        }
-        self
+        self.has_other_class_than(before)
+            || match (before.inode, self.inode) {
+                (Some(old), Some(new)) => new.is_told_after(&old),
+                (None, Some(_)) => true,
+                (_, None) => false,
+            }
     }
 
     /// What kind of file it is, where that is known.
@@ -261,6 +259,45 @@ impl Facts {
         }
     }
 
+    /// Whether it lies in another class. The usual one is not told of everywhere (a HEAD leaves it
+    /// out), so it is no news after none.
+    fn has_other_class_than(&self, before: &Self) -> bool {
+        match (before.storage_class, self.storage_class) {
+            (_, None) => false,
+            (None, Some(now)) => now.as_str() != USUAL_CLASS,
+            (before, now) => before != now,
+        }
+    }
+
+    /// These, as they are kept after `before`: what nobody has asked again is what it was.
+    #[must_use]
+    pub fn settled(&self, before: Option<&Self>) -> Self {
+        let known = before.and_then(|before| before.inode);
+        Self {
+            inode: self.inode.map(|inode| inode.settled(known.as_ref())),
+            storage_class: self
+                .storage_class
+                .or_else(|| before.and_then(|before| before.storage_class)),
+            ..*self
+        }
+    }
+
+    /// Whether these say nothing else than `known`. What nobody has asked for is as it was known.
+    #[must_use]
+    pub fn is_as(&self, known: &Self) -> bool {
+        let now = self.settled(Some(known));
+        let has_same_inode = match (now.inode, known.inode) {
+            (Some(now), Some(known)) => !now.is_other_than(&known),
+            (now, known) => now == known,
+        };
+        let rest = Self {
+            inode: known.inode,
+            storage_class: known.storage_class,
+            ..now
+        };
+        has_same_inode && !self.has_other_class_than(known) && rest == *known
+    }
+
     /// Whether the catalogue is to learn these, where the contents are what they were with `before`
     /// and nobody is to be told of anything. An inode number that is made up anew each time is not
     /// learnt over and over, except of a directory, which is watched by it.
@@ -268,6 +305,7 @@ impl Facts {
     pub fn is_news_after(&self, before: &Self) -> bool {
         let (old, new) = (before.identity, self.identity);
         before.changed_ns != self.changed_ns
+            || self.has_other_class_than(before)
             || match (self.inode, before.inode) {
                 (Some(now), Some(before)) => now.is_other_than(&before),
                 (now, _) => now.is_some(),
@@ -308,6 +346,7 @@ mod tests {
                 allocated_bytes: Some(4096),
                 attributes: None,
             }),
+            storage_class: None,
         }
     }
 
@@ -338,6 +377,15 @@ mod tests {
         assert!(bare.has_other_inode_than(&listed), "they were removed");
         assert!(!before.has_other_inode_than(&listed), "nobody asked");
         assert!(!before.is_news_after(&listed));
+        let moved = Facts {
+            storage_class: StorageClass::named("GLACIER"),
+            ..before
+        };
+        assert!(moved.has_other_inode_than(&before) && moved.is_news_after(&before));
+        assert!(!before.has_other_inode_than(&moved), "nobody asked");
+        assert_eq!(before.settled(Some(&moved)), moved);
+        assert!(before.is_as(&moved) && before.is_as(&listed) && bare.is_as(&before));
+        assert!(!moved.is_as(&before) && !listed.is_as(&before) && !bare.is_as(&listed));
         let unasked = Facts {
             inode: None,
             ..before

@@ -5,7 +5,9 @@ mod facts;
 mod moment;
 pub mod name;
 mod path;
+mod storage_class;
 
-pub use facts::{Contents, Facts, Identity, InodeFacts, OBJECT_DEVICE, Root};
+pub use facts::{Contents, Facts, Identity, InodeFacts, OBJECT_DEVICE, Root, USUAL_CLASS};
 pub use moment::Moment;
 pub use path::{NodePath, PathError, is_own_name, join};
+pub use storage_class::StorageClass;

@@ -83,6 +83,16 @@ impl S3Server {
         self.expect("PUT", &format!("/{bucket}/{key}"), content);
     }
 
+    /// The same into a storage class.
+    ///
+    /// # Panics
+    /// It is refused.
+    #[track_caller]
+    pub fn put_into(&self, class: &str, bucket: &str, key: &str, content: &str) {
+        let header = format!("x-amz-storage-class: {class}\r\n");
+        self.expect_with("PUT", &format!("/{bucket}/{key}"), &header, content);
+    }
+
     /// Deletes an object, as somebody else would.
     ///
     /// # Panics
@@ -144,7 +154,13 @@ impl S3Server {
 
     #[track_caller]
     fn expect(&self, method: &str, target: &str, body: &str) -> String {
-        let (status, answer) = request(self.port, method, target, body)
+        self.expect_with(method, target, "", body)
+    }
+
+    /// The same with more header lines, each with its end.
+    #[track_caller]
+    fn expect_with(&self, method: &str, target: &str, more: &str, body: &str) -> String {
+        let (status, answer) = request_with(self.port, (method, target), more, body)
             .unwrap_or_else(|error| panic!("{method} {target}: {error}"));
         assert!(
             (200..300).contains(&status),
@@ -160,6 +176,15 @@ const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 \
 
 /// One request on a connection of its own.
 fn request(port: u16, method: &str, target: &str, body: &str) -> std::io::Result<(u16, String)> {
+    request_with(port, (method, target), "", body)
+}
+
+fn request_with(
+    port: u16,
+    (method, target): (&str, &str),
+    more: &str,
+    body: &str,
+) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     let length = body.len();
@@ -167,7 +192,7 @@ fn request(port: u16, method: &str, target: &str, body: &str) -> std::io::Result
         stream,
         "{method} {target} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\
          Authorization: {AUTHORIZATION}\r\n\
-         Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n{body}"
+         {more}Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n{body}"
     )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;

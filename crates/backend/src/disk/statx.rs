@@ -81,6 +81,7 @@ fn from_statx(stat: &Statx, device: Device) -> Facts {
             }),
             attributes: None,
         }),
+        storage_class: None,
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn hash_file(
     let Some(before) = disk.facts(path)? else {
         return Ok(Hashed::Gone);
     };
-    if conditions.facts.is_some_and(|facts| facts != before) {
+    if conditions.facts.is_some_and(|facts| !before.is_as(&facts)) {
         return Ok(Hashed::Other);
     }
     let file = match disk.open_file(path) {
@@ -148,7 +148,7 @@ pub(crate) fn hash_object(
         Err(error) => return Err(error),
     };
     let facts = object.facts();
-    if conditions.facts.is_some_and(|wanted| wanted != facts) {
+    if conditions.facts.is_some_and(|wanted| !facts.is_as(&wanted)) {
         return Ok(Hashed::Other);
     }
     let hashed = read(&mut reader, conditions, gate);

@@ -5,6 +5,7 @@ use super::{Bucket, Object};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use node::StorageClass;
 use object_store::aws::AwsAuthorizer;
 use object_store::client::{HttpRequest, HttpRequestBody};
 use serde::Deserialize;
@@ -64,6 +65,7 @@ struct Content {
     #[serde(rename = "ETag")]
     etag: Option<String>,
     size: u64,
+    storage_class: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -192,6 +194,10 @@ fn parse(answer: &[u8]) -> Result<Page, ListError> {
             size_bytes: content.size,
             modified_seconds: modified.as_second(),
             etag: content.etag.unwrap_or_default(),
+            storage_class: content
+                .storage_class
+                .as_deref()
+                .and_then(StorageClass::named),
         })
     });
     let objects = objects.collect::<Result<_, ListError>>()?;

@@ -401,6 +401,7 @@ fn object(meta: &ObjectMeta) -> Object {
         size_bytes: meta.size,
         modified_seconds: meta.last_modified.timestamp(),
         etag: meta.e_tag.clone().unwrap_or_default(),
+        storage_class: None,
     }
 }
 

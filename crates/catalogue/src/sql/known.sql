@@ -1,5 +1,5 @@
 SELECT id, name, version, state = 'active', kind = 'directory', is_symlink, size_bytes, modified_ns,
-    dev, ino, born_ns, changed_ns, mode, uid, gid, links, allocated_bytes, attributes
+    dev, ino, born_ns, changed_ns, mode, uid, gid, links, allocated_bytes, attributes, storage_class
 FROM nodes
 WHERE parent_id = ?1 AND state <> 'deleted' AND state IN ('active', 'inconsistent')
 ORDER BY name

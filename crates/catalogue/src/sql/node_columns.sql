@@ -4,5 +4,6 @@ SELECT n.id, n.mount_id, n.parent_id, n.path, n.kind, n.is_symlink, n.size_bytes
     n.last_drift_detected_at, n.created_at, n.updated_at, n.deleted_at, n.last_journal_id,
     n.changed_ns, n.mode, n.uid, n.gid, n.links, n.allocated_bytes, n.attributes,
     n.content_hash IS NOT NULL AND EXISTS (SELECT 1 FROM doubted_hashes q WHERE q.node_id = n.id),
-    (SELECT json FROM attribute_sets s WHERE s.id = n.attributes)
+    (SELECT json FROM attribute_sets s WHERE s.id = n.attributes),
+    n.storage_class
 FROM nodes n

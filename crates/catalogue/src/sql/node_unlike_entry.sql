@@ -9,6 +9,7 @@ SELECT CASE
         OR n.size_bytes IS NOT json_extract(?3, '$.sizeBytes')
         OR n.checksum IS NOT json_extract(?3, '$.checksum')
         OR n.content_hash IS NOT json_extract(?3, '$.contentHash')
+        OR n.storage_class IS NOT json_extract(?3, '$.storageClass')
         OR n.uid IS NOT json_extract(?3, '$.uid')
         OR (SELECT json(s.json) FROM attribute_sets s WHERE s.id = n.attributes)
             IS NOT json_extract(?3, '$.attributes')

@@ -5,3 +5,5 @@ CREATE TABLE attribute_sets (
     json TEXT NOT NULL
 );
 ALTER TABLE nodes ADD COLUMN attributes INTEGER;
+-- Of an object in a bucket.
+ALTER TABLE nodes ADD COLUMN storage_class TEXT;

@@ -26,6 +26,7 @@ CREATE TABLE found (
     links INTEGER,
     allocated_bytes INTEGER,
     attributes INTEGER,
+    storage_class TEXT,
     node INTEGER
 );
 
@@ -52,7 +53,8 @@ CREATE TABLE changed (
     gid INTEGER,
     links INTEGER,
     allocated_bytes INTEGER,
-    attributes INTEGER
+    attributes INTEGER,
+    storage_class TEXT
 );
 
 -- Nodes that are not where they were. `is_tree` tells directories that were found elsewhere or

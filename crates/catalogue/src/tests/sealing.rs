@@ -198,7 +198,7 @@ fn take_back(connection: &mut Connection) {
     let tx = connection.transaction().unwrap();
     tx.execute_batch(
         "DELETE FROM journal; DROP TABLE journal_blocks; DROP TABLE attribute_sets;
-         ALTER TABLE nodes DROP COLUMN attributes",
+         ALTER TABLE nodes DROP COLUMN attributes; ALTER TABLE nodes DROP COLUMN storage_class",
     )
     .unwrap();
     for row in rows {

@@ -188,7 +188,7 @@ impl Commands {
             return Ok(None);
         };
         let mut lineage = place.backend.lineage(&put.path.parent())?;
-        lineage.push((put.path.to_string(), found.object.facts()));
+        lineage.push((put.path.to_string(), found.object.facts_when_put()));
         Ok(Some(lineage))
     }
 

@@ -138,7 +138,7 @@ impl Commands {
                 let mut lineage = bucket.make_parents(&ask.path.parent())?;
                 if let Some(incoming) = incoming.take() {
                     let object = bucket.settle(path, &token, incoming, ask.overwrite)?;
-                    lineage.push((ask.path.to_string(), object.facts()));
+                    lineage.push((ask.path.to_string(), object.facts_when_put()));
                 }
                 Ok::<_, backend::Error>(lineage)
             })?;

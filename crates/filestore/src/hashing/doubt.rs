@@ -171,7 +171,7 @@ fn settle(
     let Some(before) = nodes::by_id(tx, id)? else {
         return Ok(());
     };
-    if !before.is_in_doubt || before.facts != facts {
+    if !before.is_in_doubt || !facts.is_as(&before.facts) {
         return Ok(());
     }
     if hash.is_some() && before.content_hash == hash {

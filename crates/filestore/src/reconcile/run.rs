@@ -284,7 +284,7 @@ impl Reconciler {
                 let Some(before) = nodes::by_id(tx, id)? else {
                     continue;
                 };
-                if !before.is_on_disk() || before.facts != facts {
+                if !before.is_on_disk() || !facts.is_as(&before.facts) {
                     continue;
                 }
                 let mut after = before.clone();

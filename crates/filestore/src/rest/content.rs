@@ -304,7 +304,7 @@ fn object_content(
 ) -> Result<Content, CommandError> {
     let found = bucket.head(&node.path)?;
     let object = found.ok_or_else(|| drift(&node))?.object;
-    let is_as_catalogued = object.facts() == node.facts;
+    let is_as_catalogued = object.facts().is_as(&node.facts);
     let etag = match &node.content_hash {
         Some(hash) if is_as_catalogued => format!("\"{hash}\""),
         _ => object.etag.clone(),

@@ -166,6 +166,9 @@ pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
         }
+        if let Some(class) = facts.storage_class {
+            bytes.extend_from_slice(class.as_str().as_bytes());
+        }
         for moment in [facts.modified_ns, facts.changed_ns, identity.born_ns] {
             bytes.push(u8::from(moment.is_some()));
             bytes.extend_from_slice(&moment.map_or([0; 12], Moment::to_bytes));
@@ -212,6 +215,7 @@ mod tests {
                 born_ns: Some(at(ino * 10)),
             },
             inode: None,
+            storage_class: None,
         }
     }
 

@@ -183,7 +183,7 @@ impl Writing {
                 // A command may have committed newer facts since the walk passed here.
                 match self.backend.facts_again(&mut self.cache, &found.path) {
                     Ok(Some(now)) if now.has_identity_of(&found.facts) => {
-                        found.facts = now.asked_with(&found.facts);
+                        found.facts = now.settled(Some(&found.facts));
                     }
                     Ok(_) => {
                         self.drop_found(tx, &found)?;
@@ -439,7 +439,7 @@ impl Writing {
             };
             after = last.id;
             for other in &page {
-                if other.facts == facts || self.in_flight.has(&other.path) {
+                if facts.is_as(&other.facts) || self.in_flight.has(&other.path) {
                     continue;
                 }
                 let now = self.backend.facts(&other.path).ok().flatten();

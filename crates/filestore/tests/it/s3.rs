@@ -204,6 +204,34 @@ async fn a_rename_by_others_is_recognised_where_it_is_the_only_one_of_its_kind()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_has_the_storage_class_that_its_bucket_tells() {
+    let (server, s3) = start().await;
+    let class = async |path: &str| server.by_path(path).await.data()["storageClass"].clone();
+    server.upload("uploaded", "text").await;
+    assert_eq!(class("uploaded").await, "STANDARD");
+    s3.put(BUCKET, "put", "text");
+    s3.put_into("GLACIER", BUCKET, "old/cold", "text");
+    server.scan().await;
+    assert_eq!(class("put").await, "STANDARD");
+    assert_eq!(class("old/cold").await, "GLACIER");
+    let head = server.head();
+    server.scan().await;
+    assert_eq!(server.head(), head, "nothing is told twice");
+    s3.put_into("DEEP_ARCHIVE", BUCKET, "old/cold", "text");
+    server.scan().await;
+    let shown = server.by_path("old/cold").await;
+    assert_eq!(shown.data()["storageClass"], "DEEP_ARCHIVE", "{shown:?}");
+    let entries = server.entries(head);
+    let mut data = entries
+        .iter()
+        .map(|entry| serde_json::from_str::<Value>(entry.data.get()).unwrap());
+    let data = data.find(|data| data["storageClass"] == "DEEP_ARCHIVE");
+    let data = data.expect("an entry tells it");
+    let changed = data["changed"].as_array().unwrap();
+    assert!(changed.contains(&json!("storageClass")), "{data}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_part_of_a_bucket_is_mounted_and_nothing_beside_it_is_seen_or_touched() {
     let (server, s3) = start().await;
     s3.put(BUCKET, "part/f", "in");

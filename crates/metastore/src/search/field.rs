@@ -66,6 +66,7 @@ pub(crate) const NODE: &[Column] = &[
     column("checksum", "n.checksum", Kind::Text),
     column("contentHash", "n.content_hash", Kind::Text),
     column("fileType", "n.file_type", Kind::Text),
+    column("storageClass", "n.storage_class", Kind::Text),
     column("uid", "n.uid", Kind::Integer),
     column("gid", "n.gid", Kind::Integer),
     column("user", "n.user_name", Kind::Text),

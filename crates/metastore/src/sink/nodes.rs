@@ -42,7 +42,7 @@ pub(super) fn state_columns<'a>(
 }
 
 /// What is bound for the columns of what the disk says of a file beside its contents.
-pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 10] {
+pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 11] {
     let inode = node.inode;
     let small = |value: Option<u32>| number(value.map(i64::from));
     [
@@ -56,6 +56,7 @@ pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 10] {
         number(inode.allocated_bytes),
         number(inode.changed_at.map(Time::as_millis)),
         text(node.attributes.map(RawValue::get)),
+        text(inode.storage_class),
     ]
 }
 

@@ -108,6 +108,7 @@ fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Resu
                     inode.allocated_bytes,
                     inode.changed_at.map(Time::as_millis),
                     attributes,
+                    inode.storage_class,
                 ])
                 .map_err(store_fault)?;
         }
@@ -177,7 +178,7 @@ fn inode<'a>(row: &'a Row<'_>) -> rusqlite::Result<Inode<'a>> {
         links: row.get(21)?,
         allocated_bytes: row.get(22)?,
         changed_at: row.get::<_, Option<i64>>(23)?.map(Time::from_millis),
-        storage_class: None,
+        storage_class: text(25)?,
     })
 }
 

@@ -33,7 +33,8 @@ CREATE TEMP TABLE IF NOT EXISTS new_nodes (
     links                  INTEGER,
     allocated_bytes        INTEGER,
     changed_at             INTEGER,
-    attributes             TEXT
+    attributes             TEXT,
+    storage_class          TEXT
 ) STRICT;
 
 CREATE TEMP TABLE IF NOT EXISTS new_dead_letters (

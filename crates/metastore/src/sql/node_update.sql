@@ -32,5 +32,6 @@ UPDATE filestore_nodes SET
     links = coalesce(?32, links),
     allocated_bytes = coalesce(?33, allocated_bytes),
     changed_at = coalesce(?34, changed_at),
-    attributes = ?35
+    attributes = ?35,
+    storage_class = coalesce(?36, storage_class)
 WHERE node_id = ?1

@@ -33,6 +33,7 @@ WHERE EXISTS (
         AND n.links IS coalesce(snapshot_nodes.links, n.links)
         AND n.allocated_bytes IS coalesce(snapshot_nodes.allocated_bytes, n.allocated_bytes)
         AND n.changed_at IS coalesce(snapshot_nodes.changed_at, n.changed_at)
+        AND n.storage_class IS coalesce(snapshot_nodes.storage_class, n.storage_class)
         AND n.attributes IS snapshot_nodes.attributes
         AND n.node_metadata = snapshot_nodes.node_metadata
 );

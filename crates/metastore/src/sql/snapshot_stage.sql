@@ -25,7 +25,8 @@ CREATE TEMP TABLE IF NOT EXISTS snapshot_nodes (
     links             INTEGER,
     allocated_bytes   INTEGER,
     changed_at        INTEGER,
-    attributes        TEXT
+    attributes        TEXT,
+    storage_class     TEXT
 ) STRICT;
 
 CREATE TEMP TABLE IF NOT EXISTS snapshot_gone (node_id INTEGER PRIMARY KEY) STRICT;

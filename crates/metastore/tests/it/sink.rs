@@ -24,6 +24,7 @@ async fn a_node_shows_all_that_its_entry_says() {
             "fileType": "regular", "uid": 1000, "gid": 100, "user": "ada", "group": "users",
             "mode": 420, "links": 2, "allocatedBytes": 4096, "extension": "txt",
             "changedAt": "2025-05-31T23:59:59.500Z", "changed": ["mode", "attributes"],
+            "storageClass": "STANDARD_IA",
             "attributes": {"acl": "user::rw-,user:7:r--,group::r--,mask::r--,other::r--"},
         }),
     );
@@ -51,7 +52,7 @@ async fn a_node_shows_all_that_its_entry_says() {
             "previousState": null, "previousPath": null, "quarantineReason": null,
             "fileType": "regular", "uid": 1000, "gid": 100, "user": "ada", "group": "users",
             "mode": 420, "links": 2, "allocatedBytes": 4096, "extension": "txt",
-            "changedAt": "2025-05-31T23:59:59.500Z",
+            "changedAt": "2025-05-31T23:59:59.500Z", "storageClass": "STANDARD_IA",
             "attributes": {"acl": "user::rw-,user:7:r--,group::r--,mask::r--,other::r--"},
         }})
     );
@@ -61,6 +62,7 @@ async fn a_node_shows_all_that_its_entry_says() {
         ("allocated:>4k", 0),
         ("links:>1 fileType:regular", 1),
         ("mode:755", 0),
+        ("storageClass:STANDARD_IA", 1),
         ("filestore.attributes.acl:*user:7:*", 1),
         ("filestore.attributes.acl:*user:8:*", 0),
     ] {

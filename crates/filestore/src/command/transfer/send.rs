@@ -63,13 +63,13 @@ impl Sending<'_> {
             Kind::Bucket(source) if is_server_copy(self.from, self.bucket, facts.size_bytes) => {
                 let object = source.copy(path, self.bucket, target)?;
                 match object.size_bytes == size {
-                    true => Ok(object.facts()),
+                    true => Ok(object.facts_when_put()),
                     false => Err(CommandError::Busy(path.to_owned())),
                 }
             }
             _ => {
                 let opened = self.from.backend.open(path)?;
-                if opened.facts != facts {
+                if !opened.facts.is_as(&facts) {
                     return Err(CommandError::Busy(path.to_owned()));
                 }
                 self.stream(opened.reader, (path, facts, size), target)
@@ -100,7 +100,7 @@ impl Sending<'_> {
         let object = self
             .bucket
             .settle(target, self.token, incoming, self.overwrite)?;
-        Ok(object.facts())
+        Ok(object.facts_when_put())
     }
 }
 

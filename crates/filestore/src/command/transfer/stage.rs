@@ -121,7 +121,7 @@ impl Commands {
         (disk, copy): (&Disk, &str),
     ) -> Result<(), CommandError> {
         let opened = from.backend.open(path)?;
-        if opened.facts != facts {
+        if !opened.facts.is_as(&facts) {
             return Err(CommandError::Busy(path.to_owned()));
         }
         let mut reader = Hashing::new(opened.reader);
@@ -156,7 +156,7 @@ impl Commands {
                 changed_ns: known.facts.changed_ns,
                 ..facts
             };
-            known.facts == seen
+            seen.is_as(&known.facts)
                 && !known.is_in_doubt
                 && known.content_hash.is_some_and(|known| known != hash)
         });

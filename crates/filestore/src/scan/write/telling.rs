@@ -102,11 +102,11 @@ impl Telling {
     /// they may have become others yet: then these are told.
     fn ask_attributes(&self, before: Option<&Node>, after: &mut Node) {
         let path = after.path.as_str();
+        after.facts = after.facts.settled(before.map(|before| &before.facts));
         let known = before.and_then(|before| before.facts.inode);
         let Some(inode) = &mut after.facts.inode else {
             return;
         };
-        *inode = inode.settled(known.as_ref());
         let known = known.and_then(|known| known.attributes);
         if matches!(inode.attributes, None | Some(0)) || inode.attributes == known {
             return;

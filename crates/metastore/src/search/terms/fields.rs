@@ -52,6 +52,7 @@ pub(crate) fn name_of_field(name: &str) -> Option<&'static str> {
         "allocated" => "metadata.filestore.allocatedBytes",
         "changed" | "ctime" => "metadata.filestore.changedAt",
         "filetype" | "fileType" => "metadata.filestore.fileType",
+        "storageclass" | "storageClass" => "metadata.filestore.storageClass",
         _ => return None,
     })
 }
