@@ -99,8 +99,14 @@ impl Sight {
     }
 }
 
+/// A text in SQL. An opening brace is not in it as itself: the statements that it becomes a part of have
+/// places in braces that are filled in later.
 fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = format!("'{}'", text.replace('\'', "''"));
+    match quoted.contains('{') {
+        true => format!("({})", quoted.replace('{', "' || chr(123) || '")),
+        false => quoted,
+    }
 }
 
 /// What a parked entry names.

@@ -27,6 +27,11 @@ fn served() -> Fixture {
 }
 
 fn served_with(tree: &Tree) -> Fixture {
+    served_under(tree, "open")
+}
+
+/// The limited token sees what is at this prefix and below.
+fn served_under(tree: &Tree, prefix: &str) -> Fixture {
     let mut fixture = Fixture::new();
     let words = httpkit::Vocabulary {
         scopes: &["timestore:read", "timestore:write"],
@@ -34,7 +39,7 @@ fn served_with(tree: &Tree) -> Fixture {
     };
     let tokens = json!([
         {"token": LIMITED, "subject": "lim", "scopes": ["timestore:read"],
-         "paths": [{"mount": 1, "prefix": "open"}]},
+         "paths": [{"mount": 1, "prefix": prefix}]},
         {"token": READER, "subject": "rita", "scopes": ["timestore:read"]},
         {"token": WRITER, "subject": "will", "scopes": ["timestore:read", "timestore:write"]},
     ]);
@@ -489,4 +494,36 @@ async fn summaries_of_the_view_are_of_its_rows() {
             answer.text
         );
     }
+}
+
+#[tokio::test]
+async fn a_prefix_that_looks_like_a_place_to_fill_in_is_a_prefix() {
+    const ODD: &str = "{after}{rows}{from}{parts}'{inside}{keys}{until}";
+    let mut tree = Tree::new();
+    tree.at("2026-03-01T12:00:00Z");
+    tree.create(ODD, false, 0);
+    tree.file(&format!("{ODD}/a"), 10);
+    tree.file("secret", 1_000);
+    let fixture = served_under(&tree, ODD);
+    for question in [
+        "usage?by=user",
+        "usage?by=prefix,age&at=2026-03-02T00:00:00Z",
+        "as-of?at=2026-03-02T00:00:00Z",
+        "top",
+        "top?by=growing",
+        "top?of=directories",
+        "growth?bucket=day",
+        "growth?bucket=day&groupBy=prefix",
+        "churn",
+        "duplicates",
+        "nodes/2/timeline",
+        "reconciliation",
+    ] {
+        let answer = get(&fixture, LIMITED, &format!("/filestore/{question}")).await;
+        let text = &answer.text;
+        assert_eq!(answer.status, StatusCode::OK, "{question}: {text}");
+        assert!(!text.contains("1000"), "{question}: {text}");
+    }
+    let usage = get(&fixture, LIMITED, "/filestore/usage?by=mount").await;
+    assert_eq!(usage.rows("rows")[0]["sizeBytes"], 10);
 }
