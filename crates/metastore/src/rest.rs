@@ -134,7 +134,8 @@ fn store_problem(error: &rusqlite::Error) -> Problem {
         Fault::Full => Problem::new(
             StatusCode::INSUFFICIENT_STORAGE,
             Code::StorageFull,
-            "the metastore's disk is full; nothing was changed",
+            "the disk of the metastore's database is full, or the one of temporary files (TMPDIR); \
+             nothing was changed",
         ),
         Fault::Overdue => Problem::new(
             StatusCode::GATEWAY_TIMEOUT,

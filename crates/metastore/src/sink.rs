@@ -221,7 +221,9 @@ fn store_fault(error: rusqlite::Error) -> SinkError {
     match fault(&error) {
         Fault::Damaged => SinkError::Damaged(error.to_string(), Some(Box::new(error))),
         Fault::Full => SinkError::Unavailable(
-            "the disk, or the bound on the database, is full".to_owned(),
+            "the disk of the database is full, or the one of temporary files (TMPDIR), or the bound \
+             on the database is reached"
+                .to_owned(),
             Some(Box::new(error)),
         ),
         Fault::Unavailable | Fault::Overdue | Fault::Refused => {
