@@ -4,7 +4,7 @@ use super::Running;
 use crate::client::Services;
 use crate::commands::scan;
 use crate::config::{Client, Config, Service};
-use crate::output::{bytes, escape, stdout};
+use crate::output::{Row, bytes, escape, stdout};
 use crate::target::{Mount, shown};
 use anyhow::Context as _;
 use node::name::spelled;
@@ -130,6 +130,34 @@ impl First<'_> {
         Ok(())
     }
 
+    /// The biggest directories in a mount's root, the biggest first.
+    fn biggest(&self, mount_id: &str) -> anyhow::Result<Vec<Row>> {
+        let filestore = &self.services.filestore;
+        let (mut biggest, mut after) = (Vec::new(), None::<i64>);
+        loop {
+            let query = [
+                ("backendMountId", mount_id),
+                ("path", ""),
+                ("depth", "1"),
+                ("kinds", "directory"),
+                ("limit", "500"),
+            ];
+            let request = filestore.get("/v1/nodes").query(&query);
+            let request = request.query(&after.map(|after| [("after", after)]));
+            let page = filestore.data(request)?;
+            let next = page
+                .pointer("/pagination/nextAfter")
+                .and_then(Value::as_i64);
+            biggest.extend(crate::commands::rows_in(page, &["nodes"]));
+            biggest.sort_by_key(|row| std::cmp::Reverse(size(row)));
+            biggest.truncate(BIGGEST);
+            after = next;
+            if after.is_none() {
+                return Ok(biggest);
+            }
+        }
+    }
+
     /// Files, bytes and the biggest directories.
     fn answer(&self, mount: &Mount, job: &Value) -> anyhow::Result<()> {
         let filestore = &self.services.filestore;
@@ -169,27 +197,12 @@ impl First<'_> {
                 .unwrap_or_default(),
         );
         writeln!(out, "scanned in {millis:.1?}, {changed} changes journalled")?;
-        let query = [
-            ("backendMountId", mount_id.as_str()),
-            ("path", ""),
-            ("depth", "1"),
-            ("kinds", "directory"),
-            ("limit", "500"),
-        ];
-        let nodes = filestore.data(filestore.get("/v1/nodes").query(&query))?;
-        let mut directories = crate::commands::rows_in(nodes, &["nodes"]);
-        let size = |row: &crate::output::Row| {
-            row.get("rollup")
-                .and_then(|rollup| rollup.get("sizeBytes"))
-                .and_then(Value::as_i64)
-        };
-        directories.sort_by_key(|row| std::cmp::Reverse(size(row)));
-        for row in directories.iter().take(BIGGEST) {
+        for row in self.biggest(&mount_id)? {
             let path = row.get("path").and_then(Value::as_str).unwrap_or_default();
             writeln!(
                 out,
                 "{:>10}  {}",
-                bytes(size(row).unwrap_or_default()),
+                bytes(size(&row).unwrap_or_default()),
                 escape(path)
             )?;
         }
@@ -221,4 +234,11 @@ fn settled(consumers: &[feed::consumer::ConsumerHandle], started: Instant) -> an
     )?;
     out.flush()?;
     Ok(())
+}
+
+/// What lies below a directory, in bytes.
+fn size(row: &Row) -> Option<i64> {
+    row.get("rollup")
+        .and_then(|rollup| rollup.get("sizeBytes"))
+        .and_then(Value::as_i64)
 }

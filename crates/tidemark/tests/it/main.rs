@@ -26,6 +26,7 @@ mod e2e_retention;
 mod e2e_slow_book;
 mod fake;
 mod files;
+mod first_answer;
 mod help;
 mod odd_names;
 mod openapi;
