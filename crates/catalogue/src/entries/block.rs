@@ -141,13 +141,16 @@ fn encode(run: &Run) -> Vec<u8> {
         put(&mut deltas, fold(entry.size_delta));
         put(&mut lengths, entry.data.len() as u64);
     }
-    let mut raw = Vec::new();
+    let columns = [kinds, times, nodes, deltas, lengths];
+    let column_bytes: usize = columns.iter().map(Vec::len).sum();
+    // The names of the types take less than 1 KiB.
+    let mut raw = Vec::with_capacity(1_024 + column_bytes + run.data_bytes());
     put(&mut raw, types.len() as u64);
     for name in types {
         put(&mut raw, name.len() as u64);
         raw.extend_from_slice(name.as_bytes());
     }
-    for column in [kinds, times, nodes, deltas, lengths] {
+    for column in columns {
         raw.extend_from_slice(&column);
     }
     for entry in run.iter() {
@@ -175,7 +178,8 @@ fn decode(header: &Header, raw: &[u8]) -> Option<Run> {
     let lengths = input.numbers(count)?;
     let mut data = str::from_utf8(input.0).ok()?;
 
-    let mut run = Run::after(header.before);
+    // A count that is not true asks for no more room than there can be entries.
+    let mut run = Run::with_room(header.before, count.min(raw.len()), data.len());
     let (mut time, mut node) = (0_i64, 0_i64);
     let columns = kinds
         .into_iter()

@@ -4,8 +4,9 @@ use super::Stored;
 use crate::Head;
 use journal::{Digest, EventType, JournalId, Time};
 
-/// The data of a full block, in bytes. Whoever wants one entry of a block has to decode all of them.
-const FULL_BYTES: usize = 1024 * 1024;
+/// The data of a full block, in bytes. Whoever wants one entry of a block has to decode all of them, and
+/// each reader holds some blocks in memory; a larger one is compressed hardly better.
+const FULL_BYTES: usize = 512 * 1024;
 
 /// The entries of a full block.
 const FULL_ENTRIES: usize = 4_096;
@@ -41,6 +42,20 @@ impl Run {
             records: Vec::new(),
             data: String::new(),
         }
+    }
+
+    /// The same, with room for so many with so much data.
+    pub(crate) fn with_room(before: Head, entries: usize, bytes: usize) -> Self {
+        Self {
+            before,
+            records: Vec::with_capacity(entries),
+            data: String::with_capacity(bytes),
+        }
+    }
+
+    /// The data of all of them, in bytes.
+    pub(crate) const fn data_bytes(&self) -> usize {
+        self.data.len()
     }
 
     /// The entry before them.
