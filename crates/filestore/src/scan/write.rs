@@ -351,7 +351,7 @@ impl Writing {
         if node.is_directory() {
             self.scratch.add_lost(node.id, false)?;
         }
-        self.telling.missing(tx, &node)
+        self.mark_missing(tx, &node)
     }
 
     /// A found name turns out not to be there; so its node is nowhere.
@@ -361,7 +361,7 @@ impl Writing {
         self.scratch.remove_matched(id)?;
         self.scratch.add_lost(id, false)?;
         match self.displaced.remove(&id) {
-            Some(node) => self.telling.missing(tx, &node),
+            Some(node) => self.mark_missing(tx, &node),
             None => Ok(()),
         }
     }
@@ -372,7 +372,7 @@ impl Writing {
         for (id, node) in std::mem::take(&mut self.displaced) {
             self.scratch.remove_matched(id)?;
             self.scratch.add_lost(id, false)?;
-            self.telling.missing(tx, &node)?;
+            self.mark_missing(tx, &node)?;
         }
         Ok(())
     }
@@ -411,6 +411,7 @@ impl Writing {
         if (old.ino, old.born_ns) != (new.ino, new.born_ns) && old.is_certain() && new.is_certain()
         {
             tx.note_former(before)?;
+            self.look_at_names_left(tx, before)?;
         }
         let is_rewritten = contents == Contents::Changed || self.given_back.contains(&before.id);
         let is_in_doubt = contents == Contents::InDoubt;
@@ -427,27 +428,55 @@ impl Writing {
     /// A file with several names changes under all of them, and the system tells of the one by
     /// which it was changed only.
     fn write_other_names(&mut self, tx: &mut WriteTx<'_>, id: i64, facts: Facts) -> Result<()> {
-        if facts.is_directory() || !facts.identity.is_certain() {
+        self.look_at_names(tx, id, facts, |other| facts.is_as(&other.facts))
+    }
+
+    /// A name is gone, or another file has it. By that name the file may have been changed, and
+    /// nobody has seen it; a whole scan sees the names that are left by itself.
+    fn look_at_names_left(&mut self, tx: &mut WriteTx<'_>, gone: &Node) -> Result<()> {
+        if self.sees_all {
+            return Ok(());
+        }
+        self.look_at_names(tx, gone.id, gone.facts, |_| false)
+    }
+
+    /// Asks the disk about all names of a file but this node's and those that are known to be as
+    /// they are told.
+    fn look_at_names(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        id: i64,
+        file: Facts,
+        is_known: impl Fn(&Node) -> bool,
+    ) -> Result<()> {
+        if file.is_directory() || !file.identity.is_certain() {
             return Ok(());
         }
         let mut after = 0;
         loop {
             let place = (self.mount_id, id);
-            let page = nodes::other_names(tx, place, facts.identity, after, PAGE)?;
+            let page = nodes::other_names(tx, place, file.identity, after, PAGE)?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
             after = last.id;
             for other in &page {
-                if facts.is_as(&other.facts) || self.in_flight.has(&other.path) {
+                if is_known(other) || self.in_flight.has(&other.path) {
                     continue;
                 }
                 let now = self.backend.facts(&other.path).ok().flatten();
-                if let Some(now) = now.filter(|now| now.has_identity_of(&facts)) {
+                let now = now.filter(|now| now.has_identity_of(&file));
+                if let Some(now) = now.filter(|now| !now.is_as(&other.facts)) {
                     self.write_alone(tx, other, other.clone(), now)?;
                 }
             }
         }
+    }
+
+    /// A node is not on the disk any more.
+    fn mark_missing(&mut self, tx: &mut WriteTx<'_>, node: &Node) -> Result<()> {
+        self.telling.missing(tx, node)?;
+        self.look_at_names_left(tx, node)
     }
 
     /// Asks the disk about a node whose name was not seen. Says whether its children are to be
@@ -478,7 +507,7 @@ impl Writing {
             Err(_) => true,
         };
         if !is_here || !parent.is_on_disk() {
-            self.telling.missing(tx, node)?;
+            self.mark_missing(tx, node)?;
             return Ok(true);
         }
         if is_same_path {
@@ -488,7 +517,7 @@ impl Writing {
             // Of two nodes for one file the older one is it.
             let is_it = there.facts.has_identity_of(&node.facts) && there.id > node.id;
             let other = if is_it { &there } else { node };
-            self.telling.missing(tx, other)?;
+            self.mark_missing(tx, other)?;
             if !is_it {
                 return Ok(true);
             }

@@ -287,6 +287,39 @@ fn a_file_with_two_names_changes_under_both_when_one_is_looked_at() {
 }
 
 #[test]
+fn what_was_written_by_a_name_that_is_gone_is_seen_under_the_others() {
+    let bench = Bench::new();
+    bench.write("a", "12345");
+    bench.write("d/other", "1");
+    for name in ["d/b", "d/c"] {
+        std::fs::hard_link(bench.path("a"), bench.path(name)).unwrap();
+    }
+    bench.scan();
+    // The name is removed before anybody looks.
+    bench.write("a", "1234567");
+    bench.remove("a");
+    assert_eq!(bench.look_at(&["a"]).changes, changes(0, 2, 0, 1, 0));
+    bench.check();
+    // Another file has it.
+    bench.rename("d/c", "c");
+    bench.scan();
+    bench.write("c", "longer than before");
+    bench.write("c.tmp", "another file");
+    bench.rename("c.tmp", "c");
+    assert_eq!(bench.look_at(&["c"]).changes, changes(0, 2, 0, 0, 0));
+    bench.check();
+    // Its whole directory is gone.
+    bench.write("e/f", "text");
+    std::fs::hard_link(bench.path("e/f"), bench.path("f")).unwrap();
+    bench.scan();
+    bench.write("e/f", "longer text");
+    bench.remove("e");
+    assert_eq!(bench.look_at(&["e"]).changes, changes(0, 1, 0, 2, 0));
+    bench.check();
+    bench.scan();
+}
+
+#[test]
 fn a_copy_by_hard_links_that_is_seen_before_its_original_moved_is_not_taken_for_it() {
     let bench = Bench::new();
     for path in ["m/a", "m/sub/b"] {
