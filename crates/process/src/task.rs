@@ -42,6 +42,12 @@ impl Task {
     pub fn stopper(&self) -> Stop {
         self.stop.clone()
     }
+
+    /// Whether its thread has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }
 
 impl Drop for Task {
@@ -158,7 +164,11 @@ mod tests {
             done.send(()).unwrap();
         })
         .unwrap();
+        assert!(!task.is_finished());
         task.stopper().set();
         is_done.recv().unwrap();
+        while !task.is_finished() {
+            thread::yield_now();
+        }
     }
 }

@@ -212,6 +212,23 @@ impl Instance {
         let _wide = self.memory.widen(&connection);
         work(&connection)
     }
+
+    /// The same with no more memory than a batch has, and again with all there is if that is too
+    /// little.
+    pub(crate) fn with_little_memory<T>(
+        &self,
+        mut work: impl FnMut(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        let lean = {
+            let template = self.template.read();
+            let connection = template.as_ref().ok_or(Error::Closed)?.lock().try_clone()?;
+            work(&connection)
+        };
+        match lean {
+            Err(error) if error.is_out_of_memory() => self.with_connection(work),
+            lean => lean,
+        }
+    }
 }
 
 struct Owner {

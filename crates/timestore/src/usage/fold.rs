@@ -16,7 +16,8 @@ use std::time::Duration;
 /// How long the owner thread may be busy with something else before the piece is given up.
 const OWNER_WAIT: Duration = Duration::from_secs(5);
 
-/// A segment, and a piece at most, is so many times what questions read one by one.
+/// A segment has so many times the entries that questions read one by one. It is made in pieces of
+/// so many entries as they read, since a piece costs memory.
 const SEGMENT_TAILS: i64 = 5;
 /// Sums are made over all present states, so a piece is at least this part of them.
 const STATES_A_PIECE: i64 = 64;
@@ -63,15 +64,13 @@ fn gather(connection: &Connection, amount: Amount) -> Result<Option<Piece>> {
     let before = mark(connection)?;
     let head = read_checkpoint(connection)?.map_or(0, |checkpoint| checkpoint.journal_id.as_i64());
     let waiting = head.saturating_sub(before.journal_id);
-    let least = match amount.is_all {
-        true => 1,
-        false => amount.tail.max(states(connection)? / STATES_A_PIECE),
-    };
-    if waiting < least.max(1) {
+    let piece = amount.tail.max(states(connection)? / STATES_A_PIECE).max(1);
+    let least = if amount.is_all { 1 } else { piece };
+    if waiting < least {
         return Ok(None);
     }
     let most = amount.tail.saturating_mul(SEGMENT_TAILS).max(1);
-    let entries = waiting.min(most);
+    let entries = waiting.min(piece).min(most);
     let is_full = before.entries >= most;
     let after = Mark {
         journal_id: before.journal_id + entries,
