@@ -1,23 +1,20 @@
 //! What a job of the writer can do: change nodes and append to the journal, together.
 
+mod tree;
+mod unjournalled;
+
 use super::change::{self, Cause, Fact, Verb};
-use super::doubt;
 use super::entries::{self, Run};
-use super::formers::{self, Former};
 use super::inode;
-use super::listings::{self, Listing};
+use super::listings;
 use super::moment::Column;
 use super::rollups::{self, Pending};
-use super::{Head, Names, Node, Owner, ReadTx, StoreError, nodes};
+use super::{Head, Names, Node, Owner, ReadTx, StoreError};
 use journal::{EventType, JournalId, NodeState, Time};
-use node::{Facts, InodeFacts, StorageClass};
+use node::{InodeFacts, StorageClass};
 use rusqlite::{Connection, params};
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, Ordering};
-
-/// How many children are looked at at once when a whole directory is gone through.
-const CHILDREN: usize = 1_000;
 
 /// The running transaction, as a job sees it.
 ///
@@ -213,234 +210,6 @@ impl<'c> WriteTx<'c> {
         fact.set_journal_id(self.head.id.next());
         let data = serde_json::to_vec(&fact)?;
         self.append_data(fact.event_type(), fact.node_id(), 0, &data)
-    }
-
-    /// Learns what the disk says of a node where that is no change that anybody is to be told of:
-    /// its identity, its change time and how many names it has. Neither version nor journal move, so
-    /// everything else must be what it is.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn learn(&mut self, id: i64, facts: &Facts) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE nodes SET changed_ns = ?2, links = ?3 WHERE id = ?1";
-        let changed = facts.changed_ns.map(Column);
-        let links = facts.inode.and_then(|inode| inode.links);
-        self.read
-            .connection()
-            .prepare_cached(SQL)?
-            .execute(params![id, changed, links])?;
-        self.learn_identity(id, facts.identity)
-    }
-
-    /// The node's digests are not relied on until they have been looked at again.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn doubt(&mut self, id: i64) -> Result<(), StoreError> {
-        doubt::insert(self.read.connection(), id, self.now)
-    }
-
-    /// The node's digests have been looked at, or are gone.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn trust(&mut self, id: i64) -> Result<(), StoreError> {
-        doubt::remove(self.read.connection(), id)
-    }
-
-    /// Learns which file a node is, and nothing else.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn learn_identity(&mut self, id: i64, identity: node::Identity) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE nodes SET dev = ?2, ino = ?3, born_ns = ?4 WHERE id = ?1";
-        self.read
-            .connection()
-            .prepare_cached(SQL)?
-            .execute(params![
-                id,
-                identity.dev,
-                identity.ino,
-                identity.born_ns.map(Column)
-            ])?;
-        Ok(())
-    }
-
-    /// Learns which filesystem a mount's root lies on.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn learn_volume(&mut self, mount_id: i64, volume: i64) -> Result<(), StoreError> {
-        self.read
-            .connection()
-            .prepare_cached("UPDATE mounts SET volume = ?2 WHERE id = ?1")?
-            .execute((mount_id, volume))?;
-        Ok(())
-    }
-
-    /// Notes which file a node is that another file is about to take over.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn note_former(&mut self, node: &Node) -> Result<(), StoreError> {
-        let (place, identity) = ((node.mount_id, node.id), node.facts.identity);
-        formers::note(self.read.connection(), place, identity, self.now)
-    }
-
-    /// Gives a node back to the file that it was, and gives the node as it was until now. It is no
-    /// change that anybody is to be told of: that comes with the file's own place.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn give_back(&mut self, former: &Former) -> Result<Option<Node>, StoreError> {
-        formers::forget_from(self.read.connection(), former)?;
-        let node = nodes::by_id(&self.read, former.node)?;
-        let Some(node) = node.filter(|node| node.state != NodeState::Deleted) else {
-            return Ok(None);
-        };
-        self.learn_identity(node.id, former.identity)?;
-        self.touch(node.parent_id)?;
-        Ok(Some(node))
-    }
-
-    /// Forgets what nodes of this mount were taken over before then.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn forget_formers(&mut self, mount_id: i64, before: Time) -> Result<(), StoreError> {
-        formers::forget_before(self.read.connection(), mount_id, before)
-    }
-
-    /// A scan of this mount begins to write, or has ended.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn mark_scan(&mut self, mount_id: i64, has_ended: bool) -> Result<(), StoreError> {
-        let sql = if has_ended {
-            "DELETE FROM unfinished_scans WHERE mount_id = ?1"
-        } else {
-            "INSERT OR IGNORE INTO unfinished_scans (mount_id) VALUES (?1)"
-        };
-        self.read
-            .connection()
-            .prepare_cached(sql)?
-            .execute([mount_id])?;
-        Ok(())
-    }
-
-    /// Remembers that the nodes of a directory agree with this listing, unless one of them changed
-    /// after `seen_at`. It is no change that anybody is to be told of.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn remember_listing(
-        &mut self,
-        directory: i64,
-        listing: &Listing,
-        seen_at: JournalId,
-    ) -> Result<(), StoreError> {
-        self.touched = 0;
-        listings::remember(self.read.connection(), directory, listing, seen_at)
-    }
-
-    /// Takes its path from a node that gets another one later in this very job, where a node whose
-    /// turn comes first needs it (two names were swapped). No reader ever sees the node without a
-    /// path: `NUL` is part of none.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub fn vacate(&mut self, node: &Node) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE nodes SET path = char(0) || id WHERE id = ?1";
-        self.read
-            .connection()
-            .prepare_cached(SQL)?
-            .execute([node.id])?;
-        Ok(())
-    }
-
-    /// Moves a node and all below it: one `moved` entry each, parents first. Gives how many.
-    /// `placed` tells the facts that those have at their new paths which were not simply renamed;
-    /// one that comes out with another size has lost its digests.
-    ///
-    /// # Errors
-    /// [`StoreError::Stale`] if `before` is not the row any more; the new path must be free.
-    pub fn move_tree(
-        &mut self,
-        cause: &Cause<'_>,
-        before: &Node,
-        parent: &Node,
-        name: &str,
-        placed: &HashMap<String, Facts>,
-    ) -> Result<(Node, i64), StoreError> {
-        let mut after = before.clone();
-        after.mount_id = parent.mount_id;
-        after.parent_id = Some(parent.id);
-        after.path = node::join(&parent.path, name);
-        change::place(&mut after, placed);
-        self.change(cause, Verb::Moved, Some(before), &mut after)?;
-        let moved = self.each_below(&after, |tx, parent, child| {
-            let mut after = child.clone();
-            after.mount_id = parent.mount_id;
-            after.path = node::join(&parent.path, child.name());
-            change::place(&mut after, placed);
-            tx.change(cause, Verb::Moved, Some(child), &mut after)?;
-            Ok(Some(after))
-        })?;
-        Ok((after, moved + 1))
-    }
-
-    /// Takes a node and all below it off the disk's account: `Deleted`, or `Missing`, which leaves
-    /// out those that are missing already. One entry each, parents first. Gives how many.
-    ///
-    /// # Errors
-    /// [`StoreError::Stale`] if `before` is not the row any more.
-    pub fn remove_tree(
-        &mut self,
-        cause: &Cause<'_>,
-        verb: Verb,
-        before: &Node,
-    ) -> Result<(Node, i64), StoreError> {
-        let mut after = change::gone(before, verb, self.now);
-        self.change(cause, verb, Some(before), &mut after)?;
-        let removed = self.each_below(&after, |tx, _, child| {
-            if matches!(verb, Verb::Missing(_)) && child.state == NodeState::Missing {
-                return Ok(None);
-            }
-            let mut after = change::gone(child, verb, tx.now);
-            tx.change(cause, verb, Some(child), &mut after)?;
-            Ok(Some(after))
-        })?;
-        Ok((after, removed + 1))
-    }
-
-    /// Goes through all that is below a directory and not deleted, parents first, a page of
-    /// children at a time. `change` gets the parent as it is now and the child as it was, and gives
-    /// the child as it is now, or `None` to leave it and all below it as they are.
-    fn each_below(
-        &mut self,
-        top: &Node,
-        mut change: impl FnMut(&mut Self, &Node, &Node) -> Result<Option<Node>, StoreError>,
-    ) -> Result<i64, StoreError> {
-        let mut changed = 0;
-        let mut directories = vec![top.clone()];
-        while let Some(parent) = directories.pop().filter(Node::is_directory) {
-            let mut after = None;
-            loop {
-                let page = nodes::children(&self.read, parent.id, after.as_ref(), CHILDREN)?;
-                let Some(last) = page.last() else { break };
-                after = Some((last.name().to_owned(), last.id));
-                for child in &page {
-                    let Some(child) = change(self, &parent, child)? else {
-                        continue;
-                    };
-                    changed += 1;
-                    if child.is_directory() {
-                        directories.push(child);
-                    }
-                }
-            }
-        }
-        Ok(changed)
     }
 
     /// Keeps the attributes of the node, once for all nodes that have the same.

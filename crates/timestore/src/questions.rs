@@ -44,6 +44,25 @@ pub(crate) struct Question {
     pub(crate) pages: Pages,
 }
 
+impl Question {
+    /// One that reads the rows.
+    pub(crate) const fn of_rows(
+        sql: String,
+        params: HashMap<String, Value>,
+        limit: usize,
+        pages: Pages,
+    ) -> Self {
+        Self {
+            sql,
+            params,
+            limit,
+            reads_hours: false,
+            by_source: None,
+            pages,
+        }
+    }
+}
+
 /// How an answer goes on after its last row.
 #[derive(Clone, Debug)]
 pub(crate) enum Pages {

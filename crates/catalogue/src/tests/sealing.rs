@@ -25,6 +25,18 @@ impl Bench {
         })
     }
 
+    /// Makes so many files by a job each.
+    fn insert_singly(&self, count: u64) {
+        let submit = |at| {
+            let job = self.insert(&format!("f{at}"), 1);
+            self.store.submit(job).unwrap()
+        };
+        let jobs: Vec<_> = (0..count).map(submit).collect();
+        for job in jobs {
+            job.wait().unwrap();
+        }
+    }
+
     fn connection(&self) -> Connection {
         Connection::open(self.dir.path().join("filestore.db")).unwrap()
     }
@@ -155,16 +167,7 @@ fn wait_until_sealed(connection: &Connection) {
 #[test]
 fn entries_that_come_singly_are_sealed_once_there_are_thousands() {
     let bench = Bench::new();
-    let jobs = (0..entries::TAIL_ROWS + 500).map(|at| {
-        bench
-            .store
-            .submit(bench.insert(&format!("f{at}"), 1))
-            .unwrap()
-    });
-    let jobs: Vec<_> = jobs.collect();
-    for job in jobs {
-        job.wait().unwrap();
-    }
+    bench.insert_singly(entries::TAIL_ROWS + 500);
     let connection = bench.connection();
     wait_until_sealed(&connection);
     assert!(count(&connection, "journal_blocks") > 0);
@@ -277,16 +280,7 @@ fn a_journal_of_the_version_before_is_sealed_step_by_step_and_a_kill_loses_nothi
 #[test]
 fn a_kill_while_a_block_is_written_leaves_the_rows() {
     let bench = Bench::new();
-    let jobs = (0..1_000).map(|at| {
-        bench
-            .store
-            .submit(bench.insert(&format!("f{at}"), 1))
-            .unwrap()
-    });
-    let jobs: Vec<_> = jobs.collect();
-    for job in jobs {
-        job.wait().unwrap();
-    }
+    bench.insert_singly(1_000);
     let (before, head) = (texts(&bench.store), bench.store.head());
     bench.store.close();
     let mut connection = bench.connection();

@@ -113,9 +113,8 @@ impl ChurnQuery {
             inside.push(scope.inside("previous_path", OLD_MOUNT, &mut params));
         }
         let rows = format!(
-            "version IS NOT NULL AND journal_id <= $head AND {} AND {} AND ({})",
-            scope.since(&mut params),
-            scope.until(&mut params),
+            "version IS NOT NULL AND journal_id <= $head AND {} AND ({})",
+            scope.in_range(&mut params),
             inside.join(" OR ")
         );
         // Several nodes may have had the same path.
@@ -132,13 +131,7 @@ impl ChurnQuery {
             .replace("{shown}", shown)
             .replace("{node_id}", node_id)
             .replace("{order}", self.order.column());
-        Ok(Question {
-            sql,
-            params,
-            limit,
-            reads_hours: false,
-            by_source: None,
-            pages: Pages::Pinned(keys, page.head),
-        })
+        let pages = Pages::Pinned(keys, page.head);
+        Ok(Question::of_rows(sql, params, limit, pages))
     }
 }

@@ -46,17 +46,12 @@ impl DuplicatesQuery {
         ];
         let page = page.page(&keys, &mut params)?;
         let sql = include_str!("../sql/duplicates.sql")
+            .replace("{latest}", include_str!("../sql/latest.sql"))
             .replace("{after}", &page.condition)
             .replace("{until}", until)
             .replace("{modified}", MODIFIED)
             .replace("{rows}", &rows);
-        Ok(Question {
-            sql,
-            params,
-            limit,
-            reads_hours: false,
-            by_source: None,
-            pages: Pages::Pinned(keys, page.head),
-        })
+        let pages = Pages::Pinned(keys, page.head);
+        Ok(Question::of_rows(sql, params, limit, pages))
     }
 }

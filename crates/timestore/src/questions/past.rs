@@ -179,14 +179,8 @@ pub(crate) fn timeline(
         .replace("{metadata}", &sight.column("metadata_json"))
         .replace("{previous_path}", &sight.column("previous_path"))
         .replace("{rows}", rows.as_deref().unwrap_or("TRUE"));
-    Ok(Question {
-        sql,
-        params,
-        limit,
-        reads_hours: false,
-        by_source: None,
-        pages: Pages::Kept(keys),
-    })
+    let pages = Pages::Kept(keys);
+    Ok(Question::of_rows(sql, params, limit, pages))
 }
 
 /// Reconciliation's outcomes by day.
@@ -201,20 +195,13 @@ pub(crate) fn reconciliation(
     let mut params = HashMap::from([("limit".to_owned(), integer(limit + 1))]);
     let page = page.page(&keys, &mut params)?;
     let rows = format!(
-        "{} AND {} AND {}",
+        "{} AND {}",
         scope.inside("path", MOUNT, &mut params),
-        scope.since(&mut params),
-        scope.until(&mut params)
+        scope.in_range(&mut params)
     );
     let sql = include_str!("../sql/reconciliation.sql")
         .replace("{rows}", &rows)
         .replace("{after}", &page.condition);
-    Ok(Question {
-        sql,
-        params,
-        limit,
-        reads_hours: false,
-        by_source: None,
-        pages: Pages::Kept(keys),
-    })
+    let pages = Pages::Kept(keys);
+    Ok(Question::of_rows(sql, params, limit, pages))
 }

@@ -147,6 +147,11 @@ impl ScopeQuery {
             }
         }
     }
+
+    /// [`ScopeQuery::since`] and [`ScopeQuery::until`].
+    pub(crate) fn in_range(&self, params: &mut HashMap<String, Value>) -> String {
+        format!("{} AND {}", self.since(params), self.until(params))
+    }
 }
 
 /// The first components of the path in `column`: of a directory its own, of a file its directory's.

@@ -84,11 +84,7 @@ impl TopQuery {
             ("depth".to_owned(), integer(depth(self.depth, scope)?)),
             ("above".to_owned(), integer(scope.depth())),
         ]);
-        let in_range = format!(
-            "{} AND {}",
-            scope.since(&mut params),
-            scope.until(&mut params)
-        );
+        let in_range = scope.in_range(&mut params);
         let inside = scope.inside("path", MOUNT, &mut params);
         let was_inside = scope.inside("previous_path", OLD_MOUNT, &mut params);
         let (only, direction, by) = match self.by {
@@ -124,45 +120,24 @@ impl TopQuery {
             .replace("{only}", only)
             .replace("{key}", by.column)
             .replace("{direction}", direction);
-        Ok(Question {
-            sql,
-            params,
-            limit,
-            reads_hours: false,
-            by_source: None,
-            pages: Pages::Pinned(keys, page.head),
-        })
+        let pages = Pages::Pinned(keys, page.head);
+        Ok(Question::of_rows(sql, params, limit, pages))
     }
 
     fn files(&self, scope: &ScopeQuery, page: &PageQuery) -> Result<Question> {
         scope.check()?;
         let limit = limit(self.limit, FILES_DEFAULT, FILES_MAX)?;
         let mut params = HashMap::from([("limit".to_owned(), integer(limit + 1))]);
-        let in_range = format!(
-            "{} AND {}",
-            scope.since(&mut params),
-            scope.until(&mut params)
-        );
+        let in_range = scope.in_range(&mut params);
         let rows = scope.inside("path", MOUNT, &mut params);
-        let (only, key, direction, by) = match self.by {
-            TopBy::Largest => (
-                "TRUE",
-                "sizeBytes",
-                "DESC",
-                Key::descending("sizeBytes", "HUGEINT"),
-            ),
+        let (only, direction, by) = match self.by {
+            TopBy::Largest => ("TRUE", "DESC", Key::descending("sizeBytes", "HUGEINT")),
             TopBy::Growing => (
                 "\"grownBytes\" > 0",
-                "grownBytes",
                 "DESC",
                 Key::descending("grownBytes", "HUGEINT"),
             ),
-            TopBy::Untouched => (
-                "TRUE",
-                "modifiedAt",
-                "ASC",
-                Key::ascending("modifiedAt", "TIMESTAMP"),
-            ),
+            TopBy::Untouched => ("TRUE", "ASC", Key::ascending("modifiedAt", "TIMESTAMP")),
         };
         let keys = vec![by, Key::ascending("nodeId", "BIGINT")];
         let page = page.page(&keys, &mut params)?;
@@ -178,15 +153,9 @@ impl TopQuery {
             .replace("{latest_modified}", &latest_modified)
             .replace("{modified}", MODIFIED)
             .replace("{only}", only)
-            .replace("{key}", key)
+            .replace("{key}", by.column)
             .replace("{direction}", direction);
-        Ok(Question {
-            sql,
-            params,
-            limit,
-            reads_hours: false,
-            by_source: None,
-            pages: Pages::Pinned(keys, page.head),
-        })
+        let pages = Pages::Pinned(keys, page.head);
+        Ok(Question::of_rows(sql, params, limit, pages))
     }
 }

@@ -299,6 +299,7 @@ impl Parts {
     /// From all rows.
     fn rows(&self) -> String {
         include_str!("../sql/usage_rows.sql")
+            .replace("{latest}", include_str!("../sql/latest.sql"))
             .replace("{until}", self.until)
             .replace("{files}", &self.files("TRUE"))
     }

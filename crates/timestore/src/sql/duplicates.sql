@@ -1,11 +1,6 @@
 -- Files by their contents, at each node's latest state by then. A file of several names is one: each
 -- of its names counts for its part of it.
-WITH latest AS (
-    SELECT node_id, max(journal_id) AS journal_id, sum(size_delta) AS size_bytes
-    FROM tidemark.activity
-    WHERE version IS NOT NULL AND journal_id <= $head AND {until}
-    GROUP BY node_id
-),
+WITH {latest},
 
 files AS (
     SELECT

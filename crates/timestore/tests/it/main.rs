@@ -14,6 +14,7 @@ mod growth;
 mod ingest;
 mod limited;
 mod openapi;
+mod owners;
 mod paging;
 mod questions;
 mod retention;

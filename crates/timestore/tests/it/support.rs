@@ -504,6 +504,11 @@ impl Tree {
     }
 }
 
+/// What the rows of an answer say in one column.
+pub(crate) fn column(rows: &[Value], name: &str) -> Vec<Value> {
+    rows.iter().map(|row| row[name].clone()).collect()
+}
+
 /// The `/filestore/nodes` lines.
 pub(crate) async fn nodes(fixture: &Fixture) -> Vec<journal::SnapshotNode> {
     let answer = fixture.get("/filestore/nodes").await;
