@@ -264,6 +264,13 @@ pub fn at(tx: &ReadTx<'_>, mount_id: i64, path: &str) -> Result<Option<Node>, St
     one(tx.prepare_cached(SQL)?, params![mount_id, path])
 }
 
+pub(super) const MISSING_AT: &str = select_nodes!(
+    "INDEXED BY nodes_by_path
+     WHERE n.mount_id = ?1 AND n.path = ?2 AND n.vacated > 0 AND n.state <> 'deleted'
+        AND n.kind = ?3
+     ORDER BY n.last_journal_id DESC LIMIT 1"
+);
+
 /// The node of this kind that went missing at this path, the latest of them if there are several:
 /// what appears there again is that node.
 ///
@@ -275,16 +282,8 @@ pub fn missing_at(
     path: &str,
     kind: NodeKind,
 ) -> Result<Option<Node>, StoreError> {
-    // SQLite compares a bound value with the condition of an index on one kind, and would prepare
-    // the statement anew for each value; it is told which index it is.
-    const SQL: &str = select_nodes!(
-        "INDEXED BY nodes_by_path
-         WHERE n.mount_id = ?1 AND n.path = ?2 AND n.vacated > 0 AND n.state <> 'deleted'
-            AND n.kind = ?3
-         ORDER BY n.last_journal_id DESC LIMIT 1"
-    );
     one(
-        tx.prepare_cached(SQL)?,
+        tx.prepare_cached(MISSING_AT)?,
         params![mount_id, path, kind.as_str()],
     )
 }

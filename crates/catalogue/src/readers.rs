@@ -1,7 +1,7 @@
 //! Read-only connections, opened when they are needed and kept for the next reader.
 
 use super::entries::Cache;
-use super::{Names, ReadTx, StoreError, functions};
+use super::{Names, ReadTx, StoreError, functions, schema};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,7 @@ impl Readers {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(64);
+        schema::keep_plans(&connection)?;
         connection.execute_batch(include_str!("sql/reader.sql"))?;
         functions::register(&connection)?;
         Ok(connection)

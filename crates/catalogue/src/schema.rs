@@ -4,6 +4,7 @@ use super::entries::Entries;
 use super::meta::{self, Meta};
 use super::{Head, OpenError, StoreError};
 use journal::{Clock, Digest, Epoch, JournalId, Mark};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::path::Path;
 
@@ -41,6 +42,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Meta),
     let flags = OpenFlags::default().difference(OpenFlags::SQLITE_OPEN_URI);
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(128);
+    keep_plans(&connection).map_err(failed)?;
     connection
         .execute_batch(include_str!("sql/writer.sql"))
         .map_err(failed)?;
@@ -60,6 +62,14 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Meta),
     let meta = meta::read(&connection).map_err(|error| damaged(error.reason()))?;
     check(&connection, &meta).map_err(damaged)?;
     Ok((connection, meta))
+}
+
+/// A statement is planned once, whatever values are bound to it. Otherwise SQLite plans some of them
+/// anew for each value, for one that asks for mount 1 by an index on a part of the rows; that takes ten
+/// times as long as the statement. Conditions that are to lead to such an index are written out.
+pub(super) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// How far the journal had come, by what was noted beside it.

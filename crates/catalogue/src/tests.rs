@@ -1,5 +1,6 @@
 //! The writer: group commit, savepoints, and what a failing job leaves.
 
+mod prepared;
 mod sealing;
 
 use super::change::{Cause, Verb};
