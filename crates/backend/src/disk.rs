@@ -13,10 +13,12 @@
 //! [`Backend::sweep`] removes what an earlier run of the same store left of them.
 //!
 //! Every change is synced before it returns: what is committed after it is true after a power cut.
+//! Those who change one directory at the same time share its syncs ([`shared_sync`]).
 
 mod attributes;
 mod backend;
 mod copy;
+mod shared_sync;
 mod statx;
 #[cfg(test)]
 mod tests;
@@ -176,7 +178,7 @@ impl Disk {
             match rustix::fs::mkdirat(&parent, &*name::to_bytes(name), DIRECTORY_MODE) {
                 Ok(()) => {
                     made.push(at.to_owned());
-                    rustix::fs::fsync(&parent).map_err(create)?;
+                    shared_sync::sync(&parent).map_err(create)?;
                 }
                 // Somebody else was quicker.
                 Err(Errno::EXIST) => {}
@@ -265,11 +267,11 @@ impl Disk {
             renamed => renamed,
         };
         renamed.map_err(failed(Operation::Rename, to))?;
-        rustix::fs::fsync(&to_parent).map_err(failed(Operation::Sync, to))?;
+        shared_sync::sync(&to_parent).map_err(failed(Operation::Sync, to))?;
         if from.starts_with(&self.own) {
             return Ok(());
         }
-        rustix::fs::fsync(&from_parent).map_err(failed(Operation::Sync, from))
+        shared_sync::sync(&from_parent).map_err(failed(Operation::Sync, from))
     }
 
     /// Removes a file, a symlink or an empty directory. It is no error if nothing stands there.
@@ -286,7 +288,7 @@ impl Disk {
             return Ok(());
         };
         match rustix::fs::unlinkat(&parent, &*name::to_bytes(name), flags) {
-            Ok(()) => rustix::fs::fsync(&parent).map_err(failed(Operation::Sync, path)),
+            Ok(()) => shared_sync::sync(&parent).map_err(failed(Operation::Sync, path)),
             Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(failed(Operation::Delete, path)(error)),
         }
@@ -416,7 +418,7 @@ impl Disk {
     pub fn create_directory(&self, path: &str) -> Result<(), Error> {
         let (parent, name) = self.parent_of(path)?;
         rustix::fs::mkdirat(&parent, &*name::to_bytes(name), DIRECTORY_MODE)
-            .and_then(|()| rustix::fs::fsync(&parent))
+            .and_then(|()| shared_sync::sync(&parent))
             .map_err(failed(Operation::Create, path))
     }
 
@@ -425,7 +427,7 @@ impl Disk {
     /// # Errors
     /// The disk refuses it.
     pub fn sync_root(&self) -> Result<(), Error> {
-        rustix::fs::fsync(&self.root).map_err(failed(Operation::Sync, ""))
+        shared_sync::sync(&self.root).map_err(failed(Operation::Sync, ""))
     }
 
     fn own_name(&self, ending: &str) -> String {
