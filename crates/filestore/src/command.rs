@@ -4,7 +4,8 @@
 //! and a crash between any two of them is made good when the store is opened next ([`recovery`]):
 //!
 //! 1. An upload is *staged*: streamed into a file without a name on the mount's filesystem, its
-//!    digests computed on the way. Nothing holds a lock meanwhile, and a crash leaves nothing.
+//!    digests computed on the way. A small one is held in memory until all of it has come. Nothing
+//!    holds a lock meanwhile, and a crash leaves nothing.
 //! 2. The *intent* is written, durably: what is about to be done to which names.
 //! 3. The *file operation* itself: one rename, unlink or mkdir each, which is atomic, and synced. A
 //!    recursive deletion renames the tree to a name of our own first, and removes it after the
@@ -38,7 +39,8 @@ mod tree;
 
 pub(crate) use error::CommandError;
 pub(crate) use request::{
-    Actor, CopyNode, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Upload, UploadedContent,
+    Actor, CopyNode, CreateDirectory, DeleteNode, MoveNode, PatchMetadata, Received, Upload,
+    UploadedContent,
 };
 
 use crate::open_mount::{OpenMount, Opener};

@@ -35,10 +35,17 @@ pub(crate) struct Upload {
 /// Contents that have come in whole and are as promised.
 #[derive(Debug)]
 pub(crate) struct UploadedContent {
-    pub(crate) staged: Staged,
-    /// The file is on the filesystem of this mount.
-    pub(crate) mount_id: Option<i64>,
+    pub(crate) received: Received,
     pub(crate) content_hash: String,
+}
+
+/// Where contents are that have come in.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// In memory: there are few of them.
+    Held(Vec<u8>),
+    /// In a file, on the filesystem of this mount or in the data directory.
+    Staged(Staged, Option<i64>),
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -1,6 +1,6 @@
 //! Steps 2 and 3 of each command.
 
-use super::request::{Actor, CreateDirectory, PatchMetadata, Upload, UploadedContent};
+use super::request::{Actor, CreateDirectory, PatchMetadata, Received, Upload, UploadedContent};
 use super::{
     Action, Answer, CommandError, Commands, Intent, Put, Step, Transfer, apply, refuse_own,
 };
@@ -12,7 +12,7 @@ use catalogue::idempotency::{self, Fingerprint};
 use catalogue::{Node, intents, nodes};
 use journal::{NodeKind, NodeState};
 use serde::Serialize;
-use std::io::Seek;
+use std::io::{Read, Seek};
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -79,10 +79,13 @@ impl Commands {
                         return self.upload_object(&run, bucket, ask, content);
                     }
                 };
-                let mut staged = if content.mount_id == Some(ask.mount_id) {
-                    content.staged
-                } else {
-                    restage(disk, content.staged)?
+                let mut staged = match content.received {
+                    Received::Staged(staged, mount_id) if mount_id == Some(ask.mount_id) => staged,
+                    Received::Staged(mut elsewhere, _) => {
+                        elsewhere.file.rewind().map_err(of_staged)?;
+                        stage(disk, &mut elsewhere.file)?
+                    }
+                    Received::Held(bytes) => stage(disk, &mut &*bytes)?,
                 };
                 self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
                     self.check_upload(ask)?;
@@ -113,15 +116,19 @@ impl Commands {
         content: UploadedContent,
     ) -> Result<Answer, CommandError> {
         self.check_upload(ask)?;
-        let mut file = &content.staged.file;
-        let size = file
-            .rewind()
-            .and_then(|()| file.metadata())
-            .map_err(of_staged)?
-            .len();
         let path = ask.path.as_str();
         let token = Uuid::now_v7().simple().to_string();
-        let incoming = bucket.send(path, &token, &mut file, size)?;
+        let incoming = match &content.received {
+            Received::Held(bytes) => {
+                bucket.send(path, &token, &mut &**bytes, bytes.len() as u64)?
+            }
+            Received::Staged(staged, _) => {
+                let mut file = &staged.file;
+                let metadata = file.rewind().and_then(|()| file.metadata());
+                let size = metadata.map_err(of_staged)?.len();
+                bucket.send(path, &token, &mut file, size)?
+            }
+        };
         let mut incoming = Some(incoming);
         let put = self.locks.on_paths(&[(ask.mount_id, &ask.path)], || {
             self.check_upload(ask)?;
@@ -400,14 +407,10 @@ pub(super) fn renamed(disk: &Disk, path: &NodePath) -> Option<(String, Facts)> {
     Some((path.to_string(), facts))
 }
 
-/// Brings contents that were staged elsewhere to the mount's filesystem.
-fn restage(disk: &Disk, mut elsewhere: Staged) -> Result<Staged, CommandError> {
+/// Brings contents to the mount's filesystem.
+fn stage(disk: &Disk, contents: &mut impl Read) -> Result<Staged, CommandError> {
     let mut staged = disk.stage()?;
-    elsewhere
-        .file
-        .rewind()
-        .and_then(|()| std::io::copy(&mut elsewhere.file, &mut staged.file))
-        .map_err(of_staged)?;
+    std::io::copy(contents, &mut staged.file).map_err(of_staged)?;
     Ok(staged)
 }
 

@@ -1,13 +1,14 @@
 //! A multipart upload on its way in.
 //!
-//! The contents go from the socket through a bounded channel to a blocking thread that writes and
-//! hashes them. They are staged on the mount's own filesystem if the form says before the file
-//! where it goes, as AppHub's clients do; in the data directory if it says so after, and for a bucket,
-//! where nothing can be put that may yet be refused.
+//! The first [`HELD_BYTES`] are held in memory. If there are more, the contents go from the socket
+//! through a bounded channel to a blocking thread that writes and hashes them. They are staged on the
+//! mount's own filesystem if the form says before the file where it goes, as AppHub's clients do; in
+//! the data directory if it says so after, and for a bucket, where nothing can be put that may yet be
+//! refused.
 
 use super::form::{BoundedField, BoundedForm};
 use super::{Rest, problem};
-use crate::command::{CommandError, UploadedContent};
+use crate::command::{CommandError, Received, UploadedContent};
 use axum::http::{HeaderMap, StatusCode};
 use backend::disk::{self, Staged};
 use backend::hash::{Checksum, HashError, Hasher};
@@ -18,6 +19,10 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Contents up to this length are written by the command itself, and wait for it in memory. They are
+/// few enough to be hashed between two requests.
+const HELD_BYTES: usize = 16 * 1024;
 
 /// Pieces of the contents between the socket and the disk.
 const PIECES: usize = 16;
@@ -127,6 +132,31 @@ impl Rest {
         &self,
         mut field: BoundedField<'_>,
         mount_id: Option<i64>,
+        mut hasher: Hasher,
+    ) -> Result<UploadedContent, Problem> {
+        let mut held = Vec::new();
+        let first = loop {
+            let Some(piece) = field.chunk().await? else {
+                hasher.update(&held);
+                return Ok(UploadedContent {
+                    received: Received::Held(held),
+                    content_hash: hasher.finish().map_err(problem::of_hash)?,
+                });
+            };
+            if held.len() + piece.len() > HELD_BYTES {
+                break [Bytes::from(held), piece];
+            }
+            held.extend_from_slice(&piece);
+        };
+        self.receive_all(first, field, mount_id, hasher).await
+    }
+
+    /// Stages contents that began with `first`.
+    async fn receive_all(
+        &self,
+        first: [Bytes; 2],
+        mut field: BoundedField<'_>,
+        mount_id: Option<i64>,
         hasher: Hasher,
     ) -> Result<UploadedContent, Problem> {
         let (staged, stage) = self
@@ -147,7 +177,15 @@ impl Rest {
             .await?;
         let (sender, receiver) = mpsc::channel(PIECES);
         let writing = tokio::task::spawn_blocking(move || write(staged, hasher, receiver));
-        while let Some(piece) = field.chunk().await? {
+        let mut first = first.into_iter();
+        loop {
+            let piece = match first.next() {
+                Some(piece) => piece,
+                None => match field.chunk().await? {
+                    Some(piece) => piece,
+                    None => break,
+                },
+            };
             if sender.send(piece).await.is_err() {
                 // The writer has an error to tell, and a client that is still sending when the
                 // connection ends may not see the answer.
@@ -159,12 +197,12 @@ impl Rest {
         drop(sender);
         let written = writing.await.map_err(|error| Problem::internal(&error))?;
         let (staged, hash) = written.map_err(|error| stage.refused(error))?;
+        let mount_id = match stage {
+            Stage::Mount { id, .. } => Some(id),
+            Stage::DataDirectory => None,
+        };
         Ok(UploadedContent {
-            staged,
-            mount_id: match stage {
-                Stage::Mount { id, .. } => Some(id),
-                Stage::DataDirectory => None,
-            },
+            received: Received::Staged(staged, mount_id),
             content_hash: hash.map_err(problem::of_hash)?,
         })
     }
