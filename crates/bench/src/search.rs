@@ -124,13 +124,10 @@ pub(crate) fn fill(data: &Path, nodes: u64) -> anyhow::Result<Outcome> {
 fn insert(database: &Path, nodes: u64) -> anyhow::Result<()> {
     let mut connection = Connection::open(database)?;
     let transaction = connection.transaction()?;
-    let mut record = transaction.prepare(
-        "INSERT INTO records (id, namespace, key, created_at, updated_at) VALUES (?1, 'filestore', ?1, ?1, ?1)",
-    )?;
     let mut node = transaction.prepare(
-        "INSERT INTO filestore_nodes (node_id, record_id, backend_mount_id, path, kind, state, version,
-             size_bytes, node_metadata, observed_at, journal_id, consistency_state)
-         VALUES (?1, ?1, 1, ?2, ?3, 'active', 1, ?1, '{}', ?1, ?1, 'active')",
+        "INSERT INTO filestore_nodes (node_id, backend_mount_id, path, kind, state, version,
+             size_bytes, node_metadata, observed_at, journal_id, consistency_state, namespace)
+         VALUES (?1, 1, ?2, ?3, 'active', 1, ?1, '{}', ?1, ?1, 'active', 1)",
     )?;
     let (mut folder, mut top) = (String::new(), String::new());
     for number in 0..nodes {
@@ -156,10 +153,9 @@ fn insert(database: &Path, nodes: u64) -> anyhow::Result<()> {
             };
             (format!("{below}/{name}"), "file")
         };
-        record.execute([id])?;
         node.execute(params![id, path, kind])?;
     }
-    drop((record, node));
+    drop(node);
     Ok(transaction.commit()?)
 }
 

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/007_facts.sql"),
     include_str!("sql/008_names_anew.sql"),
     include_str!("sql/009_attributes.sql"),
+    include_str!("sql/010_people_only.sql"),
 ];
 
 /// What does not fit is in the system's cache: two and four times as much saved no time over a

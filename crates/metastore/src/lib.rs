@@ -28,6 +28,7 @@ mod db_threads;
 mod digest;
 mod integrity;
 mod names;
+mod namespaces;
 mod node;
 mod record;
 mod rest;

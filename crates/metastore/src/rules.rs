@@ -245,6 +245,11 @@ impl RuleSet {
             })
     }
 
+    /// Where a node goes that no rule matches.
+    pub(crate) fn default_namespace(&self) -> &str {
+        &self.config.default_namespace
+    }
+
     /// Which rule decides about the node, for a preview.
     #[must_use]
     pub fn matching_rule(&self, node: &NodeFacts<'_>) -> Option<usize> {

@@ -25,7 +25,9 @@ mod lead;
 mod order;
 mod parse;
 mod preset;
+mod project;
 mod query;
+mod rows;
 mod terms;
 mod walk;
 
@@ -38,5 +40,6 @@ pub(crate) use lead::Lead;
 pub(crate) use order::{Direction, Order, sort_field};
 pub(crate) use parse::parse;
 pub use preset::SearchPreset;
-pub(crate) use query::{Found, Query, Way, project};
+pub(crate) use project::project;
+pub(crate) use query::{Found, Query, Way};
 pub(crate) use terms::{Terms, name_of_field, terms};

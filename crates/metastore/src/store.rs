@@ -13,6 +13,7 @@ use crate::db::{self, DbError, Role};
 use crate::db_threads::{DbThreads, QueueError, Turn};
 use crate::names;
 use crate::names::builder::{Builder, Wake};
+use crate::namespaces;
 use crate::record::RecordError;
 use crate::rules::{NamespaceRules, RuleSet, RulesConfig};
 use crate::search::field::JsonField;
@@ -423,6 +424,10 @@ fn settle_rules(
         Rules::Configured(rules) => Arc::new(rules.clone()),
         Rules::Custom(rules) => Arc::clone(rules),
     };
+    if let Rules::Configured(rules) = &rules {
+        // In a new book the first number: most nodes will lie there.
+        namespaces::number(&transaction, rules.default_namespace())?;
+    }
     let fingerprint = given.fingerprint();
     let kept = match (&rules, &stored) {
         (Rules::Configured(_), Some(stored)) if stored.configured == fingerprint => {

@@ -63,7 +63,7 @@ pub(crate) struct Answer {
     pub(crate) record: Record,
     /// The audit entry, and its version, that the record went back to.
     pub(crate) restored_from: Option<(i64, i64)>,
-    /// The row of the record, while it has one.
+    /// The row of the record, if it has one: without a row nobody has said anything of it.
     #[serde(skip)]
     pub(crate) record_id: Option<i64>,
     /// The request came before; this is what it was answered then.
@@ -75,7 +75,7 @@ impl Answer {
     fn of(outcome: Outcome, record: Stored) -> Self {
         Self {
             outcome,
-            record_id: Some(record.id),
+            record_id: record.id,
             record: record.shown(),
             restored_from: None,
             is_repeated: false,

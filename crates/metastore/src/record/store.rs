@@ -1,19 +1,34 @@
 //! Records in the database.
+//!
+//! A record has a row of what people wrote, a node, or both. The record of a node that nobody has said
+//! anything about has no row: it is shown from the node's, and gets a row when something is said
+//! ([`row_of`]).
 
 use super::{Metadata, PersonsPart, Record};
+use crate::SYNC_ACTOR;
 use crate::node::Node;
 use journal::Time;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
-/// Every column that a record is shown with; a `FROM records r LEFT JOIN filestore_nodes n` follows.
+/// Every column that a record is shown with; [`RECORDS`] or [`NODES`] follows.
 pub(crate) const SELECT: &str = include_str!("../sql/records_select.sql");
+
+/// What people wrote, each with its node if it is a node's.
+pub(crate) const RECORDS: &str = "FROM records r LEFT JOIN filestore_nodes n ON n.record_id = r.id";
+
+/// Nodes, each with what people wrote. The plus keeps SQLite from beginning with `records`. Those
+/// without a namespace have no record.
+pub(crate) const NODES: &str = "FROM filestore_nodes n LEFT JOIN records r ON r.id = +n.record_id";
 
 /// A record as it is stored.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    pub(crate) id: i64,
+    /// The row of what people wrote, if there is one.
+    pub(crate) id: Option<i64>,
+    /// The node, if it is a node's.
+    pub(crate) node_id: Option<i64>,
     pub(crate) namespace: String,
     pub(crate) key: String,
     pub(crate) part: PersonsPart,
@@ -31,6 +46,7 @@ impl Stored {
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
+            node_id: row.get("node_id")?,
             namespace: row.get("namespace")?,
             key: row.get("key")?,
             part: PersonsPart {
@@ -101,7 +117,7 @@ pub(crate) fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Re
 
 /// The record with this row id.
 pub(crate) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option<Stored>> {
-    one(connection, "r.id = ?1", [id])
+    one(connection, RECORDS, "r.id = ?1", [id])
 }
 
 /// The record under this name, deleted or not.
@@ -110,11 +126,22 @@ pub(crate) fn by_key(
     namespace: &str,
     key: &str,
 ) -> rusqlite::Result<Option<Stored>> {
-    one(
-        connection,
-        "r.namespace = ?1 AND r.key = ?2",
-        [namespace, key],
-    )
+    let by_name = "r.namespace = ?1 AND r.key = ?2";
+    if let Some(record) = one(connection, RECORDS, by_name, [namespace, key])? {
+        return Ok(Some(record));
+    }
+    let Some(node_id) = node_of_key(key) else {
+        return Ok(None);
+    };
+    let without_row = "n.node_id = ?1 AND n.record_id IS NULL \
+                       AND n.namespace = (SELECT id FROM namespaces WHERE name = ?2)";
+    one(connection, NODES, without_row, params![node_id, namespace])
+}
+
+/// The node whose record has this key, if it is a node's.
+pub(crate) fn node_of_key(key: &str) -> Option<i64> {
+    let id: i64 = key.parse().ok()?;
+    (id > 0 && id.to_string() == key).then_some(id)
 }
 
 /// The record of the live node at this path.
@@ -123,23 +150,43 @@ pub(crate) fn by_path(
     backend_mount_id: i64,
     path: &str,
 ) -> rusqlite::Result<Option<Stored>> {
-    let live = "r.id = (SELECT record_id FROM filestore_nodes \
-                WHERE path = ?2 AND backend_mount_id = ?1 AND state <> 'deleted')";
-    one(connection, live, params![backend_mount_id, path])
+    let live = "n.path = ?2 AND n.backend_mount_id = ?1 AND n.state <> 'deleted' \
+                AND n.namespace IS NOT NULL";
+    one(connection, NODES, live, params![backend_mount_id, path])
 }
 
 fn one<P: rusqlite::Params>(
     connection: &Connection,
+    from: &str,
     condition: &str,
     params: P,
 ) -> rusqlite::Result<Option<Stored>> {
-    let sql = format!(
-        "{SELECT} FROM records r LEFT JOIN filestore_nodes n ON n.record_id = r.id WHERE {condition}"
-    );
     connection
-        .prepare_cached(&sql)?
+        .prepare_cached(&format!("{SELECT} {from} WHERE {condition}"))?
         .query_row(params, Stored::from_row)
         .optional()
+}
+
+/// The row of a record, made if it has none. The record stays as it is shown.
+pub(crate) fn row_of(connection: &Connection, record: &Stored) -> rusqlite::Result<i64> {
+    match (record.id, record.node_id) {
+        (Some(id), _) => Ok(id),
+        (None, Some(node_id)) => make_row(connection, node_id),
+        (None, None) => Err(rusqlite::Error::QueryReturnedNoRows),
+    }
+}
+
+/// Makes the row of a node's record that has none.
+pub(crate) fn make_row(connection: &Connection, node_id: i64) -> rusqlite::Result<i64> {
+    let id = connection
+        .prepare_cached(include_str!("../sql/record_row.sql"))?
+        .query_row(params![node_id, SYNC_ACTOR], |row| row.get(0))?;
+    connection
+        .prepare_cached(
+            "UPDATE filestore_nodes SET record_id = ?2, made_at = NULL WHERE node_id = ?1",
+        )?
+        .execute([node_id, id])?;
+    Ok(id)
 }
 
 /// Writes what was said, but for the tags.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::node::Node;
 use journal::Time;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -203,26 +203,14 @@ pub(crate) fn purge(
 ) -> Result<Stored, RecordError> {
     let before = find(connection, target)?;
     check_version(target, &before)?;
-    let node_id: Option<i64> = connection
-        .query_row(
-            "SELECT node_id FROM filestore_nodes WHERE record_id = ?1 AND state <> 'deleted'",
-            [before.id],
-            |row| row.get(0),
-        )
-        .optional()?;
-    record_purge(connection, author, &before)?;
-    connection.execute("DELETE FROM records WHERE id = ?1", [before.id])?;
-    once::empty(connection, before.id)?;
-    if let Some(node_id) = node_id {
-        let author = Author {
-            subject: Some(crate::SYNC_ACTOR.to_owned()),
-            now: author.now,
-        };
-        let id = insert_row(connection, &author, target, &PersonsPart::default())?;
-        connection.execute(
-            "UPDATE filestore_nodes SET record_id = ?2 WHERE node_id = ?1",
-            [node_id, id],
-        )?;
+    let id = store::row_of(connection, &before)?;
+    record_purge(connection, author, &before, id)?;
+    connection.execute("DELETE FROM records WHERE id = ?1", [id])?;
+    once::empty(connection, id)?;
+    if let Some(node_id) = before.node_id {
+        connection
+            .prepare_cached(include_str!("../sql/node_purged.sql"))?
+            .execute(params![node_id, author.now.as_millis()])?;
     }
     Ok(before)
 }
@@ -232,10 +220,11 @@ fn record_purge(
     connection: &Connection,
     author: &Author,
     record: &Stored,
+    id: i64,
 ) -> Result<(), RecordError> {
     // The audit gives the id, and goes with the record.
     audit::Change {
-        record_id: record.id,
+        record_id: id,
         action: "purge",
         actor: author.subject.as_deref(),
         at: author.now,
@@ -380,19 +369,20 @@ fn change(
     }
     check_size(&part)?;
     let version = before.version.saturating_add(1);
-    store::write_part(connection, before.id, &part)?;
-    store::replace_tags(connection, before.id, &before.part.tags, &part.tags)?;
+    let id = store::row_of(connection, &before)?;
+    store::write_part(connection, id, &part)?;
+    store::replace_tags(connection, id, &before.part.tags, &part.tags)?;
     connection
         .prepare_cached(include_str!("../sql/record_stamp.sql"))?
         .execute(params![
-            before.id,
+            id,
             version,
             author.now.as_millis(),
             author.subject,
             deleted_at.map(Time::as_millis),
         ])?;
     audit::Change {
-        record_id: before.id,
+        record_id: id,
         action,
         actor: author.subject.as_deref(),
         at: author.now,
@@ -403,7 +393,7 @@ fn change(
         previous: Some((before.version, &before.part)),
     }
     .write(connection)?;
-    let after = store::by_id(connection, before.id)?.ok_or(RecordError::NotFound {
+    let after = store::by_id(connection, id)?.ok_or(RecordError::NotFound {
         namespace: before.namespace,
         key: before.key,
     })?;

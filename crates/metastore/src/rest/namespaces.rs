@@ -2,12 +2,14 @@
 
 use super::{Pagination, limit};
 use crate::Metastore;
+use crate::namespaces;
 use crate::search::successor;
 use axum::extract::State;
 use httpkit::{Caller, Json, Problem, Query};
 use journal::Time;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Most owners that are counted out for a namespace.
 const OWNERS: usize = 50;
@@ -98,18 +100,31 @@ pub(super) async fn list(
 fn namespaces(db: &Connection, prefix: &str) -> rusqlite::Result<Vec<Namespace>> {
     let transaction = db.unchecked_transaction()?;
     let end = successor(prefix).unwrap_or_else(|| char::MAX.to_string());
-    let mut namespaces = transaction
-        .prepare_cached(include_str!("../sql/namespaces.sql"))?
+    let mut namespaces: BTreeMap<String, Namespace> = BTreeMap::new();
+    let mut add = |name: String, records: Records| {
+        if records.total > 0 {
+            let namespace = namespaces
+                .entry(name.clone())
+                .or_insert_with(|| Namespace::named(name));
+            namespace.add(&records);
+        }
+    };
+    for (number, name) in numbered(&transaction, prefix, &end)? {
+        let sql = match number {
+            namespaces::LARGEST => include_str!("../sql/namespace_of_nodes.sql"),
+            _ => include_str!("../sql/namespace_of_few_nodes.sql"),
+        };
+        let records = transaction
+            .prepare_cached(sql)?
+            .query_row([number], |row| Records::from_row(row, 0))?;
+        add(name, records);
+    }
+    transaction
+        .prepare_cached(include_str!("../sql/namespaces_of_others.sql"))?
         .query_map([prefix, &end], |row| {
-            Ok(Namespace {
-                name: row.get(0)?,
-                total_records: row.get(1)?,
-                deleted_records: row.get(2)?,
-                last_updated_at: row.get::<_, Option<i64>>(3)?.map(Time::from_millis),
-                owner_counts: Vec::new(),
-            })
+            Ok((row.get(0)?, Records::from_row(row, 1)?))
         })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+        .try_for_each(|row| row.map(|(name, records)| add(name, records)))?;
     let mut owners = transaction.prepare_cached(include_str!("../sql/namespace_owners.sql"))?;
     let owners = owners.query_map(params![prefix, end], |row| {
         Ok((
@@ -122,12 +137,55 @@ fn namespaces(db: &Connection, prefix: &str) -> rusqlite::Result<Vec<Namespace>>
     })?;
     for owner in owners {
         let (name, count) = owner?;
-        let found = namespaces.binary_search_by(|namespace| namespace.name.cmp(&name));
-        if let Some(namespace) = found.ok().and_then(|index| namespaces.get_mut(index))
+        if let Some(namespace) = namespaces.get_mut(&name)
             && namespace.owner_counts.len() < OWNERS
         {
             namespace.owner_counts.push(count);
         }
     }
-    Ok(namespaces)
+    Ok(namespaces.into_values().collect())
+}
+
+/// The namespaces that nodes name by number.
+fn numbered(db: &Connection, from: &str, to: &str) -> rusqlite::Result<Vec<(i64, String)>> {
+    db.prepare_cached("SELECT id, name FROM namespaces WHERE name >= ?1 AND name < ?2")?
+        .query_map([from, to], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// How many records there are somewhere.
+struct Records {
+    total: i64,
+    deleted: i64,
+    last_updated_at: Option<Time>,
+}
+
+impl Records {
+    /// Three columns from `first` on.
+    fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        let last: Option<i64> = row.get(first + 2)?;
+        Ok(Self {
+            total: row.get(first)?,
+            deleted: row.get(first + 1)?,
+            last_updated_at: last.map(Time::from_millis),
+        })
+    }
+}
+
+impl Namespace {
+    const fn named(name: String) -> Self {
+        Self {
+            name,
+            total_records: 0,
+            deleted_records: 0,
+            last_updated_at: None,
+            owner_counts: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, records: &Records) {
+        self.total_records += records.total;
+        self.deleted_records += records.deleted;
+        self.last_updated_at = self.last_updated_at.max(records.last_updated_at);
+    }
 }

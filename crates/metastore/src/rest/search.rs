@@ -54,8 +54,9 @@ pub(super) struct SearchBody {
     /// A search of the configuration.
     #[serde(default)]
     preset: Option<String>,
-    /// At most five keys. If it is left out: by the last write, newest first; a search by words or
-    /// names may come in the order in which the index finds it.
+    /// At most five keys. If it is left out: by the last write of a person, newest first, and then
+    /// what nobody has written to, the newest node first; a search by words or names may come in the
+    /// order in which the index finds it.
     #[serde(default)]
     sort: Option<Vec<SortBody>>,
     /// Which fields to give; all, if it is left out.
@@ -140,7 +141,7 @@ struct SearchPagination {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Explain {
-    /// What the search began with: `names`, `path`, `record` (tags, owner), `namespace`, `metadata`
+    /// What the search began with: `names`, `path`, `record` (key, tags, owner), `namespace`, `metadata`
     /// (all records that have some), `field` (one that is indexed) or `everything`.
     begins_with: &'static str,
     /// The steps.
@@ -273,9 +274,9 @@ fn fingerprint(body: &SearchBody) -> u64 {
 
 fn explain(db: &Connection, query: &Query, found: &Found) -> rusqlite::Result<Explain> {
     let begins_with = match &found.way {
-        Way::Walk(_, Lead::Under(_)) | Way::Table(Access::Path) => "path",
+        Way::Walk(_, Lead::Under(_)) | Way::Table(Access::Path | Access::Nodes) => "path",
         Way::Walk(..) => "names",
-        Way::Table(Access::Record) => "record",
+        Way::Table(Access::Record | Access::Key) => "record",
         Way::Table(Access::Namespace) => "namespace",
         Way::Table(Access::Said) => "metadata",
         Way::Table(Access::Field) => "field",

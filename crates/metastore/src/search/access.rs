@@ -5,24 +5,28 @@
 //! leave the fewest records decides here.
 
 use super::compile::literal_prefix;
-use super::field::JsonField;
+use super::field::{JsonField, METADATA};
 use super::filter::{Filter, JsonTest, TagsTest, Test};
 use super::indexed::Seek;
 
 /// The table and index that a search begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
+    /// The records by a key.
+    Key,
     /// The records of the namespaces.
     Namespace,
     /// An index of records other than that of namespaces.
     Record,
     /// The index of the nodes' paths.
     Path,
+    /// The nodes that a walk came to.
+    Nodes,
     /// The indexes of a field of the metadata.
     Field,
-    /// The records that have metadata, the last written first.
+    /// The records that have metadata.
     Said,
-    /// All records, the last written first.
+    /// All records.
     Latest,
 }
 
@@ -59,7 +63,7 @@ pub(crate) fn best<'a>(filter: Option<&'a Filter>, indexed: &[JsonField]) -> Opt
 }
 
 /// The conditions that must all hold.
-fn flatten<'a>(filter: &'a Filter, conditions: &mut Vec<&'a Filter>) {
+pub(super) fn flatten<'a>(filter: &'a Filter, conditions: &mut Vec<&'a Filter>) {
     match filter {
         Filter::All(filters) => filters.iter().for_each(|it| flatten(it, conditions)),
         other => conditions.push(other),
@@ -70,10 +74,9 @@ fn flatten<'a>(filter: &'a Filter, conditions: &mut Vec<&'a Filter>) {
 fn rank(condition: &Filter) -> Option<(u8, Access)> {
     match condition {
         Filter::Column(column, Test::Eq(Some(_))) => match column.name {
-            "key" => Some((0, Access::Namespace)),
+            "key" => Some((0, Access::Key)),
             "path" => Some((1, Access::Path)),
             "owner" => Some((3, Access::Record)),
-            "namespace" => Some((6, Access::Namespace)),
             _ => None,
         },
         Filter::Tags(
@@ -88,16 +91,12 @@ fn rank(condition: &Filter) -> Option<(u8, Access)> {
             (!literal_prefix(glob).is_empty()).then_some((4, Access::Path))
         }
         // Nothing inside of no metadata passes.
-        Filter::Json(field, test)
-            if field.sql == "r.metadata" && !field.names.is_empty() && is_there(test) =>
-        {
+        Filter::Json(field, test) if field.sql == METADATA && is_there(test) => {
             Some((5, Access::Said))
         }
         Filter::Not(inner) => match &**inner {
             // `exists`.
-            Filter::Json(field, JsonTest::Is(Test::Eq(None)))
-                if field.sql == "r.metadata" && !field.names.is_empty() =>
-            {
+            Filter::Json(field, JsonTest::Is(Test::Eq(None))) if field.sql == METADATA => {
                 Some((5, Access::Said))
             }
             _ => None,

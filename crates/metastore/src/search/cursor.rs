@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Cursor {
     /// Found by walking along the lead with this number.
     Walk { lead: usize, spot: Spot },
-    /// Found in a sorted table: what it is sorted by, and the record's id.
-    Table { values: Vec<Sql>, id: i64 },
+    /// Found in a sorted table: what it is sorted by, and the record's place.
+    Table { values: Vec<Sql>, place: i64 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,14 +45,14 @@ impl Cursor {
             Self::Walk { lead, spot } => {
                 Written::Walk(search, *lead, spot.top, spot.path.clone(), spot.node_id)
             }
-            Self::Table { values, id } => {
+            Self::Table { values, place } => {
                 let parts = values.iter().map(|value| match value {
                     Sql::Integer(number) => Part::Integer(*number),
                     Sql::Real(number) => Part::Real(number.to_bits()),
                     Sql::Text(text) => Part::Text(text.clone()),
                     Sql::Null | Sql::Blob(_) => Part::Null,
                 });
-                Written::Table(search, parts.collect(), *id)
+                Written::Table(search, parts.collect(), *place)
             }
         };
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&written).unwrap_or_default())
@@ -69,7 +69,7 @@ impl Cursor {
                 let spot = Spot { top, path, node_id };
                 (of, Self::Walk { lead, spot })
             }
-            Written::Table(of, parts, id) => {
+            Written::Table(of, parts, place) => {
                 let values = parts.into_iter().map(|part| match part {
                     Part::Null => Sql::Null,
                     Part::Integer(number) => Sql::Integer(number),
@@ -77,7 +77,7 @@ impl Cursor {
                     Part::Text(text) => Sql::Text(text),
                 });
                 let values = values.collect();
-                (of, Self::Table { values, id })
+                (of, Self::Table { values, place })
             }
         };
         if of == search { Ok(cursor) } else { Err(OTHER) }
@@ -103,7 +103,7 @@ mod tests {
         ];
         for cursor in [
             Cursor::Walk { lead: 1, spot },
-            Cursor::Table { values, id: 9 },
+            Cursor::Table { values, place: 9 },
         ] {
             let text = cursor.write(5);
             assert_eq!(Cursor::read(&text, 5), Ok(cursor));

@@ -36,22 +36,60 @@ const fn column(name: &'static str, sql: &'static str, kind: Kind) -> Column {
     Column { name, sql, kind }
 }
 
-/// The columns of a record.
+/// What people wrote as metadata. Where it is not there, nothing inside of it is.
+pub(crate) const METADATA: &str = "r.metadata";
+/// The whole of the metadata.
+const WHOLE_METADATA: &str = "coalesce(r.metadata, '{}')";
+
+/// When a person last wrote; null if nobody has.
+pub(crate) const SPOKEN: Column = column(
+    "spokenAt",
+    "iif(r.updated_by IS NOT 'filestore-sync', r.updated_at, NULL)",
+    Kind::Time,
+);
+/// Tells records apart, and stays when the record of a node gets a row.
+pub(crate) const PLACE: &str = "coalesce(n.node_id, -r.id)";
+
+/// The columns of a record, as `records_select.sql` shows them.
 pub(crate) const RECORD: &[Column] = &[
-    column("namespace", "r.namespace", Kind::Text),
-    column("key", "r.key", Kind::Text),
+    column(
+        "namespace",
+        "coalesce(r.namespace, (SELECT s.name FROM namespaces s WHERE s.id = n.namespace))",
+        Kind::Text,
+    ),
+    column(
+        "key",
+        "coalesce(r.key, CAST(n.node_id AS TEXT))",
+        Kind::Text,
+    ),
     column("owner", "r.owner", Kind::Text),
     column("schemaHash", "r.schema_hash", Kind::Text),
-    column("version", "r.version", Kind::Integer),
-    column("createdAt", "r.created_at", Kind::Time),
-    column("updatedAt", "r.updated_at", Kind::Time),
+    column("version", "coalesce(r.version, 1)", Kind::Integer),
+    column(
+        "createdAt",
+        "coalesce(r.created_at, n.made_at, n.observed_at)",
+        Kind::Time,
+    ),
+    column(
+        "updatedAt",
+        "coalesce(r.updated_at, n.made_at, n.observed_at)",
+        Kind::Time,
+    ),
     column(
         "deletedAt",
         "coalesce(r.deleted_at, n.deleted_at)",
         Kind::Time,
     ),
-    column("createdBy", "r.created_by", Kind::Text),
-    column("updatedBy", "r.updated_by", Kind::Text),
+    column(
+        "createdBy",
+        "iif(r.id IS NULL, 'filestore-sync', r.created_by)",
+        Kind::Text,
+    ),
+    column(
+        "updatedBy",
+        "iif(r.id IS NULL, 'filestore-sync', r.updated_by)",
+        Kind::Text,
+    ),
 ];
 
 /// The columns of a node, under `metadata.filestore.`.
@@ -152,7 +190,7 @@ pub(crate) fn field(name: &str) -> Result<Field, String> {
         ));
     };
     if rest.is_empty() {
-        return json("r.metadata", None);
+        return json(WHOLE_METADATA, None);
     }
     let Some(rest) = rest.strip_prefix('.') else {
         return Err(format!(
@@ -164,7 +202,7 @@ pub(crate) fn field(name: &str) -> Result<Field, String> {
         Some(inner) if inner.starts_with('.') => {
             node_field(inner.strip_prefix('.').unwrap_or(inner))
         }
-        _ => json("r.metadata", Some(rest)),
+        _ => json(METADATA, Some(rest)),
     }
 }
 

@@ -4,7 +4,7 @@
 //! is only narrowed down by them; the search asks each record whether everything holds.
 
 use super::compile::{Statement, literal_prefix, scalar};
-use super::field::{Field, JsonField, field};
+use super::field::{Field, JsonField, METADATA, field};
 use super::filter::{Filter, JsonTest, Scalar, Test};
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -15,7 +15,7 @@ const FIELDS: usize = 32;
 fn field_of(name: &str) -> Result<JsonField, String> {
     let name = name.strip_prefix("metadata.").unwrap_or(name);
     match field(&format!("metadata.{name}"))? {
-        Field::Json(json) if json.sql == "r.metadata" && !json.names.is_empty() => Ok(json),
+        Field::Json(json) if json.sql == METADATA => Ok(json),
         _ => Err(format!(
             "{name} is no field that people write in the metadata"
         )),

@@ -1,7 +1,7 @@
 //! The order of what is found, and where in it a page begins.
 
 use super::compile::Statement;
-use super::field::{Field, field};
+use super::field::{Field, PLACE, SPOKEN, field};
 use rusqlite::types::Value as Sql;
 
 /// Which way to sort.
@@ -57,26 +57,30 @@ impl Sort {
     }
 }
 
-/// The whole order: the keys, then the record's id.
+/// The whole order: the keys, then the record's place.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Order {
     keys: Vec<Sort>,
-    id: Direction,
+    place: Direction,
 }
 
 impl Order {
-    /// By these keys; by the time of the last write, newest first, if there are none.
+    /// By these keys. If there are none: by the time of a person's last write, newest first, and then
+    /// what nobody has written to, the newest node first.
     pub(crate) fn new(keys: Vec<Sort>) -> Self {
         if !keys.is_empty() {
             return Self {
                 keys,
-                id: Direction::Ascending,
+                place: Direction::Ascending,
             };
         }
-        let latest = sort_field("updatedAt", Direction::Descending);
+        let latest = Sort {
+            field: Field::Column(SPOKEN),
+            direction: Direction::Descending,
+        };
         Self {
-            keys: latest.into_iter().collect(),
-            id: Direction::Descending,
+            keys: vec![latest],
+            place: Direction::Descending,
         }
     }
 
@@ -94,39 +98,29 @@ impl Order {
         self.keys.len()
     }
 
-    /// Appends what a row is sorted by as columns, each with a comma before it.
+    /// Appends what a row is sorted by as columns, each with a comma before it. They have names, so that
+    /// rows of several parts can be sorted together.
     pub(crate) fn columns(&self, sql: &mut Statement) {
         for (index, key) in self.keys.iter().enumerate() {
             sql.push(", ");
             key.value(sql);
             sql.push(&format!(" AS sort_{index}"));
         }
+        sql.push(&format!(", {PLACE} AS place"));
     }
 
     /// Appends ` ORDER BY …`.
     pub(crate) fn order_by(&self, sql: &mut Statement) {
         sql.push(" ORDER BY ");
-        for key in &self.keys {
-            key.value(sql);
-            sql.push(key.direction.word()).push(", ");
+        for (index, key) in self.keys.iter().enumerate() {
+            sql.push(&format!("sort_{index}{}, ", key.direction.word()));
         }
-        sql.push("r.id").push(self.id.word());
+        sql.push("place").push(self.place.word());
     }
 
-    /// Appends the condition that a row comes behind one with these values and this id. SQLite
+    /// Appends the condition that a row comes behind one with these values and this place. SQLite
     /// takes null for the smallest value.
-    pub(crate) fn behind(&self, sql: &mut Statement, values: &[Sql], id: i64) {
-        // For an index: what is behind is not before the first value.
-        if let (Some(key), Some(value)) = (self.keys.first(), values.first())
-            && *value != Sql::Null
-            && key.direction == Direction::Descending
-        {
-            sql.push(" AND (");
-            key.value(sql);
-            sql.push(" <= ").bind(value.clone()).push(" OR ");
-            key.value(sql);
-            sql.push(" IS NULL)");
-        }
+    pub(crate) fn behind(&self, sql: &mut Statement, values: &[Sql], place: i64) {
         sql.push(" AND ");
         let keys: Vec<_> = self.keys.iter().zip(values).collect();
         for (key, value) in &keys {
@@ -154,11 +148,11 @@ impl Order {
             key.value(sql);
             sql.push(" IS ").bind((*value).clone()).push(" AND ");
         }
-        sql.push(match self.id {
-            Direction::Ascending => "r.id > ",
-            Direction::Descending => "r.id < ",
+        sql.push(PLACE).push(match self.place {
+            Direction::Ascending => " > ",
+            Direction::Descending => " < ",
         });
-        sql.bind(id);
+        sql.bind(place);
         keys.iter().for_each(|_| {
             sql.push("))");
         });

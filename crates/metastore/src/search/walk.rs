@@ -10,6 +10,7 @@ use super::compile::{Statement, successor};
 use super::lead::{Below, Lead};
 use crate::names::candidates::Candidates;
 use crate::names::{FIND_DIRECTORY, Segment, parent, reach, segments};
+use crate::record::store::NODES;
 use journal::compare::fold;
 use rusqlite::types::Value as Sql;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params, params_from_iter};
@@ -159,9 +160,9 @@ pub(crate) struct Walk<'a> {
     pub(crate) matching: &'a Statement,
 }
 
-const FROM: &str = " FROM filestore_nodes n CROSS JOIN records r ON r.id = n.record_id WHERE ";
-const FROM_PATHS: &str = " FROM filestore_nodes n INDEXED BY filestore_nodes_path \
-    CROSS JOIN records r ON r.id = n.record_id WHERE ";
+/// As [`NODES`], by their paths.
+const PATHS: &str = "FROM filestore_nodes n INDEXED BY filestore_nodes_path \
+    LEFT JOIN records r ON r.id = +n.record_id";
 
 impl Walk<'_> {
     /// Gives at most `limit` rows behind `after`, each with its top; how many nodes were looked at
@@ -178,11 +179,11 @@ impl Walk<'_> {
             return Ok(0);
         }
         let mut one = connection.prepare(&format!(
-            "{}{FROM}n.node_id = ? AND {}",
+            "{} {NODES} WHERE n.node_id = ? AND {}",
             self.select, self.matching.text
         ))?;
         let mut branch = connection.prepare(&format!(
-            "{}{FROM_PATHS}n.path >= ? AND n.path < ? AND n.backend_mount_id = ? \
+            "{} {PATHS} WHERE n.path >= ? AND n.path < ? AND n.backend_mount_id = ? \
              AND (n.path, n.node_id) > (?, ?) AND {} ORDER BY n.path, n.node_id LIMIT ?",
             self.select, self.matching.text
         ))?;
@@ -241,7 +242,7 @@ impl Walk<'_> {
         mut take: impl FnMut(i64, &Row<'_>) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
         let mut branch = connection.prepare(&format!(
-            "{}{FROM_PATHS}n.path >= ? AND n.path < ? AND (n.path, n.node_id) > (?, ?) AND {} \
+            "{} {PATHS} WHERE n.path >= ? AND n.path < ? AND (n.path, n.node_id) > (?, ?) AND {} \
              ORDER BY n.path, n.node_id LIMIT ?",
             self.select, self.matching.text
         ))?;

@@ -1,6 +1,6 @@
 //! One node's row, from whatever tells its state.
 
-use super::place::Placer;
+use super::place::{Home, Placer};
 use crate::names;
 use crate::rules::{Decision, NamespaceRules, NodeFacts};
 use feed::Item;
@@ -126,9 +126,7 @@ pub(super) struct NodeWriter<'c> {
 /// What the book holds of a node already.
 struct Known {
     journal_id: i64,
-    record_id: Option<i64>,
-    /// Its record is in the namespace that the rules give the node now.
-    is_placed: bool,
+    home: Home,
     /// Its path and mount are those that are told.
     is_in_place: bool,
     /// The last name of its path is the one that is told.
@@ -185,48 +183,37 @@ impl<'c> NodeWriter<'c> {
             kind: node.kind,
             metadata: node.metadata,
         });
-        let known = self.known(node, &decision)?;
+        let known = self.known(node)?;
         if let Some(known) = &known
             && !overrides
             && known.journal_id >= journal_id.as_i64()
         {
             return Ok(());
         }
-        let (record_id, is_placed) = known
-            .as_ref()
-            .map_or((None, false), |known| (known.record_id, known.is_placed));
-        let record_id = match (record_id, &decision) {
-            (Some(id), _) if is_placed => Some(id),
-            (id, Decision::Skip) => id,
-            (id, Decision::Place(place)) => {
-                Some(
-                    self.placer
-                        .place(node.node_id, id, place, node.observed_at)?,
-                )
+        let home = known.as_ref().map(|known| known.home).unwrap_or_default();
+        let home = match &decision {
+            Decision::Skip => home,
+            Decision::Place(place) => {
+                self.placer
+                    .place(node.node_id, home, place, node.observed_at)?
             }
         };
-        self.write_row(node, journal_id, known.as_ref(), record_id, &decision)
+        self.write_row(node, journal_id, known.as_ref(), home, &decision)
     }
 
-    fn known(
-        &mut self,
-        node: &NodeView<'_>,
-        decision: &Decision<'_>,
-    ) -> rusqlite::Result<Option<Known>> {
+    fn known(&mut self, node: &NodeView<'_>) -> rusqlite::Result<Option<Known>> {
         if node.node_id > self.largest {
             return Ok(None);
         }
-        let namespace = match decision {
-            Decision::Skip => None,
-            Decision::Place(place) => Some(place.namespace),
-        };
         self.known
             .query_row([node.node_id], |row| {
                 let path = row.get_ref(3)?.as_str()?;
                 Ok(Known {
                     journal_id: row.get(0)?,
-                    record_id: row.get(1)?,
-                    is_placed: row.get_ref(2)?.as_str_or_null()? == namespace,
+                    home: Home {
+                        record_id: row.get(1)?,
+                        namespace: row.get(2)?,
+                    },
                     is_in_place: path == node.path
                         && row.get::<_, i64>(4)? == node.backend_mount_id,
                     has_same_name: names::name(path) == names::name(node.path),
@@ -240,7 +227,7 @@ impl<'c> NodeWriter<'c> {
         node: &NodeView<'_>,
         journal_id: JournalId,
         known: Option<&Known>,
-        record_id: Option<i64>,
+        home: Home,
         decision: &Decision<'_>,
     ) -> rusqlite::Result<()> {
         let quarantine_reason = match decision {
@@ -249,16 +236,17 @@ impl<'c> NodeWriter<'c> {
         };
         let is_hidden = node.state == NodeState::Deleted || matches!(decision, Decision::Skip);
         let hidden_at = is_hidden.then_some(node.observed_at.as_millis());
-        let statement = match known {
-            None => &mut self.insert,
-            Some(known) if known.is_in_place && known.record_id == record_id => &mut self.update,
-            Some(_) => &mut self.relocate,
+        let (statement, namespace) = match known {
+            Some(known) if known.is_in_place && known.home == home => (&mut self.update, None),
+            None => (&mut self.insert, Some(number(home.namespace))),
+            Some(_) => (&mut self.relocate, Some(number(home.namespace))),
         };
-        let row = [number(node.node_id), number(record_id)]
+        let row = [number(node.node_id), number(home.record_id)]
             .into_iter()
             .chain(state_columns(node, journal_id))
             .chain([text(quarantine_reason), number(hidden_at)])
-            .chain(inode_columns(node));
+            .chain(inode_columns(node))
+            .chain(namespace);
         statement.execute(params_from_iter(row))?;
         self.largest = self.largest.max(node.node_id);
         if node.node_id <= self.claimed_to && known.is_none_or(|known| !known.has_same_name) {

@@ -1,5 +1,9 @@
 //! A node's record in the namespace that the rules give it.
 //!
+//! A record of which nothing is said has no row in `records`: the node's own row names the namespace,
+//! and that is all. A row is made when there is something to say, so also when a record moves, because
+//! its audit says so.
+//!
 //! A record that moves takes everything along: only its namespace changes, and its audit says so.
 //! If a person already made a record under the node's key in the other namespace, the two become
 //! one, because both are about this node now: the node's record goes on, gets what the other says
@@ -7,26 +11,46 @@
 //! the sync changes what people wrote, so the version moves past both and whoever holds either
 //! version is told of the conflict.
 
+use crate::namespaces;
 use crate::record::{PersonsPart, audit, once, store};
 use crate::rules::{Decision, NamespaceRules, NodeFacts, Placement, SYNC_ACTOR};
 use journal::{NodeKind, NodeState, Time};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 /// How many nodes are placed anew between two looks at the table.
 const PAGE: i64 = 1_000;
 
+/// Where a node's record is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Home {
+    /// The row of what was said, if anything was.
+    pub(super) record_id: Option<i64>,
+    /// The number of the namespace; none, if the node has no record.
+    pub(super) namespace: Option<i64>,
+}
+
 /// Places records; statements prepared once a batch.
 pub(super) struct Placer<'c> {
     transaction: &'c Transaction<'c>,
+    /// The numbers of namespaces that came up.
+    numbers: HashMap<String, i64>,
+    /// There are rows that a person may have made under a node's key.
+    has_records: bool,
     make: CachedStatement<'c>,
     find: CachedStatement<'c>,
 }
 
 impl<'c> Placer<'c> {
     pub(super) fn prepare(transaction: &'c Transaction<'_>) -> rusqlite::Result<Self> {
+        let has_records = transaction
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM records)")?
+            .query_row([], |row| row.get(0))?;
         Ok(Self {
             transaction,
+            numbers: HashMap::new(),
+            has_records,
             make: transaction.prepare_cached(include_str!("../sql/record_make.sql"))?,
             find: transaction
                 .prepare_cached("SELECT id FROM records WHERE namespace = ?1 AND key = ?2")?,
@@ -37,52 +61,116 @@ impl<'c> Placer<'c> {
     pub(super) fn place(
         &mut self,
         node_id: i64,
-        record_id: Option<i64>,
+        home: Home,
         place: &Placement<'_>,
         at: Time,
-    ) -> rusqlite::Result<i64> {
-        let key = node_id.to_string();
-        match record_id {
-            Some(id) => self.move_to_namespace(id, &key, place.namespace, at),
-            None => self.make(&key, place, at),
+    ) -> rusqlite::Result<Home> {
+        let namespace = Some(self.number(place.namespace)?);
+        if home.namespace == namespace {
+            return Ok(home);
         }
+        let record_id = match home.namespace {
+            None => self.make(node_id, place, at)?,
+            Some(_) => {
+                let id = match home.record_id {
+                    Some(id) => id,
+                    None => store::make_row(self.transaction, node_id)?,
+                };
+                self.has_records = true;
+                self.move_to_namespace(id, &node_id.to_string(), place.namespace, at)?;
+                Some(id)
+            }
+        };
+        Ok(Home {
+            record_id,
+            namespace,
+        })
     }
 
-    fn make(&mut self, key: &str, place: &Placement<'_>, at: Time) -> rusqlite::Result<i64> {
-        let made = self.make.execute(params![
+    /// The number of a namespace.
+    pub(super) fn number(&mut self, name: &str) -> rusqlite::Result<i64> {
+        if let Some(number) = self.numbers.get(name) {
+            return Ok(*number);
+        }
+        let number = namespaces::number(self.transaction, name)?;
+        self.numbers.insert(name.to_owned(), number);
+        Ok(number)
+    }
+
+    /// The row by a node's name, if there is one.
+    fn find(&mut self, namespace: &str, key: &str) -> rusqlite::Result<Option<i64>> {
+        if !self.has_records {
+            return Ok(None);
+        }
+        let found = self.find.query_row([namespace, key], |row| row.get(0));
+        found.optional()
+    }
+
+    /// A node's record that has a row by its name, with that row.
+    pub(super) fn reunite(&mut self, node_id: i64, home: Home) -> rusqlite::Result<Home> {
+        let Some(namespace) = home.namespace.filter(|_| self.has_records) else {
+            return Ok(home);
+        };
+        let name: Option<String> = self
+            .transaction
+            .prepare_cached("SELECT name FROM namespaces WHERE id = ?1")?
+            .query_row([namespace], |row| row.get(0))
+            .optional()?;
+        // A number that names nothing is damage: the node is placed anew.
+        let Some(name) = name else {
+            return Ok(Home::default());
+        };
+        Ok(Home {
+            record_id: self.find(&name, &node_id.to_string())?,
+            ..home
+        })
+    }
+
+    /// The row of the record of a node that has none yet. What a person made under the node's key
+    /// before the node came is left as it is.
+    fn make(
+        &mut self,
+        node_id: i64,
+        place: &Placement<'_>,
+        at: Time,
+    ) -> rusqlite::Result<Option<i64>> {
+        let says_something = !place.default_tags.is_empty() || place.default_owner.is_some();
+        if !says_something && !self.has_records {
+            return Ok(None);
+        }
+        let key = node_id.to_string();
+        let found = self.find(place.namespace, &key)?;
+        if found.is_some() || !says_something {
+            return Ok(found);
+        }
+        self.make.execute(params![
             place.namespace,
             key,
             place.default_owner,
             at.as_millis(),
             SYNC_ACTOR
         ])?;
-        if made == 0 {
-            return self
-                .find
-                .query_row([place.namespace, key], |row| row.get(0));
-        }
+        self.has_records = true;
         let id = self.transaction.last_insert_rowid();
-        if !place.default_tags.is_empty() || place.default_owner.is_some() {
-            store::replace_tags(self.transaction, id, &[], place.default_tags)?;
-            let part = PersonsPart {
-                tags: place.default_tags.to_vec(),
-                owner: place.default_owner.map(str::to_owned),
-                ..PersonsPart::default()
-            };
-            audit::Change {
-                record_id: id,
-                action: "create",
-                actor: Some(SYNC_ACTOR),
-                at,
-                namespace: place.namespace,
-                previous_namespace: None,
-                version: 1,
-                part: &part,
-                previous: None,
-            }
-            .write(self.transaction)?;
+        store::replace_tags(self.transaction, id, &[], place.default_tags)?;
+        let part = PersonsPart {
+            tags: place.default_tags.to_vec(),
+            owner: place.default_owner.map(str::to_owned),
+            ..PersonsPart::default()
+        };
+        audit::Change {
+            record_id: id,
+            action: "create",
+            actor: Some(SYNC_ACTOR),
+            at,
+            namespace: place.namespace,
+            previous_namespace: None,
+            version: 1,
+            part: &part,
+            previous: None,
         }
-        Ok(id)
+        .write(self.transaction)?;
+        Ok(Some(id))
     }
 
     /// Brings a record into another namespace.
@@ -92,40 +180,34 @@ impl<'c> Placer<'c> {
         key: &str,
         namespace: &str,
         at: Time,
-    ) -> rusqlite::Result<i64> {
+    ) -> rusqlite::Result<()> {
         let Some(record) = store::by_id(self.transaction, id)? else {
             return Err(rusqlite::Error::QueryReturnedNoRows);
         };
-        let other: Option<i64> = self
-            .find
-            .query_row([namespace, key], |row| row.get(0))
-            .optional()?;
-        let other = match other {
-            Some(other) => store::by_id(self.transaction, other)?,
-            None => None,
-        };
+        let other = self.find(namespace, key)?;
         let mut version = record.version;
         let mut part = record.part.clone();
-        if let Some(other) = other {
+        if let Some(other_id) = other
+            && let Some(other) = store::by_id(self.transaction, other_id)?
+        {
             part.fill_from(&other.part);
             version = version.max(other.version).saturating_add(1);
             // The other's history goes on under the record that stays.
             self.transaction.execute(
                 "UPDATE record_audit SET record_id = ?2 WHERE record_id = ?1",
-                [other.id, id],
+                [other_id, id],
             )?;
-            once::merge(self.transaction, other.id, id)?;
+            once::merge(self.transaction, other_id, id)?;
             self.audit(&other, id, "merge", namespace, version, &part, at)?;
             self.transaction
-                .execute("DELETE FROM records WHERE id = ?1", [other.id])?;
+                .execute("DELETE FROM records WHERE id = ?1", [other_id])?;
             store::replace_tags(self.transaction, id, &record.part.tags, &part.tags)?;
             store::write_part(self.transaction, id, &part)?;
         }
         self.transaction
             .prepare_cached("UPDATE records SET namespace = ?2, version = ?3 WHERE id = ?1")?
             .execute(params![id, namespace, version])?;
-        self.audit(&record, id, "move", namespace, version, &part, at)?;
-        Ok(id)
+        self.audit(&record, id, "move", namespace, version, &part, at)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one audit row has as many parts")]
@@ -181,19 +263,21 @@ pub(crate) fn replace_all(
                 metadata: &node.metadata,
             });
             let is_hidden = node.is_deleted || decision == Decision::Skip;
-            let (record_id, reason) = match decision {
-                Decision::Skip => (node.record_id, None),
-                Decision::Place(place) if node.namespace.as_deref() == Some(place.namespace) => {
-                    (node.record_id, place.quarantine_reason)
-                }
-                Decision::Place(place) => {
-                    let id =
-                        placer.place(node.node_id, node.record_id, &place, node.observed_at)?;
-                    (Some(id), place.quarantine_reason)
-                }
+            let (home, reason) = match decision {
+                Decision::Skip => (node.home, None),
+                Decision::Place(place) => (
+                    placer.place(node.node_id, node.home, &place, node.observed_at)?,
+                    place.quarantine_reason,
+                ),
             };
             let hidden_at = is_hidden.then_some(node.observed_at.as_millis());
-            update.execute(params![node.node_id, record_id, reason, hidden_at])?;
+            update.execute(params![
+                node.node_id,
+                home.record_id,
+                home.namespace,
+                reason,
+                hidden_at
+            ])?;
         }
     }
 }
@@ -201,8 +285,7 @@ pub(crate) fn replace_all(
 /// A node as it is placed now.
 struct Placed {
     node_id: i64,
-    record_id: Option<i64>,
-    namespace: Option<String>,
+    home: Home,
     backend_mount_id: i64,
     path: String,
     kind: NodeKind,
@@ -216,8 +299,10 @@ impl Placed {
         let metadata: String = row.get(7)?;
         Ok(Self {
             node_id: row.get(0)?,
-            record_id: row.get(1)?,
-            namespace: row.get(2)?,
+            home: Home {
+                record_id: row.get(1)?,
+                namespace: row.get(2)?,
+            },
             backend_mount_id: row.get(3)?,
             path: row.get(4)?,
             kind: crate::node::word(row, 5, NodeKind::from_word)?,

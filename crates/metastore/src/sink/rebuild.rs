@@ -16,7 +16,7 @@
 //! in which nobody wrote anything go.
 
 use super::nodes::{inode_columns, number, state_columns};
-use super::place::Placer;
+use super::place::{Home, Placer};
 use super::{Sink, entry_fault, load_checkpoint, store_checkpoint, store_fault};
 use crate::names;
 use crate::node::{raw, word};
@@ -147,7 +147,7 @@ fn swap(
         detach_records(transaction, checkpoint)?;
         names::forget(transaction)?;
     }
-    transaction.execute(include_str!("../sql/links_wrong_cut.sql"), [])?;
+    transaction.execute_batch(include_str!("../sql/links_wrong_cut.sql"))?;
     transaction.execute(
         "DELETE FROM filestore_nodes WHERE journal_id > ?1 AND NOT EXISTS \
          (SELECT 1 FROM temp.new_nodes s WHERE s.node_id = filestore_nodes.node_id)",
@@ -255,33 +255,26 @@ impl Merger<'_> {
             Decision::Skip => node.hidden_at.or(Some(node.observed_at)),
             Decision::Place(_) => None,
         };
-        let record_id = match node.record_id {
-            Some(id) => Some(id),
+        let home = match node.home.record_id {
+            Some(_) => Some(node.home),
             None => self.attach_record(node)?,
         };
-        let namespace = match record_id {
-            Some(id) if node.record_id != record_id => self.transaction.query_row(
-                "SELECT namespace FROM records WHERE id = ?1",
-                [id],
-                |row| row.get(0),
-            )?,
-            _ => node.namespace.clone(),
-        };
-        let (record_id, reason) = match decision {
-            Decision::Skip => (record_id, None),
-            Decision::Place(place)
-                if record_id.is_some() && namespace.as_deref() == Some(place.namespace) =>
-            {
-                (record_id, place.quarantine_reason)
-            }
-            Decision::Place(place) => {
-                let at = node.observed_at;
-                let id = self.placer.place(node.node_id, record_id, &place, at)?;
-                (Some(id), place.quarantine_reason)
-            }
+        let (home, reason) = match (decision, home) {
+            (Decision::Skip, Some(home)) => (home, None),
+            (Decision::Skip, None) => (self.placer.reunite(node.node_id, node.home)?, None),
+            // Where nothing is said there is nothing to move.
+            (Decision::Place(place), home) => (
+                self.placer.place(
+                    node.node_id,
+                    home.unwrap_or_default(),
+                    &place,
+                    node.observed_at,
+                )?,
+                place.quarantine_reason,
+            ),
         };
         if node.is_same
-            && record_id == node.record_id
+            && home == node.home
             && reason.as_deref() == node.quarantine_reason.as_deref()
             && hidden_at == node.hidden_at
         {
@@ -289,9 +282,10 @@ impl Merger<'_> {
         }
         self.write.execute(params![
             node.node_id,
-            record_id,
+            home.record_id,
             reason,
-            hidden_at.map(Time::as_millis)
+            hidden_at.map(Time::as_millis),
+            home.namespace
         ])?;
         if !node.is_same && node.node_id <= self.claimed_to {
             self.note.execute([node.node_id])?;
@@ -300,7 +294,7 @@ impl Merger<'_> {
     }
 
     /// The record that goes on with a node of another history, under the node's key.
-    fn attach_record(&mut self, node: &New) -> rusqlite::Result<Option<i64>> {
+    fn attach_record(&mut self, node: &New) -> rusqlite::Result<Option<Home>> {
         let carried: Option<i64> = self
             .carried
             .query_row([node.node_id], |row| row.get(0))
@@ -331,7 +325,10 @@ impl Merger<'_> {
             previous: Some((record.version, &record.part)),
         }
         .write(self.transaction)?;
-        Ok(Some(id))
+        Ok(Some(Home {
+            record_id: Some(id),
+            namespace: Some(self.placer.number(&record.namespace)?),
+        }))
     }
 }
 
@@ -345,8 +342,7 @@ struct New {
     metadata: Box<RawValue>,
     observed_at: Time,
     deleted_at: Option<Time>,
-    record_id: Option<i64>,
-    namespace: Option<String>,
+    home: Home,
     hidden_at: Option<Time>,
     quarantine_reason: Option<String>,
     is_same: bool,
@@ -366,8 +362,10 @@ impl New {
             metadata: raw(5, row.get(5)?)?,
             observed_at: Time::from_millis(row.get(6)?),
             deleted_at: time(7)?,
-            record_id: row.get(8)?,
-            namespace: row.get(9)?,
+            home: Home {
+                record_id: row.get(8)?,
+                namespace: row.get(9)?,
+            },
             hidden_at: time(10)?,
             quarantine_reason: row.get(11)?,
             is_same: row.get(12)?,

@@ -6,3 +6,5 @@ WITH RECURSIVE names (name) AS (
     WHERE names.name IS NOT NULL
 )
 SELECT name FROM names WHERE name IS NOT NULL
+UNION
+SELECT name FROM namespaces

@@ -34,7 +34,8 @@ CREATE TEMP TABLE IF NOT EXISTS new_nodes (
     allocated_bytes        INTEGER,
     changed_at             INTEGER,
     attributes             TEXT,
-    storage_class          TEXT
+    storage_class          TEXT,
+    made_at                INTEGER NOT NULL
 ) STRICT;
 
 CREATE TEMP TABLE IF NOT EXISTS new_dead_letters (

@@ -4,11 +4,11 @@ INSERT INTO temp.new_nodes (
     content_hash, node_metadata, observed_at, last_modified_at, journal_id, command, principal,
     consistency_state, consistency_checked_at, last_reconciled_at, reconciliation_reason,
     previous_state, previous_path, deleted_at, file_type, uid, gid, user_name, group_name, mode, links,
-    allocated_bytes, changed_at, attributes, storage_class
+    allocated_bytes, changed_at, attributes, storage_class, made_at
 )
 VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?12
 )
 ON CONFLICT (node_id) DO UPDATE SET
     backend_mount_id = excluded.backend_mount_id,

@@ -1,6 +1,6 @@
 -- The new book beside the present one, a page at a time.
 SELECT s.node_id, s.backend_mount_id, s.path, s.kind, s.state, s.node_metadata, s.observed_at,
-       s.deleted_at, n.record_id, r.namespace, n.deleted_at AS hidden_at, n.quarantine_reason,
+       s.deleted_at, n.record_id, n.namespace, n.deleted_at AS hidden_at, n.quarantine_reason,
        n.node_id IS NOT NULL AND (
            s.backend_mount_id, s.path, s.kind, s.state, s.parent_id, s.version, s.size_bytes,
            s.checksum, s.content_hash, s.node_metadata, s.observed_at, s.last_modified_at,
@@ -18,7 +18,6 @@ SELECT s.node_id, s.backend_mount_id, s.path, s.kind, s.state, s.node_metadata, 
        ) AS is_same
 FROM temp.new_nodes s
 LEFT JOIN filestore_nodes n ON n.node_id = s.node_id
-LEFT JOIN records r ON r.id = n.record_id
 WHERE s.node_id > ?1
 ORDER BY s.node_id
 LIMIT ?2

@@ -1,4 +1,3 @@
-SELECT n.journal_id, n.record_id, r.namespace, n.path, n.backend_mount_id
-FROM filestore_nodes n
-LEFT JOIN records r ON r.id = n.record_id
-WHERE n.node_id = ?1
+SELECT journal_id, record_id, namespace, path, backend_mount_id
+FROM filestore_nodes
+WHERE node_id = ?1

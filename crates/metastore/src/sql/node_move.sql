@@ -1,4 +1,4 @@
--- As node_update.sql, with another path, mount or record.
+-- As node_update.sql, with another path, mount, record or namespace.
 UPDATE filestore_nodes SET
     record_id = ?2,
     backend_mount_id = ?3,
@@ -34,5 +34,10 @@ UPDATE filestore_nodes SET
     allocated_bytes = coalesce(?33, allocated_bytes),
     changed_at = coalesce(?34, changed_at),
     attributes = ?35,
-    storage_class = coalesce(?36, storage_class)
+    storage_class = coalesce(?36, storage_class),
+    namespace = ?37,
+    made_at = CASE
+        WHEN ?2 IS NULL AND namespace IS NOT NULL
+        THEN nullif(coalesce(made_at, observed_at), ?13)
+    END
 WHERE node_id = ?1

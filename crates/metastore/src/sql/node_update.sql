@@ -1,4 +1,4 @@
--- A node's whole state anew, where its path, mount and record stay: no index is touched. What only
+-- A node's whole state anew, where its path, mount, record and namespace stay: no index is touched. What only
 -- some entries know (who commanded it, how the last comparison with the disk went, the path before
 -- the last move) stays from the last that did. Numbered as node_insert.sql.
 UPDATE filestore_nodes SET
@@ -33,5 +33,9 @@ UPDATE filestore_nodes SET
     allocated_bytes = coalesce(?33, allocated_bytes),
     changed_at = coalesce(?34, changed_at),
     attributes = ?35,
-    storage_class = coalesce(?36, storage_class)
+    storage_class = coalesce(?36, storage_class),
+    made_at = CASE
+        WHEN record_id IS NULL AND namespace IS NOT NULL
+        THEN nullif(coalesce(made_at, observed_at), ?13)
+    END
 WHERE node_id = ?1

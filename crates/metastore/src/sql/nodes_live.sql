@@ -4,11 +4,8 @@ SELECT node_id, backend_mount_id, path, kind, state, parent_id, version, size_by
        attributes, storage_class
 FROM filestore_nodes
 WHERE node_id > ?1 AND state <> 'deleted'
-    AND (?3 IS NULL OR EXISTS (
-        SELECT 1
-        FROM records
-        WHERE records.id = filestore_nodes.record_id
-            AND records.namespace IN (SELECT value FROM json_each(?3))
+    AND (?3 IS NULL OR namespace IN (
+        SELECT id FROM namespaces WHERE name IN (SELECT value FROM json_each(?3))
     ))
 ORDER BY node_id
 LIMIT ?2

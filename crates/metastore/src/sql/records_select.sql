@@ -1,5 +1,12 @@
-SELECT r.id, r.namespace, r.key, r.metadata, r.owner, r.schema_hash, r.version, r.created_at,
-       r.updated_at, r.deleted_at, r.created_by, r.updated_by,
+-- `r` is the row of what people wrote, `n` that of a node. A record has one of them, or both.
+SELECT r.id,
+       coalesce(r.namespace, (SELECT s.name FROM namespaces s WHERE s.id = n.namespace)) AS namespace,
+       coalesce(r.key, CAST(n.node_id AS TEXT)) AS key, coalesce(r.metadata, '{}') AS metadata,
+       r.owner, r.schema_hash, coalesce(r.version, 1) AS version,
+       coalesce(r.created_at, n.made_at, n.observed_at) AS created_at,
+       coalesce(r.updated_at, n.made_at, n.observed_at) AS updated_at, r.deleted_at,
+       iif(r.id IS NULL, 'filestore-sync', r.created_by) AS created_by,
+       iif(r.id IS NULL, 'filestore-sync', r.updated_by) AS updated_by,
        (SELECT json_group_array(t.tag ORDER BY t.tag) FROM record_tags t WHERE t.record_id = r.id)
            AS tags,
        n.node_id, n.backend_mount_id, n.path, n.kind, n.state, n.parent_id,

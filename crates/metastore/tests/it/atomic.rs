@@ -6,7 +6,7 @@ use feed::{Checkpoint, DeadLetter, Sink as _};
 use journal::{
     JournalId, NodeKind, NodeState, ReadError, Snapshot, SnapshotInode, SnapshotNode, Time,
 };
-use metastore::Metastore;
+use metastore::{Metastore, Options, RuleSet, Rules, RulesConfig};
 use rusqlite::Connection;
 use serde_json::json;
 use std::path::Path;
@@ -22,6 +22,16 @@ fn book(dir: &Path) -> Vec<String> {
     let mut statement = db.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();
     rows.map(Result::unwrap).collect()
+}
+
+/// Every node gets a tag, so that its record has a row.
+fn with_tags(dir: &Path) -> Options {
+    let rules = json!({"rules": [{"namespace": "filestore", "defaultTags": ["found"]}]});
+    let config: RulesConfig = serde_json::from_value(rules).unwrap();
+    Options {
+        rules: Rules::Configured(RuleSet::new(config).unwrap()),
+        ..options(dir)
+    }
 }
 
 /// Every write to this table fails while `during` runs.
@@ -51,7 +61,7 @@ fn letter(journal_id: JournalId) -> DeadLetter {
 #[test]
 fn a_batch_whose_checkpoint_or_effect_is_refused_leaves_neither() {
     let dir = tempfile::tempdir().unwrap();
-    let metastore = Metastore::open(options(dir.path())).unwrap();
+    let metastore = Metastore::open(with_tags(dir.path())).unwrap();
     let mut journal = Journal::new(metastore.sink().unwrap());
     journal.node("created", 1, "a", json!({}));
     journal.node("created", 2, "b", json!({}));
@@ -127,7 +137,7 @@ fn snapshot<'a>(
 #[test]
 fn a_snapshot_whose_checkpoint_or_effect_is_refused_leaves_neither() {
     let dir = tempfile::tempdir().unwrap();
-    let metastore = Metastore::open(options(dir.path())).unwrap();
+    let metastore = Metastore::open(with_tags(dir.path())).unwrap();
     let mut journal = Journal::new(metastore.sink().unwrap());
     journal.node("created", 1, "a", json!({}));
     journal.node("created", 2, "b", json!({}));

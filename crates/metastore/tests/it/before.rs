@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("../../src/sql/007_facts.sql"),
     include_str!("../../src/sql/008_names_anew.sql"),
     include_str!("../../src/sql/009_attributes.sql"),
+    include_str!("../../src/sql/010_people_only.sql"),
 ];
 
 /// As that version told it (`GET /filestore/digest`).
@@ -136,6 +137,77 @@ async fn what_was_begun_in_format_3_goes_on() {
     journal.apply();
     let plan = json!({"namespace": "filestore", "q": "plan tag:gold"});
     assert_eq!(served.keys(plan).await, ["7"]);
+}
+
+/// What a row of `records` says: who made it, and when.
+type Row = (String, String, i64, i64, i64, Option<String>);
+
+fn rows(dir: &Path) -> Vec<Row> {
+    let db = Connection::open(dir.join("metastore.db")).unwrap();
+    let sql = "SELECT namespace, key, version, created_at, updated_at, created_by FROM records \
+               ORDER BY id";
+    let mut rows = db.prepare(sql).unwrap();
+    let rows = rows.query_map([], |row| {
+        let name = (row.get(0)?, row.get(1)?);
+        let times = (row.get(3)?, row.get(4)?);
+        Ok((name.0, name.1, row.get(2)?, times.0, times.1, row.get(5)?))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn what_nobody_wrote_to_gives_up_its_row_and_is_shown_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    old(dir.path(), 6);
+    let db = Connection::open(dir.path().join("metastore.db")).unwrap();
+    // A record is older than the last entry of its node; one was shown to a request that is kept; one
+    // is of no node; one was made by a person who said nothing.
+    db.execute_batch(
+        "UPDATE filestore_nodes SET observed_at = observed_at + 5000 WHERE node_id = 11;
+         INSERT INTO kept_requests (id, scope, key, request, created_at)
+         VALUES (1, 'filestore', 'k', zeroblob(32), 1796040712453);
+         INSERT INTO kept_answers VALUES (1, 0, 9, '{}');
+         INSERT INTO records (id, namespace, key, created_at, updated_at, created_by, updated_by)
+         VALUES (20, 'filestore', '77', 5, 5, 'filestore-sync', 'filestore-sync');
+         UPDATE records SET created_by = 'ada', updated_by = 'ada' WHERE id = 4;",
+    )
+    .unwrap();
+    drop(db);
+    let before = rows(dir.path());
+    let served = Served::with(options(dir.path()), None).await;
+    let left = rows(dir.path());
+    let left: Vec<_> = left.iter().map(|row| row.1.as_str()).collect();
+    assert_eq!(
+        left,
+        ["4", "6", "7", "8", "9", "10", "apollo", "gone", "77"]
+    );
+    for (namespace, key, version, created_at, updated_at, created_by) in before {
+        let record = served.record(&namespace, &key).await;
+        let time = |name: &str| -> i64 {
+            let time: journal::Time = record[name].as_str().unwrap().parse().unwrap();
+            time.as_millis()
+        };
+        assert_eq!(record["version"], version, "{key}");
+        assert_eq!(
+            (time("createdAt"), time("updatedAt")),
+            (created_at, updated_at),
+            "{key}"
+        );
+        assert_eq!(record["createdBy"], json!(created_by), "{key}");
+    }
+    let all = json!({"namespace": "*", "includeDeleted": true, "limit": 100});
+    assert_eq!(served.keys(all).await.len(), 14);
+    // The first thing that is said makes the row.
+    let body = json!({"owner": "ada", "expectedVersion": 1});
+    let record = served
+        .patch("/records/filestore/11", body)
+        .await
+        .expect(200)["record"]
+        .clone();
+    assert_eq!(record["version"], 2);
+    assert_eq!(record["createdAt"], "2026-11-30T12:11:51.247Z");
+    assert!(rows(dir.path()).iter().any(|row| row.1 == "11"));
+    assert!(served.metastore.check_integrity().unwrap().ok);
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod records;
 mod rules;
 mod schemas;
 mod search;
+mod silent;
 mod sink;
 mod snapshot;
 mod stream;

@@ -60,11 +60,12 @@ fn apply_for_ever(dir: &Path) -> ! {
     }
 }
 
-/// The checkpoint, and how many nodes and records there are.
+/// The checkpoint, and how many nodes there are, and how many of them have a record.
 fn counts(dir: &Path) -> rusqlite::Result<(i64, i64, i64)> {
     let db = rusqlite::Connection::open(dir.join("metastore.db"))?;
     let sql = "SELECT (SELECT journal_id FROM filestore_sync), \
-               (SELECT count(*) FROM filestore_nodes), (SELECT count(*) FROM records)";
+               (SELECT count(*) FROM filestore_nodes), \
+               (SELECT count(*) FROM filestore_nodes WHERE namespace = 1 AND record_id IS NULL)";
     db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 

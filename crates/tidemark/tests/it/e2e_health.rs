@@ -98,11 +98,14 @@ fn doctor_names_what_is_wrong_and_the_way_out() {
     deployment.settle();
     deployment.stop("timestore");
     deployment.stop("metastore");
-    // A record is not what its audit says.
+    // A record says what its audit does not.
     let store = deployment.data_dir().join("metastore.db");
     let db = rusqlite::Connection::open(store).unwrap();
-    db.execute_batch("UPDATE records SET version = 7 WHERE key = '9'")
-        .unwrap();
+    db.execute_batch(
+        "INSERT INTO records (namespace, key, version, created_at, updated_at)
+         VALUES ('filestore', 'nine', 7, 0, 0)",
+    )
+    .unwrap();
     drop(db);
     deployment.start("metastore");
     deployment.settings.insert(
