@@ -56,10 +56,16 @@ pub(crate) enum Path {
     CatchUpBoth,
     /// Catalogue a tree while both books follow
     Follow,
+    /// The same for one directory whose paths have 3,800 bytes
+    Wide,
+    /// A directory that is renamed behind its back, until both books have it
+    Renamed,
     /// Commit → visible in both books, at 1,000 events a second
     Live,
     /// Small commands through the REST API
     Commands,
+    /// Small uploads through the REST API
+    Uploads,
     /// A page of 100 nodes under a prefix
     Listing,
     /// First pages of searches by words, and the index of names

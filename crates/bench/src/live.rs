@@ -5,7 +5,7 @@
 mod latency;
 mod small;
 
-pub(crate) use small::{Kind, MADE};
+pub(crate) use small::{CONTENTS, Kind, MADE};
 
 use crate::books::Books;
 use crate::memory;
@@ -25,7 +25,8 @@ use tokio::runtime::Runtime;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-const CLIENTS: u32 = 16;
+/// Who commands at the same time.
+pub(crate) const CLIENTS: u32 = 16;
 /// A thousand entries a second.
 const COMMANDS_A_SECOND: u32 = 500;
 

@@ -22,6 +22,7 @@ mod memory;
 mod outcome;
 mod plan;
 mod raw;
+mod renamed;
 mod report;
 mod scan;
 mod search;

@@ -20,6 +20,8 @@ const ONCE: u64 = 2_000_000;
 /// Seventy seconds at a thousand entries a second: long enough for DuckDB to fold its log once.
 const LIVE_COMMANDS: u64 = 35_000;
 const MOST_COMMANDS: u64 = 20_000;
+/// A path may have 4,095 bytes, and the mount is somewhere.
+const LONG_PATH: usize = 3_800;
 
 /// Measures what is asked for and prints it.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -36,6 +38,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         books: 0,
     };
     bench.over_a_tree()?;
+    if args.wants(Path::Wide) {
+        bench.wide()?;
+    }
+    if args.wants(Path::Renamed) {
+        bench.renamed()?;
+    }
     if args.wants(Path::Listing) {
         bench.listing(args.entries.saturating_mul(10))?;
     }
@@ -77,8 +85,14 @@ impl Bench<'_> {
         ];
         let args = self.args;
         let needs_journal = FROM_A_JOURNAL.iter().any(|path| args.wants(*path));
-        let has_commands = args.wants(Path::Live) || args.wants(Path::Commands);
-        if !needs_journal && !has_commands && !args.wants(Path::Scan) && !args.wants(Path::Follow) {
+        let others = [
+            Path::Live,
+            Path::Commands,
+            Path::Uploads,
+            Path::Scan,
+            Path::Follow,
+        ];
+        if !needs_journal && !others.iter().any(|path| args.wants(*path)) {
             return Ok(());
         }
         let tree = self.tree()?;
@@ -112,7 +126,7 @@ impl Bench<'_> {
         }
         if args.wants(Path::Commands) {
             let commands = (args.entries / 2).min(MOST_COMMANDS);
-            for kind in [Kind::Metadata, Kind::Directory, Kind::Upload] {
+            for kind in [Kind::Metadata, Kind::Directory] {
                 let task = |data| Task::Commands {
                     tree: tree.to_owned(),
                     data,
@@ -122,7 +136,35 @@ impl Bench<'_> {
                 self.alone(kind.shown(), task)?;
             }
         }
+        if args.wants(Path::Uploads) {
+            self.uploads(tree)?;
+        }
         Ok(())
+    }
+
+    /// Uploads, by turns with as many threads that make, sync, rename and record files.
+    fn uploads(&mut self, tree: &std::path::Path) -> anyhow::Result<()> {
+        let files = (self.args.entries / 2).min(MOST_COMMANDS);
+        let (mut real, mut raw) = (Vec::new(), Vec::new());
+        for _ in 0..self.args.rounds {
+            let data = self.new_data();
+            let task = Task::Commands {
+                tree: tree.to_owned(),
+                data: data.clone(),
+                commands: files,
+                kind: Kind::Upload,
+            };
+            real.push(told("uploads", &task)?);
+            self.discard(&data)?;
+            let data = self.new_data();
+            let task = Task::MakeFiles {
+                data: data.clone(),
+                files,
+            };
+            raw.push(told("bare files", &task)?);
+            self.discard(&data)?;
+        }
+        self.add(Kind::Upload.shown(), real, raw)
     }
 
     fn tree(&self) -> anyhow::Result<PathBuf> {
@@ -188,6 +230,39 @@ impl Bench<'_> {
             fs::remove_dir_all(data)?;
         }
         Ok(kept)
+    }
+
+    /// One directory of long paths: what it takes in memory is what counts.
+    fn wide(&mut self) -> anyhow::Result<()> {
+        let root = self.dir.path().join("wide");
+        tree::make_one_directory(&root, self.args.entries, LONG_PATH)?;
+        let paths = "one directory, paths of 3,800 bytes";
+        let scan = |data| Task::Scan {
+            tree: root.clone(),
+            data,
+        };
+        self.repeated(&format!("scan, {paths}"), 1, scan)?;
+        let follow = |data| Task::Follow {
+            tree: root.clone(),
+            data,
+        };
+        self.repeated(&format!("follow: scan → both books, {paths}"), 1, follow)?;
+        Ok(fs::remove_dir_all(&root)?)
+    }
+
+    /// One directory, renamed while its mount is watched.
+    fn renamed(&mut self) -> anyhow::Result<()> {
+        let root = self.dir.path().join("renamed");
+        let files = self.args.entries;
+        tree::make_one_directory(&root, files, 0)?;
+        let task = |data| Task::Renamed {
+            tree: root.clone(),
+            data,
+            files,
+        };
+        let path = format!("a directory of {files} files renamed → both books");
+        self.alone(&path, task)?;
+        Ok(fs::remove_dir_all(&root)?)
     }
 
     /// A journal into nothing, into each book by turns with its raw engine, and into both.

@@ -8,6 +8,7 @@ pub(crate) mod growth;
 pub(crate) mod insert;
 pub(crate) mod list;
 mod sqlite;
+pub(crate) mod upload;
 pub(crate) mod upsert;
 pub(crate) mod usage;
 pub(crate) mod walk;

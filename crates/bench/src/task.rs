@@ -2,7 +2,7 @@
 
 use crate::outcome::Outcome;
 use crate::source::Source;
-use crate::{catch_up, growth, listing, live, raw, scan, search, usage};
+use crate::{catch_up, growth, listing, live, raw, renamed, scan, search, usage};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
@@ -32,6 +32,12 @@ pub(crate) enum Task {
     Both { source: Source, data: PathBuf },
     /// A scan with both books following.
     Follow { tree: PathBuf, data: PathBuf },
+    /// The rename of a directory of so many files, until both books have it.
+    Renamed {
+        tree: PathBuf,
+        data: PathBuf,
+        files: u64,
+    },
     /// Commands at a rate, and when both books show them.
     Live {
         tree: PathBuf,
@@ -45,6 +51,8 @@ pub(crate) enum Task {
         commands: u64,
         kind: live::Kind,
     },
+    /// Small files, made by threads that do nothing else.
+    MakeFiles { data: PathBuf, files: u64 },
     /// A catalogue of so many files, without the files.
     FillNodes { data: PathBuf, files: u64 },
     /// Pages of it through the REST API.
@@ -113,6 +121,7 @@ impl Task {
             Self::AppendRows { from, data } => raw::append::measure(&from, &data),
             Self::Both { source, data } => catch_up::both(&source, &data),
             Self::Follow { tree, data } => scan::follow(&tree, &data),
+            Self::Renamed { tree, data, files } => renamed::measure(&tree, &data, files),
             Self::Live {
                 tree,
                 data,
@@ -124,6 +133,7 @@ impl Task {
                 commands,
                 kind,
             } => live::commands(&tree, &data, commands, kind),
+            Self::MakeFiles { data, files } => raw::upload::measure(&data, files),
             Self::FillNodes { data, files } => listing::fill(&data, files),
             Self::Listing { data, files } => listing::measure(&data, files),
             Self::ListingSql { data, files } => raw::list::measure(&data, files),
@@ -156,8 +166,10 @@ impl Task {
             | Self::AppendRows { data, .. }
             | Self::Both { data, .. }
             | Self::Follow { data, .. }
+            | Self::Renamed { data, .. }
             | Self::Live { data, .. }
             | Self::Commands { data, .. }
+            | Self::MakeFiles { data, .. }
             | Self::FillNodes { data, .. }
             | Self::Listing { data, .. }
             | Self::ListingSql { data, .. }

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 /// What an uploaded file holds.
-const CONTENTS: [u8; 100] = [b'x'; 100];
+pub(crate) const CONTENTS: [u8; 100] = [b'x'; 100];
 
 /// Where the files that commands make are, within a measurement's data.
 pub(crate) const MADE: &str = "made";
