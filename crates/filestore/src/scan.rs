@@ -34,10 +34,12 @@
 //! - A scan that finds what is known to differ journals one `filestore.drift.detected` before the
 //!   first change, and then the change of each node: never one drift a file, and none for a mount
 //!   of which nothing was known.
-//! - A scan can be cut off anywhere and run again; memory does not grow with the tree.
+//! - A scan can be cut off anywhere and run again. Memory does not grow with the tree. Of one
+//!   directory at a time all names and facts are held, and no paths.
 //! - All entries of a scan carry one command id. It ends with `filestore.command.completed`, if
 //!   anything changed.
 
+mod batch;
 mod compare;
 mod drift;
 mod error;
@@ -68,6 +70,7 @@ use crate::open_mount::root_of;
 use ::node::{Facts, Root};
 use backend::Backend;
 use backend::walk;
+use batch::Batch;
 use catalogue::Lookup;
 use catalogue::mounts::{self, BackendKind, Mount, MountState};
 use catalogue::scratch::{Changed, ParentRef, Scratch};
@@ -88,10 +91,7 @@ use write::{FirstScan, Step, Writing};
 /// The command's name in the journal.
 pub(crate) const COMMAND: &str = "scan";
 
-/// Found names in one transaction while the walk goes on; two such batches are held at once.
-const FRESH_BATCH: usize = 5_000;
-
-/// Messages between the walk and the one who writes, of at most some hundred differences each.
+/// Messages between the walk and the one who writes. Each is bounded ([`visit`]).
 const CHANNEL: usize = 32;
 
 /// How a scan is followed and stopped.
@@ -430,29 +430,15 @@ impl<'s> Scan<'s> {
                 let mut batches = batches.into_iter();
                 batches.try_fold(writing, |writing, fresh| self.write_fresh(writing, fresh))
             });
-            let (mut fresh, mut waiting) = (Vec::new(), 0);
+            let mut batch = Batch::default();
             for difference in receiver {
-                match difference {
-                    Difference::Found(found) => {
-                        waiting += found.len();
-                        fresh.push(FirstScan::Found(found));
-                    }
-                    Difference::Listed(place, listing, names) => {
-                        waiting += 1;
-                        fresh.push(FirstScan::Listed(place, listing, names));
-                    }
-                    // Where nothing is known, nothing else differs.
-                    _ => {}
-                }
-                if waiting >= FRESH_BATCH {
-                    waiting = 0;
-                    if sender.send(std::mem::take(&mut fresh)).is_err() {
-                        break;
-                    }
+                batch.add(difference);
+                if batch.is_full() && sender.send(batch.take()).is_err() {
+                    break;
                 }
             }
             // If the writer has gone, it has an error to tell.
-            let _ = sender.send(fresh);
+            let _ = sender.send(batch.take());
             drop(sender);
             writer.join().unwrap_or(Err(ScanError::Panicked))
         })

@@ -9,7 +9,7 @@ use crate::{
 use node::{Facts, Identity, NodePath, is_own_name, name};
 use rustix::fs::RawDir;
 use rustix::io::Errno;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -195,15 +195,11 @@ impl Disk {
         options: &Options,
         buffer: &mut Vec<u8>,
     ) -> Result<Vec<Entry>, Errno> {
-        let mut entries = Vec::new();
-        let mut names = RawDir::new(directory, buffer.spare_capacity_mut());
-        while let Some(found) = names.next() {
-            let found = found?;
-            let bytes = found.file_name().to_bytes();
-            if matches!(bytes, b"." | b"..") {
-                continue;
-            }
-            let facts = match self.tree.facts_in(directory, found.file_name()) {
+        let names = Names::of(directory, buffer)?;
+        let mut entries = Vec::with_capacity(names.count);
+        for found in names.iter() {
+            let bytes = found.to_bytes();
+            let facts = match self.tree.facts_in(directory, found) {
                 Err(Errno::NOENT) => continue,
                 facts => facts,
             };
@@ -217,6 +213,36 @@ impl Disk {
             });
         }
         Ok(entries)
+    }
+}
+
+/// The names in a directory, one after another: so it is known how many there are before room is made
+/// for their facts.
+#[derive(Default)]
+struct Names {
+    /// Each with its closing NUL.
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Names {
+    fn of(directory: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<Self, Errno> {
+        let mut names = Self::default();
+        let mut listing = RawDir::new(directory, buffer.spare_capacity_mut());
+        while let Some(found) = listing.next() {
+            let found = found?;
+            let name = found.file_name();
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                names.bytes.extend_from_slice(name.to_bytes_with_nul());
+                names.count += 1;
+            }
+        }
+        Ok(names)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &CStr> {
+        let names = self.bytes.split_inclusive(|byte| *byte == 0);
+        names.filter_map(|name| CStr::from_bytes_with_nul(name).ok())
     }
 }
 

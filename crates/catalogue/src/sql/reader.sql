@@ -1,3 +1,3 @@
 PRAGMA query_only = ON;
-PRAGMA cache_size = -4096;
+PRAGMA cache_size = -2048;
 PRAGMA temp_store = MEMORY;

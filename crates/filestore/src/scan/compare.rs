@@ -33,11 +33,16 @@ pub(super) struct Differences {
     pub(super) lost: Vec<i64>,
     /// Directories to be walked as the known ones they are: entry and node.
     pub(super) descend: Vec<(usize, i64)>,
+    /// Some of the changed nodes were taken while the merge went on.
+    is_taken_in_part: bool,
 }
 
 impl Differences {
     pub(super) fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.found.is_empty() && self.lost.is_empty()
+        self.changed.is_empty()
+            && self.found.is_empty()
+            && self.lost.is_empty()
+            && !self.is_taken_in_part
     }
 }
 
@@ -70,6 +75,15 @@ impl<'e> Merge<'e> {
             Some(entry) if entry.name == node.name => self.meet(node, entry),
             _ => self.differences.lost.push(node.id),
         }
+    }
+
+    /// The changed nodes so far, if there are so many: in a large directory all may have changed.
+    pub(super) fn take_changed(&mut self, many: usize) -> Option<Vec<Changed>> {
+        let differences = &mut self.differences;
+        (differences.changed.len() >= many).then(|| {
+            differences.is_taken_in_part = true;
+            std::mem::take(&mut differences.changed)
+        })
     }
 
     /// There are no more nodes.
@@ -134,8 +148,14 @@ impl<'e> Merge<'e> {
 /// What stands for a listing; `None` if some of it could not be seen. Inode numbers of
 /// files that have no birth times are left out, as they are not learnt ([`Facts::is_news_after`]).
 pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
-    let mut bytes = Vec::with_capacity(entries.len() * 96);
+    const PIECE: usize = 64 * 1024;
+    let mut hasher = blake3::Hasher::new();
+    let mut bytes = Vec::with_capacity(PIECE.min(entries.len() * 192));
     for entry in entries {
+        if bytes.len() >= PIECE {
+            hasher.update(&bytes);
+            bytes.clear();
+        }
         let facts = entry.facts.ok()?;
         let identity = facts.identity;
         let is_learnt = identity.born_ns.is_some() || facts.is_directory();
@@ -174,7 +194,8 @@ pub(super) fn digest(entries: &[Entry]) -> Option<[u8; 16]> {
             bytes.extend_from_slice(&moment.map_or([0; 12], Moment::to_bytes));
         }
     }
-    blake3::hash(&bytes).as_bytes().first_chunk().copied()
+    hasher.update(&bytes);
+    hasher.finalize().as_bytes().first_chunk().copied()
 }
 
 /// How what stands on disk relates to the node of the same path.
@@ -321,6 +342,25 @@ mod tests {
             facts: file(3, 6),
         };
         assert_eq!(differences.changed, [changed]);
+    }
+
+    #[test]
+    fn changed_nodes_can_be_taken_while_the_merge_goes_on() {
+        let entries: Vec<_> = (1..=5)
+            .map(|ino| entry(&ino.to_string(), file(ino, 6)))
+            .collect();
+        let names: Vec<_> = (1..=5).map(|ino: i64| ino.to_string()).collect();
+        let mut merge = Merge::new(&entries, None);
+        let mut taken = Vec::new();
+        for (ino, name) in (1..=4).zip(&names) {
+            merge.known(&node(ino, name, file(ino, 5)));
+            taken.extend(merge.take_changed(2).map(|changed| changed.len()));
+        }
+        merge.known(&node(5, "5", file(5, 6)));
+        assert_eq!(taken, [2, 2], "never more than so many");
+        let rest = merge.finish();
+        assert_eq!(rest.changed, []);
+        assert!(!rest.is_empty(), "it does not agree with its listing");
     }
 
     #[test]

@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 /// Differences sent at once: enough to make the channel cheap, few enough to bound what it holds.
 const CHUNK: usize = 1_000;
 
+/// What found names that are sent at once may take, but for the last of them: paths can be long.
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
+
 /// How many problems a report tells in full.
 pub(super) const PROBLEMS: usize = 100;
 
@@ -65,6 +68,11 @@ impl Unclear {
 
 /// Gives the first of that many new node ids in a row.
 pub(super) type NewIds<'s> = Box<dyn Fn(usize) -> i64 + Send + 's>;
+
+/// What a found name takes in memory.
+pub(super) fn held_bytes(found: &Found) -> usize {
+    size_of::<Found>() + found.name.len() + found.path.len()
+}
 
 /// One thread's visitor.
 pub(super) struct Comparer<'s> {
@@ -120,7 +128,7 @@ impl Comparer<'_> {
             return Ok(());
         }
         let mut id = (self.new_ids)(found.len());
-        let mut chunk = Vec::with_capacity(found.len().min(CHUNK));
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
         for index in found {
             let Some(Entry {
                 name,
@@ -133,17 +141,20 @@ impl Comparer<'_> {
                 descend.push((index, ParentRef::Found(id)));
             }
             let (name, path) = (name.clone(), ::node::join(path, name));
-            chunk.push(Found {
+            let found = Found {
                 id,
                 parent,
                 name,
                 path,
                 facts: *facts,
                 node: None,
-            });
+            };
             id += 1;
-            if chunk.len() == CHUNK {
+            bytes += held_bytes(&found);
+            chunk.push(found);
+            if chunk.len() == CHUNK || bytes >= CHUNK_BYTES {
                 self.send(Difference::Found(std::mem::take(&mut chunk)))?;
+                bytes = 0;
             }
         }
         self.send(Difference::Found(chunk))
@@ -171,7 +182,16 @@ impl Comparer<'_> {
         }
         let seen_at = lookup.head();
         let mut merge = Merge::new(entries, self.renames.left(directory));
-        lookup.each_known(directory, |node| merge.known(node))?;
+        let mut sent = Ok(());
+        lookup.each_known(directory, |node| {
+            merge.known(node);
+            if sent.is_ok()
+                && let Some(changed) = merge.take_changed(CHUNK)
+            {
+                sent = self.send(Difference::Changed(changed));
+            }
+        })?;
+        sent?;
         let differences = merge.finish();
         let known = differences
             .descend
@@ -311,5 +331,86 @@ impl Visitor for Comparer<'_> {
             Failure::Unreadable(reason) => self.unclear.add(path, &reason),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use ::node::{Facts, Identity};
+    use journal::NodeKind;
+
+    /// What is sent of a directory of new files whose paths are so long.
+    pub(in crate::scan) fn found_in_one_directory(
+        files: usize,
+        path_bytes: usize,
+    ) -> Vec<Difference> {
+        let entries: Vec<_> = (0..files)
+            .map(|number| entry(format!("{number:06}")))
+            .collect();
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let mut comparer = Comparer {
+            lookup: None,
+            new_ids: Box::new(|_| 100),
+            is_deep: true,
+            entrance: None,
+            renames: Arc::default(),
+            progress: Arc::default(),
+            cancel: CancellationToken::new(),
+            sender,
+            unclear: Unclear::default(),
+        };
+        let path = "d".repeat(path_bytes - "/000000".len());
+        let place = ParentRef::Found(99);
+        comparer
+            .listed(&path, place, &entries, &mut Vec::new())
+            .unwrap();
+        drop(comparer);
+        receiver.into_iter().collect()
+    }
+
+    fn entry(name: String) -> Entry {
+        Entry {
+            name,
+            facts: Ok(file()),
+        }
+    }
+
+    fn file() -> Facts {
+        Facts {
+            kind: NodeKind::File,
+            is_symlink: false,
+            size_bytes: 0,
+            modified_ns: None,
+            changed_ns: None,
+            identity: Identity {
+                dev: 0,
+                ino: 1,
+                born_ns: None,
+            },
+            inode: None,
+            storage_class: None,
+        }
+    }
+
+    #[test]
+    fn messages_are_bounded_by_what_they_hold_and_lose_no_name() {
+        for path_bytes in [10, 3_800] {
+            let (mut names, mut listed) = (0, 0);
+            for message in found_in_one_directory(5_000, path_bytes) {
+                match message {
+                    Difference::Found(found) => {
+                        let bytes: usize = found.iter().map(held_bytes).sum();
+                        let most = CHUNK_BYTES + size_of::<Found>() + 2 * path_bytes;
+                        assert!(bytes < most && found.len() <= CHUNK, "{bytes} bytes");
+                        assert!(found.iter().all(|found| found.path.len() == path_bytes));
+                        names += found.len();
+                    }
+                    Difference::Listed(_, _, count) => listed = count,
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!((names, listed), (5_000, 5_000));
+        }
     }
 }
