@@ -15,6 +15,8 @@
 //! * The sync never changes tags, owner or a person's metadata, and a person's write never the
 //!   sync's part; `version` counts people's writes only.
 //! * Effects and checkpoint commit in one transaction.
+//! * A node that nobody has said anything about has no row in `records`. Its record is shown from the
+//!   node, and gets a row with the first write.
 //! * A record follows its node: by moves, by namespace rules, into deletion and back.
 //! * Every write to a person's part is in the audit with the whole before and after it.
 //!

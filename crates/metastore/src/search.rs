@@ -23,6 +23,7 @@ mod json_eq;
 mod known;
 mod lead;
 mod order;
+mod page;
 mod parse;
 mod preset;
 mod project;

@@ -4,9 +4,10 @@
 //! the checkpoint, all or nothing. So every entry takes effect exactly once, and the checkpoint
 //! never says more or less than the book holds.
 //!
-//! * The sync writes `filestore_nodes`. Of `records` it writes a row for a node that has none, and
-//!   the namespace ([`place`]); never tags, owner, metadata, version or a person's deletion, so
-//!   neither side makes the other's optimistic lock fail.
+//! * The sync writes `filestore_nodes`, with the namespace of the node's record. In `records` it makes
+//!   a row where a rule gives tags or an owner, and changes the namespace ([`place`]); never tags,
+//!   owner, metadata, version or a person's deletion, so neither side makes the other's optimistic
+//!   lock fail.
 //! * An entry changes a node only if its id lies above the last entry that did: a retried dead
 //!   letter does not undo what came after it.
 //! * The soft deletion shown for a record has two parts. The sync's is lifted when the node

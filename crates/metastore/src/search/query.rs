@@ -14,10 +14,10 @@ use super::filter::Filter;
 use super::indexed::Seek;
 use super::lead::{Lead, leads};
 use super::order::Order;
+use super::page::Page;
 use super::rows::{Part, Scope};
 use super::walk::{Spot, Walk, cost};
 use crate::record::store::{self, NODES, RECORDS, Stored};
-use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::Value;
 use std::sync::Arc;
@@ -263,8 +263,20 @@ impl Query {
             Way::Walk(..) => Access::Nodes,
         };
         let mut page = Page::new(self);
-        for statement in self.pages(scope, access, ids) {
-            page.read(connection, statement)?;
+        let mut skip = if self.after.is_some() { 0 } else { self.offset };
+        let steps = self.steps(access);
+        for step in &steps {
+            if skip > 0 && steps.len() > 1 {
+                let rows = self.count(connection, scope, access, ids, step, skip)?;
+                if rows < skip {
+                    skip -= rows;
+                    continue;
+                }
+            }
+            if let Some(statement) = self.page(scope, access, ids, step, skip) {
+                page.read(connection, statement)?;
+            }
+            skip = 0;
             if page.is_more {
                 break;
             }
@@ -276,12 +288,8 @@ impl Query {
             (seen, true)
         } else {
             let most = self.count_to(COUNTED_IN_TABLE);
-            let count = self.count(scope, access, ids, most);
-            let total: i64 =
-                connection.query_row(&count.text, params_from_iter(count.params), |row| {
-                    row.get(0)
-                })?;
-            (total.unsigned_abs(), total.unsigned_abs() < most)
+            let total = self.count(connection, scope, access, ids, Part::all(access), most)?;
+            (total, total < most)
         };
         let next = page.last.filter(|_| page.is_more);
         Ok(Found {
@@ -304,55 +312,55 @@ impl Query {
             .saturating_add(behind)
     }
 
-    /// The statements that give a page, one behind the other until it is full. Each gives as many rows
-    /// as the page may need.
-    fn pages(&self, scope: &Scope, access: Access, ids: Option<&str>) -> Vec<Statement> {
+    /// The parts of the rows that are read one behind the other: an index has each of them in order, or
+    /// they are sorted together.
+    fn steps(&self, access: Access) -> Vec<&'static [Part]> {
+        match Part::in_order(access) {
+            Some(parts) if self.order.is_none() => parts.chunks(1).collect(),
+            _ => vec![Part::all(access)],
+        }
+    }
+
+    /// The statement that gives a page of a step, without the first `skip` rows; `None`, if the cursor
+    /// lies behind all of it.
+    fn page(
+        &self,
+        scope: &Scope,
+        access: Access,
+        ids: Option<&str>,
+        step: &[Part],
+        skip: u64,
+    ) -> Option<Statement> {
         let latest = Order::new(Vec::new());
-        let limit = self.rows_of_page();
-        let (order, parts) = match (&self.order, Part::in_order(access)) {
-            (Some(order), _) => (order, None),
-            (None, parts) => (&latest, parts),
-        };
-        let Some(parts) = parts else {
-            let mut sql = Statement::default();
-            for (index, part) in Part::all(access).iter().enumerate() {
-                sql.push(if index == 0 { "" } else { " UNION ALL " });
-                self.select(&mut sql, order);
-                self.rows(&mut sql, *part, scope, access, ids);
-                if let Some(Cursor::Table { values, place }) = &self.after {
-                    order.behind(&mut sql, values, *place);
-                }
-            }
-            order.order_by(&mut sql);
-            sql.push(" LIMIT ").bind(limit);
-            return vec![sql];
-        };
+        let order = self.order.as_ref().unwrap_or(&latest);
         let behind = match &self.after {
-            Some(Cursor::Table { values, place }) => values.first().map(|time| (time, *place)),
+            Some(Cursor::Table { values, place }) => Some((values.as_slice(), *place)),
             _ => None,
         };
-        let pages = parts.iter().filter_map(|part| {
-            let mut sql = Statement::default();
+        let in_order = Part::in_order(access).filter(|_| self.order.is_none());
+        let mut sql = Statement::default();
+        for (index, part) in step.iter().enumerate() {
+            sql.push(if index == 0 { "" } else { " UNION ALL " });
             self.select(&mut sql, order);
             self.rows(&mut sql, *part, scope, access, ids);
-            part.page(&mut sql, behind, limit).map(|()| sql)
-        });
-        pages.collect()
-    }
-
-    /// How many rows a page needs at most: those before it, its own, and one more that says whether
-    /// there is another page.
-    fn rows_of_page(&self) -> i64 {
-        let rows = self.skipped() + u64::from(self.limit) + 1;
-        i64::try_from(rows).unwrap_or(i64::MAX)
-    }
-
-    /// How many rows lie before the page.
-    fn skipped(&self) -> u64 {
-        match self.after {
-            Some(_) => 0,
-            None => self.offset,
+            match behind {
+                Some((values, place)) if in_order.is_some() => {
+                    part.behind(&mut sql, values.first()?, place)?;
+                }
+                Some((values, place)) => order.behind(&mut sql, values, place),
+                None => {}
+            }
         }
+        match step {
+            [part] if in_order.is_some() => {
+                sql.push(" ORDER BY ").push(part.order());
+            }
+            _ => order.order_by(&mut sql),
+        }
+        sql.push(" LIMIT ").bind(i64::from(self.limit) + 1);
+        sql.push(" OFFSET ")
+            .bind(i64::try_from(skip).unwrap_or(i64::MAX));
+        Some(sql)
     }
 
     fn select(&self, sql: &mut Statement, order: &Order) {
@@ -361,10 +369,19 @@ impl Query {
         sql.push(" ");
     }
 
-    fn count(&self, scope: &Scope, access: Access, ids: Option<&str>, most: u64) -> Statement {
+    /// How many rows there are in the parts, counted up to `most`.
+    fn count(
+        &self,
+        connection: &Connection,
+        scope: &Scope,
+        access: Access,
+        ids: Option<&str>,
+        parts: &[Part],
+        most: u64,
+    ) -> rusqlite::Result<u64> {
         let mut sql = Statement::default();
         sql.push("SELECT count(*) FROM (");
-        for (index, part) in Part::all(access).iter().enumerate() {
+        for (index, part) in parts.iter().enumerate() {
             sql.push(if index == 0 {
                 "SELECT 1 "
             } else {
@@ -372,8 +389,11 @@ impl Query {
             });
             self.rows(&mut sql, *part, scope, access, ids);
         }
-        sql.push(" LIMIT ").bind(most.cast_signed()).push(")");
-        sql
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        sql.push(" LIMIT ").bind(most).push(")");
+        let count: i64 =
+            connection.query_row(&sql.text, params_from_iter(sql.params), |row| row.get(0))?;
+        Ok(count.unsigned_abs())
     }
 
     /// `FROM … WHERE …`
@@ -421,7 +441,10 @@ impl Query {
         };
         let scope = Scope::of(connection, self)?;
         let mut plan = Vec::new();
-        for page in self.pages(&scope, access, None) {
+        for step in self.steps(access) {
+            let Some(page) = self.page(&scope, access, None, step, 0) else {
+                continue;
+            };
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", page.text))?;
             let lines = explain.query_map(params_from_iter(page.params), |row| row.get(3))?;
             plan.extend(lines.collect::<rusqlite::Result<Vec<String>>>()?);
@@ -430,106 +453,5 @@ impl Query {
     }
 }
 
-/// A page as it fills.
-struct Page<'q> {
-    query: &'q Query,
-    passed: u64,
-    records: Vec<Stored>,
-    last: Option<Cursor>,
-    is_more: bool,
-}
-
-impl<'q> Page<'q> {
-    const fn new(query: &'q Query) -> Self {
-        Self {
-            query,
-            passed: 0,
-            records: Vec::new(),
-            last: None,
-            is_more: false,
-        }
-    }
-
-    /// Takes rows until the page is full.
-    fn read(&mut self, connection: &Connection, page: Statement) -> rusqlite::Result<()> {
-        let keys = self.query.order.as_ref().map_or(1, Order::len);
-        let mut statement = connection.prepare(&page.text)?;
-        let mut rows = statement.query(params_from_iter(page.params))?;
-        while let Some(row) = rows.next()? {
-            self.passed += 1;
-            if self.passed <= self.query.skipped() {
-                continue;
-            }
-            if self.records.len() as u64 == u64::from(self.query.limit) {
-                self.is_more = true;
-                return Ok(());
-            }
-            let values = (0..keys).map(|index| row.get(format!("sort_{index}").as_str()));
-            let values = values.collect::<rusqlite::Result<Vec<Sql>>>()?;
-            let place = row.get("place")?;
-            self.last = Some(Cursor::Table { values, place });
-            self.records.push(Stored::from_row(row)?);
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::search::{functions, parse};
-    use serde_json::json;
-
-    fn plan(filter: &Value) -> String {
-        let mut connection = Connection::open_in_memory().unwrap();
-        crate::db::migrate(&mut connection).unwrap();
-        functions::register(&connection).unwrap();
-        let query = Query {
-            filter: Some(parse(filter, "").unwrap()),
-            limit: 10,
-            ..Query::default()
-        };
-        let way = query.way(&connection).unwrap();
-        query.plan(&connection, &way).unwrap().join("\n")
-    }
-
-    #[test]
-    fn a_search_begins_with_the_index_that_leaves_the_fewest_records() {
-        let is = |field: &str, operator: &str, value: &str| json!({"field": field, "operator": operator, "value": value});
-        let path = "metadata.filestore.path";
-        for (filter, begins) in [
-            (
-                is(path, "prefix", "docs/"),
-                "SEARCH n USING INDEX filestore_nodes_path (path>? AND path<?)",
-            ),
-            (
-                is(path, "glob", "docs/**"),
-                "SEARCH n USING INDEX filestore_nodes_path (path>? AND path<?)",
-            ),
-            (
-                is(path, "eq", "docs/a"),
-                "SEARCH n USING INDEX filestore_nodes_path (path=?)",
-            ),
-            (
-                is("tags", "contains", "a"),
-                "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
-            ),
-            (
-                is("owner", "eq", "ada"),
-                "SEARCH r USING INDEX records_owner (owner=?)",
-            ),
-            (
-                is("metadata.a", "eq", "1"),
-                "SCAN r USING INDEX records_said",
-            ),
-            (
-                is("createdBy", "eq", "1"),
-                "SCAN r USING INDEX records_spoken",
-            ),
-        ] {
-            let plan = plan(&filter);
-            let first = plan.lines().next().unwrap();
-            assert!(first.contains(begins), "{filter}\n{plan}");
-        }
-    }
-}
+mod tests;

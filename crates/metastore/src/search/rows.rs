@@ -165,8 +165,8 @@ impl Part {
         }
     }
 
-    /// What comes before the others in it, if the last row had these values.
-    fn order(self) -> &'static str {
+    /// What its rows are sorted by.
+    pub(super) const fn order(self) -> &'static str {
         match self {
             Self::Spoken => "r.updated_at DESC, coalesce(n.node_id, -r.id) DESC",
             Self::SilentNodes => "n.node_id DESC",
@@ -249,35 +249,25 @@ impl Part {
         }
     }
 
-    /// Appends a page in the order of the part, behind a row with this time and place; `None`, if the
-    /// part lies before it.
-    pub(super) fn page(
-        self,
-        sql: &mut Statement,
-        behind: Option<(&Sql, i64)>,
-        limit: i64,
-    ) -> Option<()> {
-        match (self, behind) {
-            (_, None) => {}
-            (Self::Spoken, Some((Sql::Null, _))) => return None,
-            (Self::Spoken, Some((time, place))) => {
+    /// Appends that a row comes behind one with this time and place; `None`, if no row of the part does.
+    pub(super) fn behind(self, sql: &mut Statement, time: &Sql, place: i64) -> Option<()> {
+        match (self, time) {
+            (Self::Spoken, Sql::Null) => return None,
+            (Self::SilentNodes, Sql::Null) if place < 0 => return None,
+            (Self::Spoken, time) => {
                 sql.push(" AND r.updated_at <= ").bind(time.clone());
                 sql.push(" AND (r.updated_at < ").bind(time.clone());
                 sql.push(&format!(" OR {PLACE} < ")).bind(place).push(")");
             }
-            (Self::SilentNodes, Some((Sql::Null, place))) => {
-                if place < 0 {
-                    return None;
-                }
+            (Self::SilentNodes, Sql::Null) => {
                 sql.push(" AND n.node_id < ").bind(place);
             }
-            (_, Some((Sql::Null, place))) => {
+            (_, Sql::Null) => {
                 sql.push(&format!(" AND {PLACE} < ")).bind(place);
             }
-            (_, Some(_)) => {}
+            // What a person wrote comes first.
+            _ => {}
         }
-        sql.push(" ORDER BY ").push(self.order());
-        sql.push(" LIMIT ").bind(limit);
         Some(())
     }
 }

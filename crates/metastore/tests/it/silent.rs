@@ -169,6 +169,16 @@ async fn pages_neither_lose_nor_repeat_what_gets_a_row_meanwhile() {
     let nodes = nodes.filter(|key| key != "7" && key != "20");
     let spoken = ["20", "7", "c", "b", "a"].map(str::to_owned);
     assert_eq!(latest, spoken.into_iter().chain(nodes).collect::<Vec<_>>());
+    for offset in [0_u64, 3, 5, 6, 20, 41, 42, 43, 44, 1 << 40] {
+        let page = json!({"namespace": "*", "limit": 3, "offset": offset});
+        let page = served.post("/records/search", page).await.expect(200);
+        let keys = page["records"].as_array().unwrap().iter();
+        let keys: Vec<_> = keys.map(|it| it["key"].as_str().unwrap()).collect();
+        let from = usize::try_from(offset).unwrap().min(latest.len());
+        let to = (from + 3).min(latest.len());
+        assert_eq!(keys, latest[from..to], "{offset}");
+        assert_eq!(page["pagination"]["total"], 43, "{offset}");
+    }
     let asc = |field: &str| json!([{"field": field, "direction": "asc"}]);
     let mut next = 0;
     for sort in [
