@@ -3,12 +3,13 @@
 //! It lies in a private temporary SQLite database: a scan's memory does not grow with the tree,
 //! nor with the number of differences. The file has no name, and goes with the scan.
 
-use crate::inode::{columns, inode, storage_class};
+use crate::inode::columns;
 use crate::listings::Listing;
-use crate::moment::{Column, moment};
-use journal::{JournalId, NodeKind};
-use node::{Facts, Identity, StorageClass};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use crate::lookup::facts;
+use crate::moment::Column;
+use journal::JournalId;
+use node::{Facts, StorageClass};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// The directory a name stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +98,9 @@ pub enum ScratchError {
     #[error("{}", advice(.0))]
     Sqlite(#[from] rusqlite::Error),
 }
+
+/// How many columns facts take in its tables.
+const FACTS: usize = 15;
 
 /// Where temporary databases lie: where `TMPDIR` says, else `/tmp`.
 fn temp_directory() -> std::path::PathBuf {
@@ -331,19 +335,19 @@ impl Scratch {
     fn found(&self, sql: &str, id: i64, limit: usize) -> Result<Vec<Found>> {
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map((id, limit.cast_signed()), |row| {
-            let parent = row.get("parent")?;
-            let parent_is_found = row.get("parent_is_found")?;
+            let parent = row.get(1)?;
+            let parent_is_found = row.get(2)?;
             Ok(Found {
-                id: row.get("id")?,
+                id: row.get(0)?,
                 parent: if parent_is_found {
                     ParentRef::Found(parent)
                 } else {
                     ParentRef::Node(parent)
                 },
-                name: row.get("name")?,
-                path: row.get("path")?,
-                facts: facts(row)?,
-                node: row.get("node")?,
+                name: row.get(3)?,
+                path: row.get(4)?,
+                facts: facts(row, 5)?,
+                node: row.get(5 + FACTS)?,
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -372,9 +376,9 @@ impl Scratch {
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map((node, limit.cast_signed()), |row| {
             Ok(Changed {
-                node: row.get("node")?,
-                version: row.get("version")?,
-                facts: facts(row)?,
+                node: row.get(0)?,
+                version: row.get(1)?,
+                facts: facts(row, 2)?,
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -496,28 +500,6 @@ impl Scratch {
             .optional()?;
         Ok(resolved.unwrap_or(Some(found)))
     }
-}
-
-fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
-    let is_directory = row.get("is_directory")?;
-    Ok(Facts {
-        kind: if is_directory {
-            NodeKind::Directory
-        } else {
-            NodeKind::File
-        },
-        is_symlink: row.get("is_symlink")?,
-        size_bytes: row.get("size_bytes")?,
-        modified_ns: moment(row, "modified_ns")?,
-        changed_ns: moment(row, "changed_ns")?,
-        identity: Identity {
-            dev: row.get("dev")?,
-            ino: row.get("ino")?,
-            born_ns: moment(row, "born_ns")?,
-        },
-        inode: inode(row, row.as_ref().column_index("mode")?)?,
-        storage_class: storage_class(row, row.as_ref().column_index("storage_class")?)?,
-    })
 }
 
 #[cfg(test)]

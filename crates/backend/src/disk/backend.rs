@@ -20,8 +20,10 @@ impl Backend for Disk {
             .map_err(failed(Operation::LookAt, path))
     }
 
-    fn facts_again(&self, _: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
-        self.facts(path)
+    fn facts_again(&self, cache: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
+        self.tree
+            .facts_again(&mut cache.directory, path)
+            .map_err(failed(Operation::LookAt, path))
     }
 
     fn attributes(&self, path: &str) -> Result<Option<Attributes>, Error> {

@@ -81,30 +81,51 @@ impl Tree {
     /// The facts of what stands at `path`, `None` if nothing does (or if a part of the way to it
     /// is no directory any more).
     pub(super) fn facts(&self, path: &str) -> Result<Option<Facts>, Errno> {
-        let bytes = name::to_bytes(path);
-        let (parent, last) = match bytes.iter().rposition(|byte| *byte == b'/') {
-            Some(at) => bytes.split_at(at),
-            None => (&[][..], &*bytes),
-        };
-        let last = last.strip_prefix(b"/").unwrap_or(last);
+        self.facts_again(&mut None, path)
+    }
+
+    /// The same. The directory that it is in is kept open in `known`, as the next name is mostly in it
+    /// too; so a directory that is renamed meanwhile is still there under its old name.
+    pub(super) fn facts_again(
+        &self,
+        known: &mut Option<(String, OwnedFd)>,
+        path: &str,
+    ) -> Result<Option<Facts>, Errno> {
+        let (parent, last) = path.rsplit_once('/').unwrap_or(("", path));
+        let last = &*name::to_bytes(last);
         if last == b".." {
             return Err(Errno::XDEV);
         }
-        let found = self
-            .open_beneath(parent, OFlags::PATH | DIRECTORY)
-            .and_then(|directory| {
-                let flags = if last.is_empty() {
-                    AtFlags::EMPTY_PATH
-                } else {
-                    AtFlags::empty()
-                };
-                statx::facts_at(&directory, last, flags, &self.devices)
-            });
+        let found = self.kept_open(known, parent).and_then(|directory| {
+            let flags = if last.is_empty() {
+                AtFlags::EMPTY_PATH
+            } else {
+                AtFlags::empty()
+            };
+            statx::facts_at(directory, last, flags, &self.devices)
+        });
         match found {
             Ok(facts) => Ok(Some(facts)),
             Err(error) if Reason::from(error).is_absence() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The directory at `path`, opened unless it is known.
+    fn kept_open<'k>(
+        &self,
+        known: &'k mut Option<(String, OwnedFd)>,
+        path: &str,
+    ) -> Result<&'k OwnedFd, Errno> {
+        let directory = match known.take() {
+            Some(directory) if directory.0 == path => directory,
+            _ => {
+                let flags = OFlags::PATH | DIRECTORY;
+                let opened = self.open_beneath(&name::to_bytes(path), flags)?;
+                (path.to_owned(), opened)
+            }
+        };
+        Ok(&known.insert(directory).1)
     }
 
     /// The facts of `name` in an open directory of this tree.

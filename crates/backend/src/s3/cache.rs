@@ -5,10 +5,14 @@ use super::{Bucket, directory_facts};
 use crate::{Error, Operation};
 use node::Facts;
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
-/// What a page of a directory's listing told, for as long as it may be believed.
+/// What a page of a directory's listing told, for as long as it may be believed; on a disk, the
+/// directory itself.
 #[derive(Debug, Default)]
 pub struct ListingCache {
+    /// Where the directory is that a name was looked at in last, and the open directory.
+    pub(crate) directory: Option<(String, OwnedFd)>,
     /// The directory that was asked about last, and the key.
     asked: Option<(String, String)>,
     page: Option<Seen>,

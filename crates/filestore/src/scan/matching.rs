@@ -97,25 +97,38 @@ impl Matching<'_, '_> {
                 return Err(ScanError::Cancelled);
             }
             after = last.id;
-            // Found names follow each other as their directories were listed.
-            let mut cache = ListingCache::default();
-            for found in &page {
-                let now = self
-                    .backend
-                    .facts_again(&mut cache, &found.path)
-                    .ok()
-                    .flatten();
-                if !now.is_some_and(|now| now.has_identity_of(&found.facts)) {
-                    self.scratch.forget(found)?;
-                    continue;
-                }
-                let parent = self.scratch.node_at(found.parent)?;
-                each(self, found, parent)?;
-                if self.is_undecided {
-                    return Ok(());
-                }
+            let lookup = self.lookup;
+            lookup.at_once(|| self.page(&page, each))?;
+            if self.is_undecided {
+                return Ok(());
             }
         }
+    }
+
+    fn page(
+        &mut self,
+        page: &[Found],
+        each: fn(&mut Self, &Found, Option<i64>) -> Result<(), ScanError>,
+    ) -> Result<(), ScanError> {
+        // Found names follow each other as their directories were listed.
+        let mut cache = ListingCache::default();
+        for found in page {
+            let now = self
+                .backend
+                .facts_again(&mut cache, &found.path)
+                .ok()
+                .flatten();
+            if !now.is_some_and(|now| now.has_identity_of(&found.facts)) {
+                self.scratch.forget(found)?;
+                continue;
+            }
+            let parent = self.scratch.node_at(found.parent)?;
+            each(self, found, parent)?;
+            if self.is_undecided {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Directories, objects, and files of which their directory tells which they are.
