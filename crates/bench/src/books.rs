@@ -2,7 +2,7 @@
 
 use crate::memory;
 use feed::bus::inline;
-use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
+use feed::consumer::{self, ConsumerHandle, ConsumerOptions, Pages};
 use feed::{ConsumerState, SharedReader};
 use journal::{JournalId, SystemClock};
 use metastore::Metastore;
@@ -52,14 +52,15 @@ impl Books {
     pub(crate) fn follow(&mut self, reader: &SharedReader) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock);
         let options = ConsumerOptions::default();
+        let pages = Pages::of(Arc::clone(reader));
         self.consumers = vec![
             consumer::spawn(
                 self.metastore.sink()?,
-                Arc::clone(reader),
+                pages.clone(),
                 Arc::clone(&clock) as _,
                 options.clone(),
             )?,
-            consumer::spawn(self.timestore.sink(), Arc::clone(reader), clock, options)?,
+            consumer::spawn(self.timestore.sink(), pages, clock, options)?,
         ];
         self.bus = Some(inline::spawn(Arc::clone(reader), self.consumers.clone())?);
         Ok(())

@@ -8,8 +8,8 @@
 //! signal or a timer when there is not, backs off when the journal or the store is away, and
 //! carries out what people ask through the [`ConsumerHandle`] (dead letters, waiting for an
 //! entry). Everything it holds is bounded: the page of the journal that is being applied and,
-//! while there is a backlog, the one after it, which a second thread reads and checks meanwhile.
-//! That thread decides nothing; the model test does without it.
+//! while there is a backlog, the few of [`Pages`], which a thread reads and checks meanwhile for all
+//! consumers of the process. That thread decides nothing; the model test does without it.
 
 mod backoff;
 mod follower;
@@ -20,4 +20,5 @@ mod run;
 pub use backoff::Backoff;
 pub use follower::{Follower, FollowerOptions, Halt, RebuildStep, Step};
 pub use handle::{ConsumerHandle, DeadLetterError, Rest};
+pub use pages::Pages;
 pub use run::{Consumer, ConsumerOptions, spawn};

@@ -29,5 +29,5 @@ mod status;
 
 pub use dead_letter::DeadLetter;
 pub use http_reader::HttpJournalReader;
-pub use sink::{Batch, Checkpoint, Item, SharedReader, Sink, SinkError};
+pub use sink::{Batch, Begun, Checkpoint, Item, SharedReader, Sink, SinkError};
 pub use status::{BusState, ConsumerState, ConsumerStatus};

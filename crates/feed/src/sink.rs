@@ -87,8 +87,18 @@ pub enum SinkError {
     ),
 }
 
+/// How far a batch is when [`Sink::begin`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is durable, with its checkpoint.
+    Durable,
+    /// It is being committed; [`Sink::land`] waits for it.
+    InFlight,
+}
+
 /// What applies batches to a store. Every method blocks; the consumer calls it from one thread of
-/// its own, one call at a time.
+/// its own, one call at a time. While a batch is in flight it calls nothing but [`Sink::begin`],
+/// [`Sink::land`] and [`Sink::checkpoint`].
 ///
 /// An older entry never undoes a newer state: an item whose id lies at or below the last entry
 /// that changed its node fills only what is missing (a retried dead letter is such an item).
@@ -96,7 +106,8 @@ pub trait Sink: Send + 'static {
     /// The sink's name in logs, metrics and health: `metastore` or `timestore`.
     fn name(&self) -> &'static str;
 
-    /// The checkpoint stored last; `None` for an empty book that follows no journal yet.
+    /// The checkpoint stored last; `None` for an empty book that follows no journal yet. A batch in
+    /// flight has ended before, whether it took effect or not.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -107,6 +118,27 @@ pub trait Sink: Send + 'static {
     /// # Errors
     /// As [`SinkError`] says; nothing has then taken effect.
     fn apply(&mut self, batch: &Batch<'_>) -> Result<(), SinkError>;
+
+    /// Takes a batch that goes on where the one before it ends, and may return while it is being
+    /// committed, in one transaction with its checkpoint. Not more than one batch is in flight: when it
+    /// returns, the one that was in flight before is durable. A sink that cannot do that applies the
+    /// batch.
+    ///
+    /// # Errors
+    /// As [`SinkError`] says, of this batch or of the one in flight. Then nothing is in flight any more,
+    /// and what has taken effect is told by [`Sink::checkpoint`]: this batch has only if the one before
+    /// it has.
+    fn begin(&mut self, batch: &Batch<'_>) -> Result<Begun, SinkError> {
+        self.apply(batch).map(|()| Begun::Durable)
+    }
+
+    /// Waits until the batch in flight is durable, if there is one.
+    ///
+    /// # Errors
+    /// As [`Sink::begin`].
+    fn land(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// Makes the book equal to the snapshot, in one transaction as readers see it, and stores the
     /// snapshot's checkpoint. Nodes that the snapshot does not have are treated as deleted; what

@@ -11,14 +11,16 @@
 //! seed is printed and replays; leave it in [`FIXED_SEEDS`].
 
 mod check;
+mod flight;
+mod neighbour;
+mod restored;
 
 use crate::Random;
 use feed::BusState;
-use feed::consumer::{Consumer, ConsumerOptions, Rest};
-use feed::memory::{
-    Book, Death, Fault, Killed, MemoryJournal, MemoryReader, MemorySink, PageFault,
-};
+use feed::consumer::{Consumer, ConsumerOptions, Pages, Rest};
+use feed::memory::{Book, Death, Fault, Killed, MemoryReader, MemorySink, PageFault};
 use journal::{JournalId, SystemClock};
+use neighbour::Neighbour;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -62,6 +64,11 @@ pub const FAULTS: &[&str] = &[
     "page-gap",
     "page-overlap",
     "page-reordered",
+    "page-shared",
+    "page-ahead",
+    "in-flight",
+    "flight-landed",
+    "flight-lost",
     "retry",
     "discard",
     "trim",
@@ -77,10 +84,15 @@ struct Model {
     death: Death,
     dead_letters_max: u64,
     reader: MemoryReader,
+    /// Of this process, which goes on when a consumer dies: the harder case.
+    pages: Pages,
     sink: MemorySink,
     consumer: Option<Consumer<MemorySink>>,
+    neighbour: Neighbour,
     now_ms: u64,
     rest: Rest,
+    /// Until then signals gather.
+    gathered_at_ms: u64,
     turn_at_ms: u64,
     /// When each signal under way arrives.
     signals: Vec<u64>,
@@ -112,18 +124,26 @@ impl Model {
         let death = Death::default();
         // A small park is soon full; fewer than may be poison in one batch.
         let dead_letters_max = if random.chance(30) { 2 } else { 1_000 };
+        let reader = MemoryReader::mortal(&death);
+        let pages = Pages::from(Arc::new(reader.clone()));
+        let sink = MemorySink::mortal(&death);
+        let sink = if random.chance(50) {
+            sink.with_flights()
+        } else {
+            sink
+        };
         let mut model = Self {
+            neighbour: Neighbour::new(&pages, random.chance(50)),
             random,
-            reader: MemoryReader::mortal(&death),
-            sink: MemorySink::mortal(&death),
+            reader,
+            pages,
+            sink,
             death,
             dead_letters_max,
             consumer: None,
             now_ms: 0,
-            rest: Rest {
-                at_most: Duration::ZERO,
-                heeds_signals: true,
-            },
+            rest: Rest::NONE,
+            gathered_at_ms: 0,
             turn_at_ms: 0,
             signals: Vec::new(),
             is_bus_broken: false,
@@ -149,12 +169,13 @@ impl Model {
         if self.consumer.is_some() {
             return;
         }
-        let reader = Arc::new(self.reader.clone());
         let options = options(self.dead_letters_max);
-        let consumer = Consumer::new(self.sink.clone(), reader, Arc::new(SystemClock), options);
+        let (sink, pages) = (self.sink.clone(), self.pages.clone());
+        let consumer = Consumer::new(sink, pages, Arc::new(SystemClock), options);
         self.consumer = Some(consumer);
         self.set_bus();
         self.turn_at_ms = self.now_ms;
+        self.gathered_at_ms = self.now_ms;
     }
 
     fn set_bus(&self) {
@@ -217,7 +238,7 @@ impl Model {
     }
 
     fn act(&mut self) {
-        match self.random.below(26) {
+        match self.random.below(30) {
             0..=4 => self.commit(1),
             5 => {
                 self.count("burst");
@@ -258,6 +279,9 @@ impl Model {
             18 => self.restore_another_journal(),
             19 => self.crash_between_steps(),
             20 => self.read_a_wrong_page(),
+            21..=23 => self.turn_neighbour(),
+            24 => self.read_ahead(),
+            25 => self.crash_in_flight(),
             _ => {
                 let millis = self.random.below(4_000);
                 self.pass(millis);
@@ -327,6 +351,7 @@ impl Model {
         ]);
         self.commit(3);
         self.start();
+        self.land();
         self.reader.with(|journal| journal.page_fault = Some(fault));
         let before = self.sink.committed();
         self.turn();
@@ -383,56 +408,6 @@ impl Model {
             .with(|journal| journal.trimmed = journal.trimmed.max(up_to));
     }
 
-    /// For a while the consumer meets a journal that is not the one it follows.
-    fn restore_another_journal(&mut self) {
-        let checkpoint = self.sink.with(|store| store.committed.checkpoint);
-        let Some(checkpoint) = checkpoint.filter(|c| c.journal_id > JournalId::ZERO) else {
-            return;
-        };
-        let truth = self.reader.with(|journal| journal.clone());
-        let mut other = truth.clone();
-        other.is_away = false;
-        other.trimmed = 0;
-        let at = usize::try_from(checkpoint.journal_id.get()).unwrap();
-        let kind = [
-            "restored-ahead",
-            "restored-equal",
-            "restored-behind",
-            "other-epoch",
-        ][usize::try_from(self.random.below(4)).unwrap()];
-        self.count(kind);
-        let write_on = |journal: &mut MemoryJournal, length: usize| {
-            while journal.entries.len() < length {
-                journal.put(99, "another history", 1);
-            }
-        };
-        other.entries.truncate(at - 1);
-        match kind {
-            "restored-ahead" => {}
-            "restored-equal" => write_on(&mut other, at),
-            "restored-behind" => write_on(&mut other, at + 3),
-            _ => {
-                other = MemoryJournal::new();
-                write_on(&mut other, at + 1);
-            }
-        }
-        self.reader.with(|journal| *journal = other);
-        let before = self.sink.committed();
-        self.start();
-        self.sink.with(|store| store.fault = None);
-        let consumer = self.consumer.as_mut().unwrap();
-        consumer.turn();
-        let state = consumer.handle().status().state;
-        assert_eq!(state, feed::ConsumerState::Halted, "{kind} must halt");
-        let after = self.sink.committed();
-        assert_eq!(
-            (after.checkpoint, after.book),
-            (before.checkpoint, before.book),
-            "{kind}"
-        );
-        self.reader.with(|journal| *journal = truth);
-    }
-
     /// Lets time pass: turns come by signal or by the consumer's own rest.
     fn pass(&mut self, millis: u64) {
         let until = self.now_ms + millis;
@@ -449,22 +424,28 @@ impl Model {
 
     fn next_turn_at(&self) -> Option<u64> {
         self.consumer.as_ref()?;
-        let heeded = self
-            .signals
-            .iter()
-            .copied()
-            .filter(|_| self.rest.heeds_signals);
-        heeded.chain([self.turn_at_ms]).min()
+        let signals = self.signals.iter().copied();
+        let heeded = signals.filter(|_| self.rest.heeds_signals).min();
+        let gathered = heeded.map(|signal| signal.max(self.gathered_at_ms));
+        gathered.into_iter().chain([self.turn_at_ms]).min()
     }
 
     fn turn(&mut self) {
+        let kept = self.pages.kept_taken();
         if let Some(rest) = self.alive(Consumer::turn) {
             self.rest = rest;
-            let millis = u64::try_from(rest.at_most.as_millis()).unwrap();
-            self.turn_at_ms = self.now_ms + millis;
+            let at = |rest: Duration| self.now_ms + u64::try_from(rest.as_millis()).unwrap();
+            self.gathered_at_ms = at(rest.gathers_for);
+            self.turn_at_ms = at(rest.at_most.max(rest.gathers_for));
             if self.is_paused() {
                 self.count("park-full");
             }
+        }
+        if self.pages.kept_taken() > kept {
+            self.count("page-shared");
+        }
+        if self.is_in_flight() {
+            self.count("in-flight");
         }
         self.check();
     }
@@ -488,6 +469,7 @@ pub fn run(seed: u64) -> Outcome {
         model.act();
     }
     model.heal();
+    model.heal_neighbour();
     model.check();
     Outcome {
         entries: model.reader.with(|journal| journal.head().get()),

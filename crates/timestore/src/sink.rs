@@ -12,6 +12,7 @@
 //! fold it after commits that only insert and delete: the checkpoint is one row that is deleted
 //! and inserted.
 
+mod flight;
 mod fold;
 mod hours;
 mod pieces;
@@ -23,14 +24,14 @@ pub(crate) use hours::summed;
 use crate::activity::{Builder, Row};
 use crate::catalogue::Dataset;
 use crate::error::{Error, Result};
-use crate::pipeline;
-use crate::store::{self, Store};
+use crate::store::Store;
 use crate::usage::{self, Progress};
 use crossbeam_channel::Sender;
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{Connection, OptionalExt, params};
 use feed::rebuild::{Base, NewBook, Rebuild};
-use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
+use feed::{Batch, Begun, Checkpoint, DeadLetter, Item, Sink, SinkError};
+use flight::Flight;
 use fold::{MANY, Unfolded};
 use journal::{Clock, Event, JournalId, Snapshot, Time};
 use pieces::{PIECE_ROWS, Piece, Target};
@@ -45,6 +46,8 @@ pub struct ActivitySink {
     clock: Arc<dyn Clock>,
     /// As stored; `None` until it is read, and after every failure.
     position: Option<Option<Position>>,
+    /// The batch that the owner thread commits.
+    flight: Option<Flight>,
     /// The last entry in the sums by hour; `None` as above.
     summed: Option<JournalId>,
     /// So many entries are summed at a time.
@@ -74,6 +77,7 @@ impl ActivitySink {
             dataset,
             clock,
             position: None,
+            flight: None,
             summed: None,
             sum_entries,
             unfolded: Unfolded::default(),
@@ -97,72 +101,6 @@ impl ActivitySink {
         let summed = self.store.write_blocking(summed)?;
         self.summed = Some(summed);
         Ok(summed)
-    }
-
-    /// Tells the position and the last entry summed.
-    fn apply_batch(&mut self, batch: &Batch<'_>) -> Result<(Position, JournalId)> {
-        let stored = self.position()?;
-        if let Some(stored) = stored
-            && stored.checkpoint.epoch != batch.checkpoint.epoch
-        {
-            let detail = format!(
-                "the activity follows the journal {}, and the batch is of {}",
-                stored.checkpoint.epoch, batch.checkpoint.epoch
-            );
-            return Err(Error::Conflict {
-                code: httpkit::Code::JournalMismatch,
-                detail,
-            });
-        }
-        let after = stored.map_or(JournalId::ZERO, |stored| stored.checkpoint.journal_id);
-        let snapshot_id = stored.map_or(JournalId::ZERO, |stored| stored.snapshot_id);
-        let next = match stored {
-            Some(stored) if batch.checkpoint.journal_id <= after => stored,
-            _ => Position {
-                checkpoint: batch.checkpoint,
-                snapshot_id,
-            },
-        };
-        let present = self.present(batch.items, after)?;
-        let (summed, enough) = (self.summed()?, self.sum_entries);
-        // A command's own row adds to no sum, and at its id there may be rows that a snapshot added.
-        let late: Vec<i64> = batch
-            .items
-            .iter()
-            .filter(|item| item.id <= after)
-            .map(row_of)
-            .filter(|row| row.1.is_some() && !present.contains(row))
-            .map(|(id, _)| id)
-            .collect();
-        let (parked, resolved) = (batch.parked.to_vec(), batch.resolved.to_vec());
-        let (table, now) = (self.dataset.table.clone(), self.clock.now());
-        let (send, rows) = pieces::channel();
-        let answer = self.store.begin_write(move |connection| {
-            store::transaction(connection, |connection| {
-                // Before the rows, the first of which are being built meanwhile.
-                settle(connection, &parked, &resolved)?;
-                store_position(connection, &next, stored.as_ref())?;
-                pipeline::append_activity(connection, |connection| {
-                    let target = Target {
-                        connection,
-                        catalog: None,
-                        table: &table,
-                    };
-                    pieces::append_all(target, &rows)
-                })?;
-                if !late.is_empty() {
-                    usage::forget(connection)?;
-                }
-                let head = next.checkpoint.journal_id;
-                hours::follow(connection, summed, head, enough, &late)
-            })
-        })?;
-        // If the owner fails, it drops the channel, and its answer says why.
-        let sent = send_rows(batch.items, snapshot_id, &present, now, &send);
-        drop(send);
-        let taken = answer.recv().map_err(|_| Error::Closed)?;
-        sent?;
-        Ok((next, taken?))
     }
 
     /// The rows that there are already at the ids of the entries that are not new.
@@ -204,20 +142,38 @@ impl Sink for ActivitySink {
     }
 
     fn checkpoint(&mut self) -> std::result::Result<Option<Checkpoint>, SinkError> {
-        // Asked for anew, since a consumer asks when it is in doubt.
+        // Asked for anew, since a consumer asks when it is in doubt. The owner thread answers after it
+        // has ended what is in flight.
+        self.flight = None;
         self.position = None;
         let position = self.position().map_err(sink_error)?;
         Ok(position.map(|position| position.checkpoint))
     }
 
     fn apply(&mut self, batch: &Batch<'_>) -> std::result::Result<(), SinkError> {
-        let result = self.apply_batch(batch);
-        let (_, summed) = self.settle(result, |(next, _)| Some(*next))?;
-        self.summed = Some(summed);
-        let entries = batch.items.len();
-        self.unfolded.add(entries);
-        self.progress.add(entries, entries >= MANY);
-        Ok(())
+        let flight = self.take_off(batch);
+        self.land_flight(flight)
+    }
+
+    fn begin(&mut self, batch: &Batch<'_>) -> std::result::Result<Begun, SinkError> {
+        // It is with the owner thread before the one in flight is waited for. If that one fails, the
+        // owner finds another position than this one names.
+        let next = self.take_off(batch);
+        if let Some(before) = self.flight.take() {
+            self.land_flight(Ok(before))?;
+        }
+        match next {
+            Ok(next) => self.flight = Some(next),
+            Err(error) => return self.land_flight(Err(error)).map(|()| Begun::Durable),
+        }
+        Ok(Begun::InFlight)
+    }
+
+    fn land(&mut self) -> std::result::Result<(), SinkError> {
+        match self.flight.take() {
+            Some(flight) => self.land_flight(Ok(flight)),
+            None => Ok(()),
+        }
     }
 
     fn tidy(&mut self) {

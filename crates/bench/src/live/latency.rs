@@ -14,7 +14,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const LOOK: Duration = Duration::from_millis(100);
 /// What the design allows one entry in a hundred.
 const LATE: Duration = Duration::from_millis(25);
 
@@ -44,16 +43,12 @@ impl Watch {
         })?;
         let mut books = Vec::new();
         for consumer in consumers {
-            let (consumer, is_over) = (consumer.clone(), stop.clone());
+            // Somebody who waited for an entry would hurry the consumer.
+            let (mut checkpoints, is_over) = (consumer.checkpoints(), stop.clone());
             books.push(spawn("watch-book", async move {
                 let mut notes = Vec::new();
-                let mut seen = consumer.status().checkpoint;
-                while !is_over.is_cancelled() {
-                    let reached = consumer.wait_for(seen.next(), LOOK).await;
-                    if reached > seen {
-                        notes.push((reached, Instant::now()));
-                        seen = reached;
-                    }
+                while let Some(Ok(())) = is_over.run_until_cancelled(checkpoints.changed()).await {
+                    notes.push((*checkpoints.borrow_and_update(), Instant::now()));
                 }
                 notes
             })?);

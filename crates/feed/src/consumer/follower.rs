@@ -1,12 +1,14 @@
 //! One step along the journal, and every check it makes.
 
+mod flight;
 mod rebuild;
 mod sifted;
 
 pub use rebuild::RebuildStep;
 
-use super::pages::{Checked, Pages};
-use crate::{Batch, Checkpoint, DeadLetter, Item, SharedReader, Sink, SinkError};
+use super::pages::{Pages, Slice, View};
+use crate::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
+use flight::Flight;
 use journal::{
     ChainError, Clock, DecodeError, Digest, Entry, Epoch, Event, EventType, JournalId, Position,
     ReadError, Time,
@@ -47,6 +49,8 @@ pub enum Step {
         /// The last entry's type and the time its fact was observed.
         last: Option<(String, Option<Time>)>,
     },
+    /// The sink has taken entries, and nothing is known of them yet.
+    Begun,
     /// A snapshot was loaded, because the journal is trimmed past the checkpoint.
     LoadedSnapshot,
     /// Nothing happened; the same step may succeed later.
@@ -115,10 +119,15 @@ pub enum Halt {
 /// Follows the journal with one sink, a step at a time.
 pub struct Follower<S> {
     sink: S,
-    pages: Pages,
+    pages: View,
     clock: Arc<dyn Clock>,
     options: FollowerOptions,
+    /// What is durable.
     checkpoint: Option<Checkpoint>,
+    /// What the sink commits now.
+    flight: Option<Flight>,
+    /// The last batch failed in flight: the next one is applied by itself.
+    is_wary: bool,
     position: Option<Position>,
     dead_letters: Option<u64>,
     rebuilds: Rebuilds,
@@ -158,34 +167,27 @@ impl From<ReadError> for Stop {
 }
 
 impl<S: Sink> Follower<S> {
-    /// A follower that has looked at nothing yet.
+    /// A follower that has looked at nothing yet. It reads a journal alone, or takes the pages that
+    /// others of this process take too.
     #[must_use]
     pub fn new(
         sink: S,
-        reader: SharedReader,
+        pages: impl Into<Pages>,
         clock: Arc<dyn Clock>,
         options: FollowerOptions,
     ) -> Self {
         Self {
             sink,
-            pages: Pages::new(reader),
+            pages: View::new(pages.into()),
             clock,
             options,
             checkpoint: None,
+            flight: None,
+            is_wary: false,
             position: None,
             dead_letters: None,
             rebuilds: Rebuilds::default(),
         }
-    }
-
-    /// From now on the next page is read, and its digests are checked, on a thread of its own while
-    /// the sink commits the page in hand. What is applied, and what is refused, stays the same.
-    ///
-    /// # Errors
-    /// The thread cannot be started.
-    pub fn read_ahead(&mut self) -> std::io::Result<()> {
-        let name = format!("read-{}", self.sink.name());
-        self.pages.read_ahead(&name)
     }
 
     /// The checkpoint as the sink last stored it; `None` before the first step.
@@ -221,41 +223,46 @@ impl<S: Sink> Follower<S> {
     /// Reads after the checkpoint, checks and applies. After [`Step::Retry`] and
     /// [`Step::Halted`] nothing has changed.
     pub fn step(&mut self) -> Step {
-        match self.try_step() {
-            Ok(step) => step,
-            Err(stop) => {
-                // What the store holds is read again, in case a commit was reported as failed
-                // and yet took place.
-                self.checkpoint = None;
-                self.dead_letters = None;
-                match stop {
-                    Stop::Retry(reason) => Step::Retry(reason),
-                    Stop::Halt(halt) => Step::Halted(halt),
-                }
-            }
+        let step = self.try_step();
+        self.told(step)
+    }
+
+    fn told(&mut self, step: Result<Step, Stop>) -> Step {
+        let stop = match step {
+            Ok(step) => return step,
+            Err(stop) => stop,
+        };
+        // What the store holds is read again, in case a commit was reported as failed and yet took
+        // place.
+        self.checkpoint = None;
+        self.dead_letters = None;
+        match stop {
+            Stop::Retry(reason) => Step::Retry(reason),
+            Stop::Halt(halt) => Step::Halted(halt),
         }
     }
 
     fn try_step(&mut self) -> Result<Step, Stop> {
+        if let Some(flight) = self.flight.take() {
+            return self.step_in_flight(flight);
+        }
         let checkpoint = match self.checkpoint {
             Some(checkpoint) => checkpoint,
             None => self.load_checkpoint()?,
         };
-        let read = self
-            .pages
-            .read(checkpoint.journal_id, self.options.batch_max_entries);
-        let checked = match read {
-            Ok(checked) => checked,
+        let slice = match self.pages.read(checkpoint, self.options.batch_max_entries) {
+            Ok(slice) => slice,
             Err(ReadError::Trimmed { .. }) => return self.load_snapshot(checkpoint),
             Err(error) => return Err(error.into()),
         };
-        self.position = Some(checked.position);
-        check_history(checkpoint, &checked)?;
-        if checked.entries.borrow_owner().is_empty() {
-            if checked.position.head > checkpoint.journal_id {
+        let position = slice.position;
+        self.position = Some(position);
+        check_history(checkpoint, &slice)?;
+        if slice.entries().is_empty() {
+            if position.head > checkpoint.journal_id {
                 let reason = format!(
                     "the journal ends at entry {} and gave nothing after {}",
-                    checked.position.head, checkpoint.journal_id
+                    position.head, checkpoint.journal_id
                 );
                 return Err(Stop::Retry(reason));
             }
@@ -263,10 +270,18 @@ impl<S: Sink> Follower<S> {
             return Ok(Step::AtHead);
         }
         // They continue the digest after which they were read, and that is the checkpoint's.
-        let digest = checked.chain.map_err(|error| Stop::Halt(error.into()))?;
-        checked
-            .entries
-            .with_dependent(|entries, events| self.apply(checkpoint, entries, events, digest))
+        let digest = slice.chain().map_err(|error| Stop::Halt(error.into()))?;
+        if self.may_begin(&slice)
+            && let Some(step) = self.begin(checkpoint, None, &slice, digest)?
+        {
+            return Ok(step);
+        }
+        let step = self.apply(checkpoint, slice.entries(), slice.events(), digest)?;
+        self.is_wary = false;
+        if self.checkpoint.map(|it| it.journal_id) == Some(position.head) {
+            self.sink.tidy();
+        }
+        Ok(step)
     }
 
     fn load_checkpoint(&mut self) -> Result<Checkpoint, Stop> {
@@ -395,6 +410,8 @@ impl<S: Sink> Follower<S> {
     /// # Errors
     /// Why it still cannot be applied; it then stays parked.
     pub fn retry_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), String> {
+        // What became of a batch in flight, the store tells next.
+        self.land();
         let checkpoint = self.current_checkpoint()?;
         let data = serde_json::value::RawValue::from_string(letter.data.clone())
             .map_err(|error| format!("its data is not JSON: {error}"))?;
@@ -420,6 +437,8 @@ impl<S: Sink> Follower<S> {
     /// # Errors
     /// Why the store cannot be written.
     pub fn discard_dead_letter(&mut self, journal_id: JournalId) -> Result<(), String> {
+        // What became of a batch in flight, the store tells next.
+        self.land();
         let checkpoint = self.current_checkpoint()?;
         self.settle(&Batch {
             items: &[],
@@ -446,7 +465,7 @@ impl<S: Sink> Follower<S> {
 }
 
 /// Checks that the page comes from the journal, and the history, that the checkpoint is of.
-fn check_history(checkpoint: Checkpoint, page: &Checked) -> Result<(), Stop> {
+fn check_history(checkpoint: Checkpoint, page: &Slice) -> Result<(), Stop> {
     let Position { epoch, head, .. } = page.position;
     let Checkpoint {
         epoch: followed,
@@ -465,7 +484,7 @@ fn check_history(checkpoint: Checkpoint, page: &Checked) -> Result<(), Stop> {
             head,
         }));
     }
-    if page.after_digest == Some(digest) {
+    if page.after_digest() == Some(digest) {
         return Ok(());
     }
     Err(Stop::Halt(if journal_id == head {

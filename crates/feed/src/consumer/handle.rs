@@ -63,17 +63,33 @@ pub(super) enum Request {
 /// What a consumer waits for after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rest {
+    /// So long after the last turn began a signal makes the next one come: what comes until then is
+    /// gathered. It makes it come at once while somebody waits for an entry.
+    pub gathers_for: Duration,
     /// The next turn comes after this time at the latest.
     pub at_most: Duration,
-    /// A signal makes it come at once. Not while the consumer backs off.
+    /// A signal makes it come at all. Not while the consumer backs off.
     pub heeds_signals: bool,
+}
+
+impl Rest {
+    /// None: the next turn comes at once.
+    pub const NONE: Self = Self {
+        gathers_for: Duration::ZERO,
+        at_most: Duration::ZERO,
+        heeds_signals: true,
+    };
 }
 
 #[derive(Default)]
 struct Inbox {
     is_signalled: bool,
+    /// The consumer looks at signals only when it has gathered for long enough.
+    is_gathering: bool,
     is_stopping: bool,
     has_ended: bool,
+    /// How many wait for an entry.
+    waiting: usize,
     requests: VecDeque<Request>,
 }
 
@@ -223,10 +239,16 @@ impl ConsumerHandle {
         self.shared.status.lock().moved_at.elapsed()
     }
 
-    /// Makes the consumer look at the journal now. Signals that come together count as one.
+    /// Makes the consumer look at the journal now, or when it has gathered for a few milliseconds.
+    /// Signals that come together count as one.
     pub fn signal(&self) {
-        self.shared.inbox.lock().is_signalled = true;
-        self.shared.woken.notify_one();
+        let mut inbox = self.shared.inbox.lock();
+        let was_signalled = std::mem::replace(&mut inbox.is_signalled, true);
+        let wakes = !was_signalled && (!inbox.is_gathering || inbox.waiting > 0);
+        drop(inbox);
+        if wakes {
+            self.shared.woken.notify_one();
+        }
     }
 
     /// Finishes the batch in hand and stops; [`ConsumerHandle::stopped`] waits for the end.
@@ -253,9 +275,20 @@ impl ConsumerHandle {
         true
     }
 
+    /// The checkpoint, to see it move. Nothing is hurried by it.
+    #[must_use]
+    pub fn checkpoints(&self) -> watch::Receiver<JournalId> {
+        self.shared.checkpoint.subscribe()
+    }
+
     /// Waits until the entry is applied or parked, at most `timeout`; the checkpoint reached.
+    /// Meanwhile the consumer gathers nothing.
     pub async fn wait_for(&self, journal_id: JournalId, timeout: Duration) -> JournalId {
         let mut checkpoint = self.shared.checkpoint.subscribe();
+        if *checkpoint.borrow() >= journal_id {
+            return *checkpoint.borrow();
+        }
+        let _waiting = Waiting::begin(&self.shared);
         let reached = checkpoint.wait_for(|reached| *reached >= journal_id);
         // Both a timeout and the consumer's end leave the checkpoint where it is.
         let _ = tokio::time::timeout(timeout, reached).await;
@@ -395,30 +428,28 @@ impl ConsumerHandle {
         self.shared.clock.now()
     }
 
-    /// Waits for what the rest says, a request or the end. `None`: stop now.
-    pub(super) fn wait(&self, rest: Rest) -> Option<Vec<Request>> {
+    /// Waits for what the rest says after a turn that began at `turned_at`, for a request or for the
+    /// end. `None`: stop now.
+    pub(super) fn wait(&self, rest: Rest, turned_at: Instant) -> Option<Vec<Request>> {
         let mut inbox = self.shared.inbox.lock();
-        let deadline = Instant::now() + rest.at_most;
+        let gathered_at = turned_at + rest.gathers_for;
+        let deadline = (Instant::now() + rest.at_most).max(gathered_at);
         loop {
+            let now = Instant::now();
+            let is_gathering = now < gathered_at;
+            let heeds = rest.heeds_signals && (!is_gathering || inbox.waiting > 0);
+            let is_due = now >= deadline || (inbox.is_signalled && heeds);
             if inbox.is_stopping {
                 return None;
             }
-            if (inbox.is_signalled && rest.heeds_signals) || !inbox.requests.is_empty() {
-                inbox.is_signalled = false;
+            if is_due || !inbox.requests.is_empty() {
+                inbox.is_gathering = false;
+                inbox.is_signalled = inbox.is_signalled && !rest.heeds_signals;
                 return Some(inbox.requests.drain(..).collect());
             }
-            if self
-                .shared
-                .woken
-                .wait_until(&mut inbox, deadline)
-                .timed_out()
-            {
-                return if inbox.is_stopping {
-                    None
-                } else {
-                    Some(inbox.requests.drain(..).collect())
-                };
-            }
+            inbox.is_gathering = is_gathering;
+            let until = if is_gathering { gathered_at } else { deadline };
+            self.shared.woken.wait_until(&mut inbox, until);
         }
     }
 
@@ -429,5 +460,22 @@ impl ConsumerHandle {
         inbox.requests.clear();
         drop(inbox);
         self.shared.woken.notify_all();
+    }
+}
+
+/// Somebody waits for an entry.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.inbox.lock().waiting += 1;
+        shared.woken.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.inbox.lock().waiting -= 1;
     }
 }

@@ -1,31 +1,45 @@
-//! Pages of the journal, read, checked and decoded for a follower: by itself, or ahead of it.
+//! Pages of the journal, read, checked and decoded once for all followers of a process.
 //!
 //! A page is *checked* when its entries are known to continue the digest that the journal gave for
 //! the id before them. That costs as much as reading them, and needs nothing but the page, so it is
-//! done where the page is read. What only the follower knows (which epoch it follows, and which
-//! digest its checkpoint has) it compares itself, for every page, before it applies one. The same
-//! goes for decoding: the events borrow their text from the entries, and travel with them.
+//! done where the page is read. The same goes for decoding: the events borrow their text from the
+//! entries, and travel with them. What only a follower knows (which epoch it follows, and which
+//! digest its checkpoint has) it compares itself, for every page, before it applies one.
 //!
-//! [`Pages::ahead`] has a thread that reads the page after the one in hand while the sink commits
-//! that one. It never holds more than one page, and it begins only while there is a backlog, so
-//! that an entry that comes alone is read at once by whoever wants it. A page that was read ahead
-//! is given out if it begins where the follower asks, and otherwise forgotten: after a failure the
-//! follower goes back to what its store says, and reads again.
+//! [`Pages`] keeps the last pages in a small [`Window`]. A follower whose next entry lies in one of
+//! them takes that page, or the rest of it: so two followers that stand near each other soon take
+//! the same pages. Any other follower reads for itself. Nobody waits for a slower one: a page that
+//! it has not taken yet may go, and it reads that page again.
+//!
+//! A page of the window is as good as one that is read now. It is taken only by a follower whose
+//! own digest it continues, and only after the journal has told the same digest at the page's end.
+//! A page that is damaged, and one after which the journal ended, are never kept: whoever wants
+//! them reads the journal, and sees what is there then.
+//!
+//! [`Pages::read_ahead`] has a thread that reads the page after the one in hand while the sinks
+//! commit that one. It begins only while there is a backlog, so that an entry that comes alone is
+//! read at once by whoever wants it. What it cannot read it leaves to the followers.
 
-use crate::SharedReader;
-use crossbeam_channel::{Receiver, Sender, bounded};
+mod window;
+
+use crate::{Checkpoint, SharedReader};
 use journal::{
-    ChainError, DecodeError, Digest, Entry, Event, JournalId, Position, ReadError, chain,
+    ChainError, DecodeError, Digest, Entry, Event, JournalId, JournalReader, Position, ReadError,
+    chain,
 };
+use parking_lot::{Condvar, Mutex};
 use self_cell::self_cell;
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use window::{Place, Wanted, Window};
 
 /// The event of each entry, or why it has none.
-pub(super) type Events<'a> = Vec<Result<Event<'a>, DecodeError>>;
+type Events<'a> = Vec<Result<Event<'a>, DecodeError>>;
 
 self_cell! {
     /// Entries, and what they say.
-    pub(super) struct Decoded {
+    struct Decoded {
         owner: Vec<Entry>,
 
         #[covariant]
@@ -35,136 +49,350 @@ self_cell! {
     impl {Debug}
 }
 
-/// A page, and whether its entries continue `after_digest`.
+/// A page as it was read.
 #[derive(Debug)]
-pub(super) struct Checked {
-    pub(super) position: Position,
-    /// The journal's digest of the id after which it was read.
-    pub(super) after_digest: Option<Digest>,
-    pub(super) entries: Decoded,
-    /// The digest of the last entry, of the entry before them if there is none.
-    pub(super) chain: Result<Digest, ChainError>,
+struct Checked {
+    /// Where the journal was.
+    position: Position,
+    after: JournalId,
+    /// The journal's digest of `after`.
+    after_digest: Option<Digest>,
+    entries: Decoded,
+    /// The digest of the last entry, of the entry before them if there is none; or why they do not
+    /// continue `after_digest`.
+    chain: Result<Digest, ChainError>,
 }
 
-/// Which page: the entries after an id, and at most how many.
-type Wanted = (JournalId, usize);
-
-/// Gives a follower its pages.
-pub(super) struct Pages {
-    reader: SharedReader,
-    ahead: Option<Ahead>,
-}
-
-impl Pages {
-    /// Reads when it is asked, on the thread that asks.
-    pub(super) const fn new(reader: SharedReader) -> Self {
-        Self {
-            reader,
-            ahead: None,
-        }
-    }
-
-    /// Reads ahead from now on, on a thread of this name.
-    pub(super) fn read_ahead(&mut self, name: &str) -> std::io::Result<()> {
-        self.ahead = Some(Ahead::start(name, SharedReader::clone(&self.reader))?);
-        Ok(())
-    }
-
-    pub(super) fn reader(&self) -> &SharedReader {
-        &self.reader
-    }
-
-    /// The entries after `after`, at most `limit`; and if the journal goes on, the page after them
-    /// is read meanwhile.
-    pub(super) fn read(&mut self, after: JournalId, limit: usize) -> Result<Checked, ReadError> {
-        let read = self.ahead.as_mut().and_then(|it| it.take((after, limit)));
-        let checked = match read {
-            Some(checked) => checked?,
-            None => check(&self.reader, (after, limit))?,
+impl Checked {
+    fn read(reader: &SharedReader, after: JournalId, limit: usize) -> Result<Self, ReadError> {
+        let page = reader.read(after, limit)?;
+        let chain = match page.after_digest {
+            Some(before) => chain::verify(after, before, &page.entries),
+            // Past the head, where there is nothing to check.
+            None => Ok(Digest::genesis(page.position.epoch)),
         };
-        let head = checked.position.head;
-        if let Some(ahead) = &mut self.ahead
-            && let Some(last) = checked.entries.borrow_owner().last()
-            && last.id < head
-        {
-            ahead.begin((last.id, limit));
-        }
-        Ok(checked)
-    }
-}
-
-fn check(reader: &SharedReader, (after, limit): Wanted) -> Result<Checked, ReadError> {
-    let page = reader.read(after, limit)?;
-    let chain = match page.after_digest {
-        Some(before) => chain::verify(after, before, &page.entries),
-        // Past the head, where there is nothing to check.
-        None => Ok(Digest::genesis(page.position.epoch)),
-    };
-    Ok(Checked {
-        position: page.position,
-        after_digest: page.after_digest,
-        entries: Decoded::new(page.entries, |entries| {
-            entries.iter().map(Entry::event).collect()
-        }),
-        chain,
-    })
-}
-
-/// The thread, and what it was asked for.
-struct Ahead {
-    wanted: Option<Sender<Wanted>>,
-    pages: Receiver<Result<Checked, ReadError>>,
-    under_way: Option<Wanted>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ahead {
-    fn start(name: &str, reader: SharedReader) -> std::io::Result<Self> {
-        let (wanted, requests) = bounded::<Wanted>(1);
-        let (done, pages) = bounded(1);
-        let work = move || {
-            for request in requests {
-                // A follower that is gone wants nothing more.
-                if done.send(check(&reader, request)).is_err() {
-                    return;
-                }
-            }
-        };
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(work)?;
         Ok(Self {
-            wanted: Some(wanted),
-            pages,
-            under_way: None,
-            thread: Some(thread),
+            position: page.position,
+            after,
+            after_digest: page.after_digest,
+            entries: Decoded::new(page.entries, |entries| {
+                entries.iter().map(Entry::event).collect()
+            }),
+            chain,
         })
     }
 
-    fn begin(&mut self, wanted: Wanted) {
-        let sender = self.wanted.as_ref();
-        if sender.is_some_and(|sender| sender.send(wanted).is_ok()) {
-            self.under_way = Some(wanted);
-        }
+    fn entries(&self) -> &[Entry] {
+        self.entries.borrow_owner()
     }
 
-    /// What was read ahead, if it is what is wanted now. Waits for a read under way in any case, so
-    /// that there is never more than one.
-    fn take(&mut self, wanted: Wanted) -> Option<Result<Checked, ReadError>> {
-        let under_way = self.under_way.take()?;
-        // A thread that panicked has no page to give; the follower then reads for itself.
-        let page = self.pages.recv().ok()?;
-        (under_way == wanted).then_some(page)
+    /// The last entry's id, the one before them if there is none.
+    fn last(&self) -> JournalId {
+        self.entries().last().map_or(self.after, |entry| entry.id)
+    }
+
+    /// Whether the journal went on after it.
+    fn has_next(&self) -> bool {
+        self.last() < self.position.head
     }
 }
 
-impl Drop for Ahead {
+/// A page, or a part of one.
+#[derive(Debug)]
+pub(super) struct Slice {
+    page: Arc<Checked>,
+    /// The first entry, and the one after the last.
+    range: (usize, usize),
+    /// Where the journal was when the page was read, or taken from the window.
+    pub(super) position: Position,
+}
+
+impl Slice {
+    fn whole(page: Arc<Checked>) -> Self {
+        Self {
+            range: (0, page.entries().len()),
+            position: page.position,
+            page,
+        }
+    }
+
+    /// At most `limit` entries after the first `skipped`.
+    fn part(page: &Arc<Checked>, skipped: usize, limit: usize) -> Self {
+        let end = skipped.saturating_add(limit).min(page.entries().len());
+        Self {
+            page: Arc::clone(page),
+            range: (skipped, end),
+            position: page.position,
+        }
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        let (from, to) = self.range;
+        self.page.entries().get(from..to).unwrap_or_default()
+    }
+
+    /// Those of the entries, one each.
+    pub(super) fn events(&self) -> &[Result<Event<'_>, DecodeError>] {
+        let (from, to) = self.range;
+        let events = self.page.entries.borrow_dependent();
+        events.get(from..to).unwrap_or_default()
+    }
+
+    /// The digest of the entry before them; `None` past the head.
+    pub(super) fn after_digest(&self) -> Option<Digest> {
+        match self.range.0.checked_sub(1) {
+            None => self.page.after_digest,
+            Some(before) => self.page.entries().get(before).map(|entry| entry.digest),
+        }
+    }
+
+    /// The digest of the last of them.
+    ///
+    /// # Errors
+    /// They do not continue [`Slice::after_digest`].
+    pub(super) fn chain(&self) -> Result<Digest, ChainError> {
+        let whole = self.page.chain.clone()?;
+        // Each digest of a page that is whole was computed.
+        Ok(self.entries().last().map_or(whole, |entry| entry.digest))
+    }
+}
+
+/// The pages of one journal, for the consumers of one process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Pages(Arc<Handle>);
+
+impl Pages {
+    /// Pages that are read when a follower asks, on its own thread.
+    #[must_use]
+    pub fn of(reader: SharedReader) -> Self {
+        let shared = Shared {
+            reader,
+            window: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        Self(Arc::new(Handle {
+            shared: Arc::new(shared),
+            thread: Mutex::new(None),
+        }))
+    }
+
+    /// From now on the next page is read, checked and decoded on a thread of its own while the sinks
+    /// commit the one in hand. What is applied, and what is refused, stays the same. Calling it
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn read_ahead(&self) -> std::io::Result<()> {
+        let mut thread = self.0.thread.lock();
+        if thread.is_none() {
+            let shared = Arc::clone(&self.0.shared);
+            let builder = std::thread::Builder::new().name("read-journal".to_owned());
+            *thread = Some(builder.spawn(move || shared.run())?);
+            self.0.shared.window.lock().reads_ahead = true;
+        }
+        Ok(())
+    }
+
+    /// Reads one page that a follower wants next, on the thread that asks; whether there was one. For
+    /// models, which have no other thread.
+    #[must_use]
+    pub fn read_one_ahead(&self) -> bool {
+        let wanted = self.0.shared.window.lock().begin();
+        if let Some(wanted) = wanted {
+            self.0.shared.read_ahead(wanted);
+        }
+        wanted.is_some()
+    }
+
+    /// How many pages, or parts of one, were taken that had been read before.
+    #[must_use]
+    pub fn kept_taken(&self) -> u64 {
+        self.0.shared.window.lock().taken
+    }
+
+    pub(super) fn reader(&self) -> &SharedReader {
+        &self.0.shared.reader
+    }
+}
+
+impl From<SharedReader> for Pages {
+    fn from(reader: SharedReader) -> Self {
+        Self::of(reader)
+    }
+}
+
+impl<R: JournalReader + 'static> From<Arc<R>> for Pages {
+    fn from(reader: Arc<R>) -> Self {
+        Self::of(reader)
+    }
+}
+
+/// Ends the thread with the last of those who take pages.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Handle {
     fn drop(&mut self) {
-        drop(self.wanted.take());
-        if let Some(thread) = self.thread.take()
+        self.shared.window.lock().is_closing = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.get_mut().take()
             && thread.join().is_err()
         {
             tracing::error!("the thread that reads the journal ahead had panicked");
         }
+    }
+}
+
+struct Shared {
+    reader: SharedReader,
+    window: Mutex<Window>,
+    /// A page was read, or is wanted, or it is over.
+    changed: Condvar,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Reads what is wanted until the end.
+    fn run(&self) {
+        while let Some(wanted) = self.next_wanted() {
+            self.read_ahead(wanted);
+        }
+    }
+
+    fn read_ahead(&self, wanted: Wanted) {
+        // Nobody waits for a read that has ended, even in a panic.
+        let _reading = Reading(self);
+        if let Ok(page) = Checked::read(&self.reader, wanted.after, wanted.limit) {
+            self.window.lock().keep(&Arc::new(page));
+        }
+    }
+
+    fn next_wanted(&self) -> Option<Wanted> {
+        let mut window = self.window.lock();
+        loop {
+            if window.is_closing {
+                return None;
+            }
+            if let Some(wanted) = window.begin() {
+                return Some(wanted);
+            }
+            self.changed.wait(&mut window);
+        }
+    }
+}
+
+struct Reading<'a>(&'a Shared);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.window.lock().under_way = None;
+        self.0.changed.notify_all();
+    }
+}
+
+/// A follower's way through the pages.
+#[derive(Debug)]
+pub(super) struct View {
+    pages: Pages,
+    place: Place,
+}
+
+impl View {
+    pub(super) fn new(pages: Pages) -> Self {
+        let place = pages.0.shared.window.lock().enter();
+        Self { pages, place }
+    }
+
+    pub(super) fn reader(&self) -> &SharedReader {
+        self.pages.reader()
+    }
+
+    /// The entries after the checkpoint's, at most `limit`; and if the journal goes on, the page
+    /// after them is read meanwhile.
+    pub(super) fn read(&mut self, from: Checkpoint, limit: usize) -> Result<Slice, ReadError> {
+        let slice = match self.take(from, limit)? {
+            Some(slice) => slice,
+            None => self.read_now(from.journal_id, limit)?,
+        };
+        if let Some(last) = slice.entries().last() {
+            let shared = &self.pages.0.shared;
+            let after = last.id;
+            let mut window = shared.window.lock();
+            window.move_to(self.place, after);
+            let wanted = Wanted { after, limit };
+            if after < slice.position.head && window.want(self.place, wanted) {
+                shared.changed.notify_all();
+            }
+        }
+        Ok(slice)
+    }
+
+    /// Whether the page after this entry has been read, or is read by another thread.
+    pub(super) fn expects(&self, after: JournalId) -> bool {
+        let window = self.pages.0.shared.window.lock();
+        window.has_next_of(after) || window.is_coming(after)
+    }
+
+    /// Waits while the page after the checkpoint is read by another thread, at most so long; whether
+    /// it can be taken.
+    pub(super) fn wait_for(&self, from: Checkpoint, patience: Duration) -> bool {
+        let shared = &self.pages.0.shared;
+        let deadline = Instant::now() + patience;
+        let mut window = shared.window.lock();
+        while window.is_coming(from.journal_id) {
+            if shared.changed.wait_until(&mut window, deadline).timed_out() {
+                break;
+            }
+        }
+        window.find(from).is_some()
+    }
+
+    /// What the window has for it, if the journal still says the same.
+    fn take(&self, from: Checkpoint, limit: usize) -> Result<Option<Slice>, ReadError> {
+        let found = {
+            let shared = &self.pages.0.shared;
+            let mut window = shared.window.lock();
+            window.move_to(self.place, from.journal_id);
+            // Whoever waits for a page would only read the same one.
+            while window.is_reading(from.journal_id) {
+                shared.changed.wait(&mut window);
+            }
+            window.find(from)
+        };
+        let Some((page, skipped)) = found else {
+            return Ok(None);
+        };
+        let mut slice = Slice::part(&page, skipped, limit);
+        let Some(last) = slice.entries().last() else {
+            return Ok(None);
+        };
+        let now = self.reader().read(last.id, 0)?;
+        let is_the_same = now.position.epoch == from.epoch && now.after_digest == Some(last.digest);
+        if !is_the_same {
+            return Ok(None);
+        }
+        self.pages.0.shared.window.lock().taken += 1;
+        slice.position = now.position;
+        Ok(Some(slice))
+    }
+
+    fn read_now(&self, after: JournalId, limit: usize) -> Result<Slice, ReadError> {
+        let page = Arc::new(Checked::read(self.reader(), after, limit)?);
+        self.pages.0.shared.window.lock().keep(&page);
+        Ok(Slice::whole(page))
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.pages.0.shared.window.lock().leave(self.place);
     }
 }

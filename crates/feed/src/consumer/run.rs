@@ -1,8 +1,8 @@
 //! The thread that steps, waits and backs off.
 
 use super::handle::{ConsumerHandle, DeadLetterError, Progress, Request, Rest};
-use super::{Backoff, Follower, FollowerOptions, RebuildStep, Step};
-use crate::{BusState, ConsumerState, DeadLetter, SharedReader, Sink};
+use super::{Backoff, Follower, FollowerOptions, Pages, RebuildStep, Step};
+use crate::{BusState, ConsumerState, DeadLetter, Sink};
 use journal::{Clock, JournalId};
 use process::Chain;
 use std::sync::Arc;
@@ -19,6 +19,10 @@ pub struct ConsumerOptions {
     pub poll_interval: Duration,
     /// How often it is looked at while the bus is live, in case a signal was lost.
     pub idle_interval: Duration,
+    /// At the head, batches begin no sooner after each other: entries that come singly are committed
+    /// a few at a time. The first one after a pause is taken at once, and so is everything while
+    /// somebody waits for an entry.
+    pub gathers_for: Duration,
     /// The first delay before trying again (`TIMESTORE_FILESTORE_RETRY_MS`).
     pub retry_first: Duration,
     /// The longest delay before trying again.
@@ -32,25 +36,28 @@ impl Default for ConsumerOptions {
             dead_letters_max: 10_000,
             poll_interval: Duration::from_secs(1),
             idle_interval: Duration::from_secs(5),
+            gathers_for: Duration::from_millis(5),
             retry_first: Duration::from_millis(100),
             retry_longest: Duration::from_secs(5),
         }
     }
 }
 
-/// Starts a consumer on a thread of its own. It goes on until [`ConsumerHandle::stop`].
+/// Starts a consumer on a thread of its own. It goes on until [`ConsumerHandle::stop`]. It reads the
+/// journal with a thread that reads ahead, alone or with others that have the same [`Pages`].
 ///
 /// # Errors
 /// The thread cannot be started.
 pub fn spawn<S: Sink>(
     sink: S,
-    reader: SharedReader,
+    pages: impl Into<Pages>,
     clock: Arc<dyn Clock>,
     options: ConsumerOptions,
 ) -> std::io::Result<ConsumerHandle> {
     crate::metric::describe();
-    let mut consumer = Consumer::new(sink, reader, clock, options);
-    consumer.follower.read_ahead()?;
+    let pages = pages.into();
+    pages.read_ahead()?;
+    let mut consumer = Consumer::new(sink, pages, clock, options);
     let handle = consumer.handle().clone();
     std::thread::Builder::new()
         .name(format!("consume-{}", handle.name()))
@@ -90,18 +97,20 @@ impl<S: Sink> Consumer<S> {
     #[must_use]
     pub fn new(
         sink: S,
-        reader: SharedReader,
+        pages: impl Into<Pages>,
         clock: Arc<dyn Clock>,
         options: ConsumerOptions,
     ) -> Self {
-        let handle = ConsumerHandle::new(sink.name(), Arc::clone(&clock), Arc::clone(&reader));
+        let pages = pages.into();
+        let reader = Arc::clone(pages.reader());
+        let handle = ConsumerHandle::new(sink.name(), Arc::clone(&clock), reader);
         let follower_options = FollowerOptions {
             batch_max_entries: options.batch_max_entries,
             dead_letters_max: options.dead_letters_max,
         };
         Self {
             handle,
-            follower: Follower::new(sink, reader, clock, follower_options),
+            follower: Follower::new(sink, pages, clock, follower_options),
             backoff: Backoff::new(options.retry_first, options.retry_longest),
             options,
         }
@@ -118,16 +127,18 @@ impl<S: Sink> Consumer<S> {
     }
 
     fn run(&mut self) {
-        let mut rest = Rest {
-            at_most: Duration::ZERO,
-            heeds_signals: true,
-        };
-        while let Some(requests) = self.handle.wait(rest) {
+        let (mut rest, mut turned_at) = (Rest::NONE, Instant::now());
+        while let Some(requests) = self.handle.wait(rest, turned_at) {
+            if !requests.is_empty() {
+                self.land();
+            }
             for request in requests {
                 self.answer(request);
             }
+            turned_at = Instant::now();
             rest = self.turn();
         }
+        self.land();
         tracing::info!(
             sink = self.handle.name(),
             checkpoint = self.handle.status().checkpoint.get(),
@@ -142,24 +153,33 @@ impl<S: Sink> Consumer<S> {
         }
         let asked_at = Instant::now();
         let step = self.follower.step();
+        self.conclude(&step, asked_at)
+    }
+
+    /// Waits for the batch that is being committed.
+    fn land(&mut self) {
+        let asked_at = Instant::now();
+        if let Some(step) = self.follower.land() {
+            self.conclude(&step, asked_at);
+        }
+    }
+
+    /// Shows what the step that began at `asked_at` did; what to wait for before the next.
+    fn conclude(&mut self, step: &Step, asked_at: Instant) -> Rest {
         let dead_letters = self.follower.dead_letter_count().ok();
         let mut progress = self.handle.shared.status.lock();
         let was = progress.status.state;
         let bus = progress.status.bus;
-        self.note(&mut progress, &step, asked_at, dead_letters);
-        let is = progress.status.state;
-        let checkpoint = progress.status.checkpoint;
+        self.note(&mut progress, step, asked_at, dead_letters);
+        let (checkpoint, head) = (progress.status.checkpoint, progress.status.head);
         drop(progress);
         self.handle.shared.checkpoint.send_if_modified(|reached| {
             let has_moved = *reached != checkpoint;
             *reached = checkpoint;
             has_moved
         });
-        self.log(was, &step);
-        Rest {
-            at_most: self.delay(&step, bus),
-            heeds_signals: is == ConsumerState::Following,
-        }
+        self.log(was, step);
+        self.rest(step, bus, checkpoint == head)
     }
 
     /// A step of the rebuild that runs, before the old book's own step. What to wait for, if that
@@ -187,6 +207,7 @@ impl<S: Sink> Consumer<S> {
                 return Some(Rest {
                     at_most,
                     heeds_signals: false,
+                    ..Rest::NONE
                 });
             }
             RebuildStep::Retry(_) | RebuildStep::Filled | RebuildStep::Idle => {}
@@ -235,6 +256,7 @@ impl<S: Sink> Consumer<S> {
                 status.state = ConsumerState::Halted;
                 status.last_error = Some(halt.to_string());
             }
+            Step::Begun => {}
             Step::AtHead | Step::Applied { .. } | Step::LoadedSnapshot => {
                 let now = self.handle.now();
                 status.state = ConsumerState::Following;
@@ -260,17 +282,38 @@ impl<S: Sink> Consumer<S> {
         }
     }
 
-    fn delay(&mut self, step: &Step, bus: BusState) -> Duration {
+    /// What to wait for after the step.
+    fn rest(&mut self, step: &Step, bus: BusState, is_at_head: bool) -> Rest {
+        let backing_off = |at_most| Rest {
+            at_most,
+            heeds_signals: false,
+            ..Rest::NONE
+        };
         match step {
-            Step::Retry(_) => return self.backoff.next_delay(),
-            Step::Halted(_) => return self.options.retry_longest,
+            Step::Retry(_) => return backing_off(self.backoff.next_delay()),
+            Step::Halted(_) => return backing_off(self.options.retry_longest),
             _ => self.backoff.reset(),
         }
-        match (step, bus) {
-            (Step::AtHead, _) if self.follower.is_rebuilding() => self.rebuild_delay(),
-            (Step::AtHead, BusState::Live) => self.options.idle_interval,
-            (Step::AtHead, _) => self.options.poll_interval,
-            _ => Duration::ZERO,
+        let until_next = match bus {
+            _ if self.follower.is_rebuilding() => self.rebuild_delay(),
+            BusState::Live => self.options.idle_interval,
+            _ => self.options.poll_interval,
+        };
+        match step {
+            Step::AtHead => Rest {
+                at_most: until_next,
+                ..Rest::NONE
+            },
+            Step::Applied { .. } if is_at_head && !self.follower.is_rebuilding() => Rest {
+                gathers_for: self.options.gathers_for,
+                // Without signals, what came meanwhile is seen only by looking.
+                at_most: match bus {
+                    BusState::Live => until_next,
+                    _ => Duration::ZERO,
+                },
+                heeds_signals: true,
+            },
+            _ => Rest::NONE,
         }
     }
 

@@ -96,6 +96,59 @@ async fn the_inline_bus_signals_every_consumer() {
 }
 
 #[tokio::test]
+async fn entries_that_come_singly_are_gathered_unless_somebody_waits() {
+    let (reader, sink) = (MemoryReader::new(), MemorySink::default());
+    let options = ConsumerOptions {
+        // Only somebody who waits ends this.
+        gathers_for: LONG * 10,
+        ..patient()
+    };
+    let consumer = start(&reader, &sink, options);
+    consumer.set_bus("inline", BusState::Live);
+    let mut checkpoints = consumer.checkpoints();
+    let put = || {
+        reader.with(|journal| journal.put(1, "a", 1));
+        consumer.signal();
+    };
+    put();
+    // The first after a pause is not kept back.
+    tokio::time::timeout(LONG, checkpoints.wait_for(|reached| *reached == id(1)))
+        .await
+        .unwrap()
+        .unwrap();
+    for _ in 2..=4 {
+        put();
+        assert_eq!(consumer.status().checkpoint, id(1));
+    }
+    assert_eq!(consumer.wait_for(id(4), LONG).await, id(4));
+    assert_eq!(sink.with(|store| store.commits), 2);
+    // Requests are answered meanwhile, and it stops at once.
+    put();
+    assert!(consumer.dead_letters(id(0), 10).await.unwrap().is_empty());
+    consumer.stop();
+    assert!(consumer.stopped(LONG));
+}
+
+#[tokio::test]
+async fn what_was_gathered_is_applied_when_the_time_is_over() {
+    let (reader, sink) = (MemoryReader::new(), MemorySink::default());
+    let options = ConsumerOptions {
+        gathers_for: Duration::from_millis(20),
+        ..patient()
+    };
+    let consumer = start(&reader, &sink, options);
+    consumer.set_bus("inline", BusState::Live);
+    let mut checkpoints = consumer.checkpoints();
+    for number in 1..=5 {
+        reader.with(|journal| journal.put(1, "a", 1));
+        consumer.signal();
+        let reached = checkpoints.wait_for(|reached| *reached == id(number));
+        tokio::time::timeout(LONG, reached).await.unwrap().unwrap();
+    }
+    consumer.stop();
+}
+
+#[tokio::test]
 async fn waiting_for_an_entry_that_does_not_come_ends_with_the_timeout() {
     let (reader, sink) = (MemoryReader::new(), MemorySink::default());
     reader.with(|journal| journal.put(1, "a", 1));

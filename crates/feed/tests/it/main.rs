@@ -4,7 +4,9 @@
 
 mod ahead;
 mod consumer;
+mod flight;
 mod follower;
 mod health;
 mod redis_access;
 mod redis_bus;
+mod shared;

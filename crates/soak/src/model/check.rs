@@ -129,9 +129,10 @@ impl Model {
                 pauses += 1;
                 deadline = self.turn_at_ms + 2 * u64::try_from(longest.as_millis()).unwrap();
             }
-            let batches = backlog / BATCH_MAX as u64;
+            // A batch may need a turn to be taken and one to land.
+            let batches = 2 * (backlog / BATCH_MAX as u64);
             assert!(
-                turns <= batches + 3 + 3 * pauses,
+                turns <= batches + 4 + 3 * pauses,
                 "{turns} turns and {pauses} pauses for {backlog} entries"
             );
         }

@@ -4,8 +4,8 @@ use crate::config::Config;
 use anyhow::Context as _;
 use feed::bus::redis::{self, Server};
 use feed::bus::{inline, poll};
-use feed::consumer::{self, ConsumerHandle, ConsumerOptions};
-use feed::{HttpJournalReader, SharedReader, Sink, publisher};
+use feed::consumer::{self, ConsumerHandle, ConsumerOptions, Pages};
+use feed::{HttpJournalReader, Sink, publisher};
 use journal::SystemClock;
 use process::Task;
 use std::sync::Arc;
@@ -46,18 +46,22 @@ pub(super) fn check_bus(
 /// Where the consumers of this process read.
 #[derive(Debug)]
 pub(super) enum Journal {
-    /// In filestore's own database.
-    Here(Arc<filestore::Filestore>),
+    /// In filestore's own database. All consumers take the same pages.
+    Here(Arc<filestore::Filestore>, Pages),
     /// Over HTTP.
     Elsewhere(HttpJournalReader),
 }
 
 impl Journal {
-    /// The reader of a consumer, for which retention keeps what it has not read yet.
-    fn reader_of(&self, consumer: &str) -> SharedReader {
+    pub(super) fn here(filestore: &Arc<filestore::Filestore>) -> Self {
+        Self::Here(Arc::clone(filestore), Pages::of(filestore.reader()))
+    }
+
+    /// The pages of a consumer, for which retention keeps what it has not read yet.
+    fn pages_of(&self, consumer: &str) -> Pages {
         match self {
-            Self::Here(filestore) => filestore.reader(),
-            Self::Elsewhere(reader) => Arc::new(reader.on_behalf_of(consumer)),
+            Self::Here(_, pages) => pages.clone(),
+            Self::Elsewhere(reader) => Pages::from(Arc::new(reader.on_behalf_of(consumer))),
         }
     }
 }
@@ -90,10 +94,10 @@ pub(super) fn spawn<S: Sink>(
     stall_threshold: Duration,
 ) -> anyhow::Result<ConsumerHandle> {
     let options = options(config, stall_threshold)?;
-    let reader = journal.reader_of(sink.name());
-    let handle = consumer::spawn(sink, reader, Arc::new(SystemClock), options)
+    let pages = journal.pages_of(sink.name());
+    let handle = consumer::spawn(sink, pages, Arc::new(SystemClock), options)
         .context("a consumer's thread cannot be started")?;
-    if let Journal::Here(filestore) = journal {
+    if let Journal::Here(filestore, _) = journal {
         let consumer = handle.clone();
         filestore.hold_journal_for(handle.name(), move || consumer.needs_after());
     }
@@ -111,6 +115,7 @@ fn options(config: &Config, stall_threshold: Duration) -> anyhow::Result<Consume
         retry_first: Duration::from_millis(u64::from(config.timestore.filestore_retry_ms)),
         retry_longest: config.feed.retry_longest,
         dead_letters_max: u64::from(config.feed.dead_letters_max),
+        ..ConsumerOptions::default()
     })
 }
 
@@ -126,7 +131,7 @@ pub(super) fn connect(
 ) -> anyhow::Result<Vec<Task>> {
     let mut tasks = Vec::new();
     match (server, journal) {
-        (None, Journal::Here(filestore)) => {
+        (None, Journal::Here(filestore, _)) => {
             tasks.push(inline::spawn(filestore.reader(), consumers.to_vec())?);
         }
         (None, Journal::Elsewhere(reader)) => {
@@ -137,7 +142,7 @@ pub(super) fn connect(
         }
         (Some(server), _) => {
             let channel = &config.filestore.events_channel;
-            if let Journal::Here(filestore) = journal {
+            if let Journal::Here(filestore, _) = journal {
                 let (reader, channel) = (filestore.reader(), channel.clone());
                 tasks.push(publisher::spawn(
                     reader,

@@ -114,7 +114,7 @@ impl Running {
         };
         running.open(config, services)?;
         let journal = match &running.filestore {
-            Some(filestore) => follow::Journal::Here(Arc::clone(filestore)),
+            Some(filestore) => follow::Journal::here(filestore),
             None => follow::Journal::Elsewhere(follow::remote_reader(config, runtime)?),
         };
         if let Some(tokens) = &tokens {

@@ -1,7 +1,7 @@
 //! Entries become rows exactly once.
 
 use crate::support::{Fixture, Journal, Tree, apply, at, nodes};
-use feed::{DeadLetter, Sink, SinkError};
+use feed::{Begun, DeadLetter, Sink, SinkError};
 use journal::JournalId;
 use serde_json::json;
 
@@ -62,6 +62,55 @@ async fn a_batch_that_comes_again_adds_nothing() {
         .value("SELECT count(*) AS n FROM filestore_activity")
         .await;
     assert_eq!(count, json!(20));
+}
+
+#[tokio::test]
+async fn batches_that_are_taken_before_the_last_has_committed_become_the_same_book() {
+    let (fixture, one_by_one) = (Fixture::new(), Fixture::new());
+    let tree = many(9_000);
+    let mut sink = fixture.timestore.sink();
+    for after in (0..9_000).step_by(3_000) {
+        let begun = tree.journal.begin(&mut sink, after, after + 3_000);
+        assert_eq!(begun.unwrap(), Begun::InFlight);
+    }
+    sink.land().unwrap();
+    let stored = sink.checkpoint().unwrap();
+    assert_eq!(stored, Some(tree.journal.checkpoint(JournalId::new(9_000))));
+    tree.apply_to(&one_by_one);
+    assert_eq!(
+        fixture.timestore.content_digest().unwrap(),
+        one_by_one.timestore.content_digest().unwrap()
+    );
+    let count = "SELECT count(*) AS n FROM filestore_activity";
+    assert_eq!(fixture.value(count).await, json!(9_000));
+}
+
+#[tokio::test]
+async fn a_batch_behind_one_that_failed_does_not_take_effect() {
+    let fixture = Fixture::new();
+    let tree = many(40);
+    let mut sink = fixture.timestore.sink();
+    tree.journal.apply(&mut sink, 0, 10).unwrap();
+    // Another sink goes on meanwhile, so that what is in flight names a position of before.
+    tree.journal
+        .apply(&mut fixture.timestore.sink(), 10, 15)
+        .unwrap();
+    assert_eq!(
+        tree.journal.begin(&mut sink, 10, 20).unwrap(),
+        Begun::InFlight
+    );
+    let error = tree.journal.begin(&mut sink, 20, 30).unwrap_err();
+    assert!(error.to_string().contains("cannot be written"), "{error}");
+    sink.land().unwrap();
+    let stored = sink.checkpoint().unwrap();
+    assert_eq!(stored, Some(tree.journal.checkpoint(JournalId::new(15))));
+    let count = "SELECT count(*) AS n FROM filestore_activity";
+    assert_eq!(fixture.value(count).await, json!(15));
+    tree.journal.begin(&mut sink, 15, 40).unwrap();
+    // Whoever asks for the checkpoint is told after what is in flight.
+    let stored = sink.checkpoint().unwrap();
+    assert_eq!(stored, Some(tree.journal.checkpoint(JournalId::new(40))));
+    assert_eq!(fixture.value(count).await, json!(40));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use feed::{Batch, Checkpoint, DeadLetter, Item, Sink, SinkError};
+use feed::{Batch, Begun, Checkpoint, DeadLetter, Item, Sink, SinkError};
 use journal::{
     Clock, Digest, Entry, Epoch, Event, EventType, JournalId, JournalReader, Page, Position,
     ReadError, Snapshot, Time,
@@ -264,6 +264,26 @@ impl Journal {
             &[],
             self.checkpoint(JournalId::new(to)),
         )
+    }
+
+    /// The same, which may be in flight afterwards.
+    pub(crate) fn begin(
+        &self,
+        sink: &mut ActivitySink,
+        after: u64,
+        to: u64,
+    ) -> Result<Begun, SinkError> {
+        let range = usize::try_from(after).unwrap()..usize::try_from(to).unwrap();
+        let entries = &self.entries[range];
+        let events: Vec<_> = entries.iter().map(|entry| entry.event().unwrap()).collect();
+        let pairs = entries.iter().zip(&events);
+        let items: Vec<_> = pairs.map(|(entry, event)| Item::of(entry, event)).collect();
+        sink.begin(&Batch {
+            items: &items,
+            parked: &[],
+            resolved: &[],
+            checkpoint: self.checkpoint(JournalId::new(to)),
+        })
     }
 
     pub(crate) fn apply_all(&self, sink: &mut ActivitySink) {

@@ -98,6 +98,7 @@ impl<S: Sink> Follower<S> {
         if self.rebuilds.running.is_some() {
             return Err(RebuildError::Running);
         }
+        self.land();
         let (new, head) = self.plan(request)?;
         let rebuild = self
             .sink
@@ -144,6 +145,7 @@ impl<S: Sink> Follower<S> {
 
     /// Ends a rebuild that runs; the old book is as it was. Whether one ran.
     pub fn cancel_rebuild(&mut self) -> bool {
+        self.land();
         match self.rebuilds.running.take() {
             Some(running) => {
                 self.sink.abandon_rebuild(running.rebuild);
@@ -159,6 +161,7 @@ impl<S: Sink> Follower<S> {
         let Some(mut running) = self.rebuilds.running.take() else {
             return RebuildStep::Idle;
         };
+        self.land();
         match self.advance(&mut running) {
             Ok(false) => {
                 running.status.last_error = None;
