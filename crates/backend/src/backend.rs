@@ -3,34 +3,13 @@
 use crate::hash::content::{Gate, HashConditions, Hashed};
 use crate::walk::{Entry, Failure, Options};
 use crate::{Bucket, Disk, Error, ListingCache, Operation, Reason};
-use node::{Facts, Identity, NodePath, Root};
+use node::{Facts, Identity, LongFact, LongText, NodePath, Root};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
 /// A path and its facts, with those that belong to it: what is above it, or what is below it.
 pub type PathFacts = Vec<(String, Facts)>;
-
-/// The access control lists and extended attributes of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
-    /// What stands for them: the beginning of their hash, 0 for none.
-    pub number: i64,
-    /// A JSON object of `acl`, `defaultAcl` and `xattrs`; empty text for none.
-    pub json: String,
-}
-
-impl Attributes {
-    pub(crate) fn of(json: String) -> Self {
-        let hash = blake3::hash(json.as_bytes());
-        let number = hash.as_bytes().first_chunk().copied();
-        let number = number.map_or(1, i64::from_le_bytes);
-        Self {
-            number: if number == 0 { 1 } else { number },
-            json,
-        }
-    }
-}
 
 /// Contents, open for reading from start to end.
 pub struct Opened {
@@ -76,14 +55,12 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// It cannot be looked at.
     fn facts_again(&self, cache: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error>;
 
-    /// The access control lists and extended attributes of what stands at the path; `None` where
-    /// nothing does, and where there is no such thing.
+    /// The text of a fact of what stands at the path; `None` where nothing does, and where there is no
+    /// such thing.
     ///
     /// # Errors
-    /// They cannot be read.
-    fn attributes(&self, _path: &str) -> Result<Option<Attributes>, Error> {
-        Ok(None)
-    }
+    /// It cannot be read.
+    fn text(&self, fact: LongFact, path: &str) -> Result<Option<LongText>, Error>;
 
     /// The name of the filesystem that the root lies on: other ones have other names. A bucket has
     /// none.

@@ -237,7 +237,7 @@ fn hashes(backend: &dyn Backend) {
     let facts = put(backend, "hashed", "contents", false).expect("it is put");
     let hash = format!("blake3:{}", blake3::hash(b"contents"));
     let found = content::hash(backend, "hashed", &mut |_| true).expect("it is read");
-    assert_eq!(found, Hashed::Hash(hash.clone(), facts));
+    assert_eq!(found, Hashed::Hash(hash.clone(), Box::new(facts)));
     let hashed = |conditions: &HashConditions, path: &str, goes_on: bool| {
         let hashed = backend.hash(path, conditions, &mut |_| goes_on);
         hashed.unwrap_or_else(|error| panic!("{path}: {error:?}"))
@@ -249,7 +249,7 @@ fn hashes(backend: &dyn Backend) {
     };
     assert_eq!(
         hashed(&conditions, "hashed", true),
-        Hashed::Hash(hash, facts),
+        Hashed::Hash(hash, Box::new(facts)),
         "in small reads"
     );
     assert_eq!(hashed(&conditions, "hashed", false), Hashed::Stopped);

@@ -18,6 +18,8 @@
 mod attributes;
 mod backend;
 mod copy;
+mod link;
+mod reading;
 mod shared_sync;
 mod statx;
 #[cfg(test)]
@@ -298,30 +300,6 @@ impl Disk {
     /// at once and whole, and removed after the commit.
     pub fn trash_name(&self) -> String {
         self.own_name("trash")
-    }
-
-    /// Opens a regular file for reading.
-    ///
-    /// # Errors
-    /// The disk refuses it.
-    pub fn open_file(&self, path: &str) -> Result<File, Error> {
-        let (parent, name) = self.parent_of(path)?;
-        // A pipe must not make us wait for somebody to write to it.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(parent, &*name::to_bytes(name), flags, Mode::empty());
-        let file = match opened {
-            // A socket, or a device that nobody serves.
-            Err(Errno::NXIO | Errno::NODEV) => {
-                return Err(failed(Operation::Open, path)(Errno::OPNOTSUPP));
-            }
-            opened => opened.map_err(failed(Operation::Open, path))?,
-        };
-        let stat = rustix::fs::fstat(&file).map_err(failed(Operation::Open, path))?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(File::from(file)),
-            FileType::Directory => Err(failed(Operation::Open, path)(Errno::ISDIR)),
-            _ => Err(failed(Operation::Open, path)(Errno::OPNOTSUPP)),
-        }
     }
 
     fn remove_own(&self, keep: &[String]) -> Result<(), Error> {

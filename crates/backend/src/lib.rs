@@ -21,7 +21,7 @@ pub mod mountinfo;
 pub mod s3;
 pub mod walk;
 
-pub use backend::{Attributes, Backend, Directory, Kind, Opened, PathFacts};
+pub use backend::{Backend, Directory, Kind, Opened, PathFacts};
 pub use disk::{Disk, is_shared_type};
 pub use error::{Error, Operation, Reason};
 pub use s3::{Bucket, Buckets, ListingCache, Settings};

@@ -30,6 +30,7 @@ mod key;
 mod list;
 mod objects;
 mod registry;
+mod tags;
 mod tree;
 
 pub use cache::ListingCache;
@@ -40,10 +41,10 @@ pub use registry::Buckets;
 use crate::{Error, Operation};
 use error::Refusal;
 use journal::NodeKind;
-use node::{Facts, Identity, Moment, StorageClass, USUAL_CLASS};
+use node::{Facts, Identity, Moment, ObjectFacts, ObjectOwner, StorageClass, USUAL_CLASS};
 use object_store::aws::AmazonS3;
 use object_store::client::HttpClient;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -63,6 +64,8 @@ pub struct Bucket {
     runtime: Handle,
     /// What parts that are under way hold in memory, in MiB.
     held: Arc<Semaphore>,
+    /// Whose the objects are that are put here, once a listing has told it.
+    owner: OnceLock<ObjectOwner>,
 }
 
 /// An object as a listing or a HEAD tells it.
@@ -78,6 +81,10 @@ pub struct Object {
     pub etag: String,
     /// Its class; `None` where only a listing tells it.
     pub storage_class: Option<StorageClass>,
+    /// Whose it is; `None` where only a listing tells it.
+    pub owner: Option<ObjectOwner>,
+    /// What stands for its tags; `None` where nobody has asked.
+    pub tags: Option<i64>,
 }
 
 impl Object {
@@ -98,18 +105,25 @@ impl Object {
                 born_ns: Some(modified),
             },
             inode: None,
-            storage_class: self.storage_class,
+            object: ObjectFacts {
+                storage_class: self.storage_class,
+                owner: self.owner,
+                tags: self.tags,
+            },
         }
     }
 
     /// The same of an object that was put just now: without a class being named, S3 gives it this one.
     #[must_use]
     pub fn facts_when_put(&self) -> Facts {
+        let facts = self.facts();
+        let usual = || StorageClass::named(USUAL_CLASS);
         Facts {
-            storage_class: self
-                .storage_class
-                .or_else(|| StorageClass::named(USUAL_CLASS)),
-            ..self.facts()
+            object: ObjectFacts {
+                storage_class: self.storage_class.or_else(usual),
+                ..facts.object
+            },
+            ..facts
         }
     }
 }
@@ -128,7 +142,7 @@ pub const fn directory_facts() -> Facts {
             born_ns: None,
         },
         inode: None,
-        storage_class: None,
+        object: ObjectFacts::NONE,
     }
 }
 

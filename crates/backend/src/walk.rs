@@ -35,7 +35,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
 
 use crate::{Backend, Directory, Reason};
-use node::{Facts, Identity, OBJECT_DEVICE, join};
+use node::{Facts, Identity, LongText, OBJECT_DEVICE, join};
 
 /// The bytes of one read of a directory.
 const LISTING_BYTES: usize = 64 * 1024;
@@ -47,6 +47,26 @@ pub struct Entry {
     pub name: String,
     /// What the disk says of it, or why it would not.
     pub facts: Result<Facts, Reason>,
+    /// The text that was read with its facts, if there is any: its attributes, or its tags.
+    pub text: Option<Box<LongText>>,
+}
+
+impl Entry {
+    /// A name and its facts.
+    pub fn new(name: String, facts: Result<Facts, Reason>) -> Self {
+        Self {
+            name,
+            facts,
+            text: None,
+        }
+    }
+
+    /// Adds the text that was read with its facts.
+    pub(crate) fn keep(&mut self, text: LongText) {
+        if text.number != 0 {
+            self.text = Some(Box::new(text));
+        }
+    }
 }
 
 /// Why a directory could not be walked.
@@ -94,6 +114,10 @@ pub struct Options {
     pub crosses_filesystems: bool,
     /// Ask each name for its access control lists and extended attributes.
     pub asks_attributes: bool,
+    /// Ask when each file was last read.
+    pub asks_accesses: bool,
+    /// Ask each object for its tags: a request for each.
+    pub asks_tags: bool,
     /// Directories that are treated as if they were not there, by device and inode number.
     pub hidden: Vec<(i64, i64)>,
     /// Told of each directory before it is listed, so that what changes in it afterwards is seen.
@@ -101,15 +125,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// Where to go, with nobody told of it.
-    pub fn new(crosses_filesystems: bool, hidden: Vec<(i64, i64)>) -> Self {
-        Self {
-            crosses_filesystems,
-            hidden,
-            ..Self::default()
-        }
-    }
-
     /// A directory cannot be read.
     pub fn refuse(&self, identity: Option<Identity>, is_missed: bool) {
         if let (Some(entrance), Some(identity)) = (&self.entrance, identity) {

@@ -5,7 +5,7 @@ use journal::{
     ChangedFacts, EventType, Fact as NodeFact, Inode, JournalId, NodeEvent, NodeKind,
     NodeReconciled, NodeState, PreviousOwner, ReconcileReason, Text, Time,
 };
-use node::{Facts, StorageClass};
+use node::{Facts, LongFact, StorageClass};
 use std::collections::HashMap;
 
 /// On whose behalf a node changes.
@@ -77,7 +77,7 @@ pub(super) fn write_data(
     owner_before: impl FnOnce(&Node) -> Owner,
     now: Time,
 ) -> Result<(), StoreError> {
-    let inode = inode(&after.facts, owner);
+    let inode = inode(&after.facts, after.text(LongFact::LinkTarget), owner);
     let before_change = before.filter(|before| has_other_owner(before, after));
     let owner_before = before_change.map(owner_before).unwrap_or_default();
     let previous = previous_owner(before_change, &owner_before);
@@ -131,9 +131,12 @@ fn changed<'a>(
         links: inode.links,
         allocated_bytes: inode.allocated_bytes,
         changed_at: inode.changed_at,
+        accessed_at: inode.accessed_at,
         extension: after.extension().map(Text),
+        link_target: inode.link_target.map(Text::from),
         storage_class: inode.storage_class.map(Text::from),
         attributes: after.attributes.as_deref(),
+        object_tags: after.object_tags.as_deref(),
         changed: changed_facts(before, after),
         previous_uid: previous.uid,
         previous_gid: previous.gid,
@@ -180,9 +183,12 @@ fn reconciled<'a>(
         links: inode.links,
         allocated_bytes: inode.allocated_bytes,
         changed_at: inode.changed_at,
+        accessed_at: inode.accessed_at,
         extension: after.extension().map(Text),
+        link_target: inode.link_target.map(Text::from),
         storage_class: inode.storage_class.map(Text::from),
         attributes: after.attributes.as_deref(),
+        object_tags: after.object_tags.as_deref(),
         changed: changed_facts(before, after),
         previous_uid: previous.uid,
         previous_gid: previous.gid,
@@ -192,7 +198,11 @@ fn reconciled<'a>(
 }
 
 /// The facts as they are told.
-pub(super) fn inode<'a>(facts: &Facts, owner: Option<&'a Owner>) -> Inode<'a> {
+pub(super) fn inode<'a>(
+    facts: &Facts,
+    link_target: Option<&'a str>,
+    owner: Option<&'a Owner>,
+) -> Inode<'a> {
     let inode = facts.inode;
     Inode {
         user: owner.and_then(|owner| owner.user.as_deref()),
@@ -206,15 +216,24 @@ pub(super) fn inode<'a>(facts: &Facts, owner: Option<&'a Owner>) -> Inode<'a> {
         changed_at: facts
             .changed_ns
             .map(|changed| Time::from_millis(changed.as_millis())),
-        storage_class: facts.storage_class.map(StorageClass::as_str),
+        accessed_at: inode
+            .and_then(|inode| inode.accessed_ms)
+            .map(Time::from_millis),
+        link_target,
+        storage_class: facts.object.storage_class.map(StorageClass::as_str),
     }
 }
 
 fn has_other_owner(before: &Node, after: &Node) -> bool {
     match (before.facts.inode, after.facts.inode) {
         (Some(old), Some(new)) => old.uid != new.uid || old.gid != new.gid,
-        _ => false,
+        _ => has_other_object_owner(before, after),
     }
+}
+
+fn has_other_object_owner(before: &Node, after: &Node) -> bool {
+    let (old, new) = (before.facts.object.owner, after.facts.object.owner);
+    old.is_some() && old != new
 }
 
 /// Whose it was; both user and group, though one may be the same.
@@ -233,7 +252,11 @@ fn changed_facts(before: Option<&Node>, after: &Node) -> ChangedFacts {
     let Some(before) = before else {
         return ChangedFacts::default();
     };
-    let (old, new) = (inode(&before.facts, None), inode(&after.facts, None));
+    let told = |node: &Node| inode(&node.facts, None, None);
+    let (old, new) = (told(before), told(after));
+    // 0 stands for none, as no number does.
+    let number = |node: &Node, fact| node.facts.long(fact).unwrap_or(0);
+    let has_other = |fact| number(before, fact) != number(after, fact);
     let metadata = before.metadata.as_raw().get() != after.metadata.as_raw().get();
     ChangedFacts::default()
         .with(NodeFact::FileType, old.file_type != new.file_type)
@@ -263,16 +286,14 @@ fn changed_facts(before: Option<&Node>, after: &Node) -> ChangedFacts {
             NodeFact::StorageClass,
             old.storage_class != new.storage_class,
         )
+        .with(NodeFact::Attributes, has_other(LongFact::Attributes))
+        .with(NodeFact::AccessedAt, old.accessed_at != new.accessed_at)
+        .with(NodeFact::LinkTarget, has_other(LongFact::LinkTarget))
+        .with(NodeFact::ObjectTags, has_other(LongFact::ObjectTags))
         .with(
-            NodeFact::Attributes,
-            attributes(before) != attributes(after),
+            NodeFact::User,
+            before.facts.object.owner != after.facts.object.owner,
         )
-}
-
-/// What stands for the attributes, 0 for none.
-fn attributes(node: &Node) -> i64 {
-    let inode = node.facts.inode;
-    inode.and_then(|inode| inode.attributes).unwrap_or(0)
 }
 
 fn previous_path<'a>(before: Option<&'a Node>, after: &Node) -> Option<Text<'a>> {

@@ -1,6 +1,6 @@
 //! What a scan asks the catalogue.
 
-use crate::inode::{inode, storage_class};
+use crate::inode::{COLUMNS, inode, object};
 use crate::listings::{self, Listing};
 use crate::moment::{Column, moment};
 use crate::scratch::Found;
@@ -247,8 +247,8 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         id: row.get(0)?,
         path: row.get(1)?,
         facts: facts(row, 2)?,
-        parent: row.get(17)?,
-        is_missing: row.get(18)?,
+        parent: row.get("parent_id")?,
+        is_missing: row.get("is_missing")?,
     })
 }
 
@@ -262,7 +262,7 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>, StoreError> {
     })
 }
 
-/// The facts in the fifteen columns of a row from `first` on.
+/// The facts in the columns of a row from `first` on.
 pub(crate) fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
     let is_directory = row.get(first)?;
     Ok(Facts {
@@ -281,6 +281,6 @@ pub(crate) fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
             born_ns: moment(row, first + 6)?,
         },
         inode: inode(row, first + 8)?,
-        storage_class: storage_class(row, first + 14)?,
+        object: object(row, first + 8 + COLUMNS)?,
     })
 }

@@ -11,7 +11,7 @@ pub trait Names: std::fmt::Debug + Send + Sync {
     fn group(&self, id: u32) -> Option<Arc<str>>;
 }
 
-/// Whose a file is, by name.
+/// Whose a file or an object is, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Owner {
     /// The user.
@@ -29,7 +29,11 @@ impl Owner {
                 user: names.user(inode.uid),
                 group: names.group(inode.gid),
             },
-            _ => Self::default(),
+            (_, None) => Self {
+                user: facts.object.owner.map(|owner| owner.as_str().into()),
+                group: None,
+            },
+            (None, Some(_)) => Self::default(),
         }
     }
 }

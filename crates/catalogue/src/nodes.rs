@@ -1,11 +1,11 @@
 //! The node's row, and the ways to find one.
 
 use super::column::{conversion, word};
-use super::inode::{inode, storage_class};
+use super::inode::{inode, object};
 use super::moment::{Column, moment};
 use super::{ReadTx, StoreError};
 use journal::{ConsistencyState, JournalId, NodeKind, NodeState, Time};
-use node::{Facts, Identity};
+use node::{Facts, Identity, LongFact};
 use rusqlite::{CachedStatement, OptionalExtension, Params, Row, params};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -34,6 +34,10 @@ pub struct Node {
     pub metadata: Metadata,
     /// The access control lists and extended attributes that `facts` have the number of.
     pub attributes: Option<Box<RawValue>>,
+    /// What it points to, if it is a symlink, by the number that `facts` have.
+    pub link_target: Option<String>,
+    /// The tags of an object that `facts` have the number of.
+    pub object_tags: Option<Box<RawValue>>,
     /// What is the matter with it.
     pub state: NodeState,
     /// How often it has changed.
@@ -72,6 +76,8 @@ impl Node {
             is_in_doubt: false,
             metadata: Metadata::default(),
             attributes: None,
+            link_target: None,
+            object_tags: None,
             state: NodeState::Active,
             version: 0,
             last_seen_at: None,
@@ -135,6 +141,40 @@ impl Node {
         Some(Time::from_millis(changed.as_millis()))
     }
 
+    /// When it was last read, as far as that was told.
+    #[must_use]
+    pub fn last_accessed_at(&self) -> Option<Time> {
+        let inode = self.facts.inode?;
+        inode.accessed_ms.map(Time::from_millis)
+    }
+
+    /// The text of a fact.
+    #[must_use]
+    pub fn text(&self, fact: LongFact) -> Option<&str> {
+        match fact {
+            LongFact::Attributes => self.attributes.as_deref().map(RawValue::get),
+            LongFact::LinkTarget => self.link_target.as_deref(),
+            LongFact::ObjectTags => self.object_tags.as_deref().map(RawValue::get),
+        }
+    }
+
+    /// Takes the text of a fact.
+    ///
+    /// # Errors
+    /// It is to be JSON and is not.
+    pub fn set_text(&mut self, fact: LongFact, text: Option<String>) -> serde_json::Result<()> {
+        match fact {
+            LongFact::Attributes => {
+                self.attributes = text.map(RawValue::from_string).transpose()?
+            }
+            LongFact::LinkTarget => self.link_target = text,
+            LongFact::ObjectTags => {
+                self.object_tags = text.map(RawValue::from_string).transpose()?
+            }
+        }
+        Ok(())
+    }
+
     /// The extension of a file's name.
     #[must_use]
     pub fn extension(&self) -> Option<Cow<'_, str>> {
@@ -165,14 +205,16 @@ impl Node {
                     born_ns: moment(row, 10)?,
                 },
                 inode: inode(row, 26)?,
-                storage_class: storage_class(row, 34)?,
+                object: object(row, 34)?,
             },
             checksum: row.get(11)?,
             content_hash: row.get(12)?,
-            is_in_doubt: row.get(32)?,
+            is_in_doubt: row.get(37)?,
             metadata: Metadata::from_column(row.get(13)?)
                 .map_err(|error| conversion(13, Box::new(error)))?,
-            attributes: raw(row, 33)?,
+            attributes: raw(row, 38)?,
+            link_target: row.get(39)?,
+            object_tags: raw(row, 40)?,
             state: word(row, 14, NodeState::from_word)?,
             version: row.get(15)?,
             last_seen_at: time(16)?,

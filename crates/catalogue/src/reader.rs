@@ -1,7 +1,7 @@
 //! The journal's own store, read: pages, waiting, snapshots; and retention.
 
 use super::change;
-use super::inode::{inode, storage_class};
+use super::inode::{inode, object};
 use super::moment::moment;
 use super::{Catalogue, Head, Names, Node, Owner, ReadTx, StoreError, column, meta, nodes};
 use journal::{
@@ -24,10 +24,11 @@ const SNAPSHOT_NODES: i64 = 1_000;
 const TRIM_ENTRIES: u64 = 10_000;
 
 fn snapshot_node(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<SnapshotNode> {
-    let metadata: Option<String> = row.get(11)?;
-    let metadata = metadata.as_deref().map(serde_json::from_str).transpose();
-    let attributes: Option<String> = row.get(24)?;
-    let attributes = attributes.as_deref().map(serde_json::from_str).transpose();
+    let json = |index| -> rusqlite::Result<Option<serde_json::Value>> {
+        let text = row.get_ref(index)?.as_str_or_null()?;
+        let value = text.map(serde_json::from_str).transpose();
+        value.map_err(|error| column::conversion(index, Box::new(error)))
+    };
     Ok(SnapshotNode {
         node_id: row.get(0)?,
         backend_mount_id: row.get(1)?,
@@ -40,11 +41,12 @@ fn snapshot_node(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<S
         journal_id: JournalId::from_i64(row.get(8)?),
         checksum: row.get(9)?,
         content_hash: row.get(10)?,
-        metadata: metadata.map_err(|error| column::conversion(11, Box::new(error)))?,
+        metadata: json(11)?,
         consistency_state: Some(column::word(row, 12, ConsistencyState::from_word)?),
         last_modified_at: moment(row, 13)?.map(|modified| Time::from_millis(modified.as_millis())),
         observed_at: Some(Time::from_millis(row.get(14)?)),
-        attributes: attributes.map_err(|error| column::conversion(24, Box::new(error)))?,
+        attributes: json(29)?,
+        object_tags: json(31)?,
         inode: snapshot_inode(row, names)?,
     })
 }
@@ -62,10 +64,11 @@ fn snapshot_inode(row: &Row<'_>, names: Option<&dyn Names>) -> rusqlite::Result<
             born_ns: None,
         },
         inode: inode(row, 18)?,
-        storage_class: storage_class(row, 25)?,
+        object: object(row, 26)?,
     };
     let owner = Owner::of(names, &facts);
-    Ok(change::inode(&facts, Some(&owner)).into())
+    let link_target = row.get_ref(30)?.as_str_or_null()?;
+    Ok(change::inode(&facts, link_target, Some(&owner)).into())
 }
 
 /// A read transaction of its own, paged through by node id.

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/schema_9.sql"),
     include_str!("sql/schema_10.sql"),
     include_str!("sql/schema_11.sql"),
+    include_str!("sql/schema_12.sql"),
 ];
 
 /// How many entries before the head are computed again on open.

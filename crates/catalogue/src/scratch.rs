@@ -3,12 +3,12 @@
 //! It lies in a private temporary SQLite database: a scan's memory does not grow with the tree,
 //! nor with the number of differences. The file has no name, and goes with the scan.
 
-use crate::inode::columns;
+use crate::inode::{COLUMNS, columns, words};
 use crate::listings::Listing;
 use crate::lookup::facts;
 use crate::moment::Column;
 use journal::JournalId;
-use node::{Facts, StorageClass};
+use node::Facts;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The directory a name stands in.
@@ -56,6 +56,8 @@ pub struct Changed {
     pub version: i64,
     /// What was seen of it.
     pub facts: Facts,
+    /// Nothing changed but when it was read.
+    pub is_only_read: bool,
 }
 
 /// A node that is not where it was.
@@ -100,7 +102,7 @@ pub enum ScratchError {
 }
 
 /// How many columns facts take in its tables.
-const FACTS: usize = 15;
+const FACTS: usize = 8 + COLUMNS + 3;
 
 /// Where temporary databases lie: where `TMPDIR` says, else `/tmp`.
 fn temp_directory() -> std::path::PathBuf {
@@ -155,10 +157,11 @@ impl Scratch {
             ParentRef::Found(id) => (id, true),
         };
         let (facts, identity) = (found.facts, found.facts.identity);
-        let [mode, uid, gid, links, allocated_bytes, attributes] = columns(facts.inode);
+        let [mode, uid, gid, links, allocated, attributes, link, accessed] = columns(facts.inode);
+        let [class, owner] = words(facts.object);
         self.db
             .prepare_cached(
-                "INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)",
+                "INSERT INTO found VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)",
             )?
             .execute(params![
                 found.id,
@@ -178,9 +181,13 @@ impl Scratch {
                 uid,
                 gid,
                 links,
-                allocated_bytes,
+                allocated,
                 attributes,
-                facts.storage_class.map(StorageClass::as_str),
+                link,
+                accessed,
+                class,
+                owner,
+                facts.object.tags,
             ])?;
         Ok(())
     }
@@ -191,10 +198,11 @@ impl Scratch {
     /// The temporary database fails.
     pub fn add_changed(&self, changed: &Changed) -> Result<()> {
         let (facts, identity) = (changed.facts, changed.facts.identity);
-        let [mode, uid, gid, links, allocated_bytes, attributes] = columns(facts.inode);
+        let [mode, uid, gid, links, allocated, attributes, link, accessed] = columns(facts.inode);
+        let [class, owner] = words(facts.object);
         self.db
             .prepare_cached(
-                "INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT OR IGNORE INTO changed VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             )?
             .execute(params![
                 changed.node,
@@ -211,9 +219,14 @@ impl Scratch {
                 uid,
                 gid,
                 links,
-                allocated_bytes,
+                allocated,
                 attributes,
-                facts.storage_class.map(StorageClass::as_str),
+                link,
+                accessed,
+                class,
+                owner,
+                facts.object.tags,
+                changed.is_only_read,
             ])?;
         Ok(())
     }
@@ -299,6 +312,16 @@ impl Scratch {
         Ok(count.cast_unsigned())
     }
 
+    /// How many of them are files that were only read.
+    ///
+    /// # Errors
+    /// The temporary database fails.
+    pub fn reads(&self) -> Result<u64> {
+        let sql = "SELECT count(*) FROM changed WHERE is_only_read";
+        let count = self.db.query_row(sql, [], |row| row.get::<_, i64>(0))?;
+        Ok(count.cast_unsigned())
+    }
+
     /// The next found names.
     ///
     /// # Errors
@@ -379,6 +402,7 @@ impl Scratch {
                 node: row.get(0)?,
                 version: row.get(1)?,
                 facts: facts(row, 2)?,
+                is_only_read: row.get(2 + FACTS)?,
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -31,7 +31,7 @@ fn facts(kind: NodeKind, size_bytes: i64) -> Facts {
         changed_ns: None,
         identity,
         inode: None,
-        storage_class: None,
+        object: node::ObjectFacts::NONE,
     }
 }
 

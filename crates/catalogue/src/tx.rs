@@ -1,5 +1,6 @@
 //! What a job of the writer can do: change nodes and append to the journal, together.
 
+mod texts;
 mod tree;
 mod unjournalled;
 
@@ -11,7 +12,7 @@ use super::moment::Column;
 use super::rollups::{self, Pending};
 use super::{Head, Names, Node, Owner, ReadTx, StoreError};
 use journal::{EventType, JournalId, NodeState, Time};
-use node::{InodeFacts, StorageClass};
+use node::Facts;
 use rusqlite::{Connection, params};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,7 +26,7 @@ pub struct WriteTx<'c> {
     read: ReadTx<'c>,
     node_ids: &'c AtomicI64,
     /// Whose the file was that changed last: files mostly are the same user's.
-    owner: Option<(InodeFacts, Owner)>,
+    owner: Option<(Facts, Owner)>,
     now: Time,
     head: Head,
     head_before_job: Head,
@@ -151,7 +152,7 @@ impl<'c> WriteTx<'c> {
             change::keeps_kind(before, after.facts.kind),
             "a node keeps its kind"
         );
-        settle(before, after);
+        self.settle(before, after)?;
         after.journal_id = self.head.id.next();
         after.updated_at = self.now;
         after.deleted_at = (after.state == NodeState::Deleted).then_some(self.now);
@@ -212,20 +213,8 @@ impl<'c> WriteTx<'c> {
         self.append_data(fact.event_type(), fact.node_id(), 0, &data)
     }
 
-    /// Keeps the attributes of the node, once for all nodes that have the same.
-    fn keep_attributes(&self, node: &Node) -> Result<(), StoreError> {
-        let number = node.facts.inode.and_then(|inode| inode.attributes);
-        if let (Some(number), Some(attributes)) = (number, &node.attributes) {
-            self.read
-                .connection()
-                .prepare_cached("INSERT OR IGNORE INTO attribute_sets (id, json) VALUES (?1, ?2)")?
-                .execute(params![number, attributes.get()])?;
-        }
-        Ok(())
-    }
-
     fn insert(&self, node: &Node) -> Result<(), StoreError> {
-        self.keep_attributes(node)?;
+        self.keep_texts(node)?;
         let mut insert = self
             .read
             .connection()
@@ -242,13 +231,13 @@ impl<'c> WriteTx<'c> {
     }
 
     fn update(&self, before: &Node, after: &Node) -> Result<(), StoreError> {
-        self.keep_attributes(after)?;
+        self.keep_texts(after)?;
         let mut update = self
             .read
             .connection()
             .prepare_cached(include_str!("sql/update_node.sql"))?;
         bind(&mut update, after)?;
-        update.raw_bind_parameter(36, before.version)?;
+        update.raw_bind_parameter(40, before.version)?;
         match update.raw_execute()? {
             0 => Err(StoreError::Stale(before.id)),
             _ => Ok(()),
@@ -256,14 +245,13 @@ impl<'c> WriteTx<'c> {
     }
 
     fn ask_owner(&mut self, node: &Node) {
-        let same_owner = |(known, _): &(InodeFacts, Owner), inode: InodeFacts| {
-            known.uid == inode.uid && known.gid == inode.gid
+        let ids = |facts: &Facts| facts.inode.map(|inode| (inode.uid, inode.gid));
+        let facts = node.facts;
+        let has_same_owner = |(known, _): &(Facts, Owner)| {
+            ids(known) == ids(&facts) && known.object.owner == facts.object.owner
         };
-        self.owner = match (self.owner.take(), node.facts.inode) {
-            (Some(owner), Some(inode)) if same_owner(&owner, inode) => Some(owner),
-            (_, Some(inode)) => Some((inode, self.read.owner(node))),
-            (_, None) => None,
-        };
+        let known = self.owner.take().filter(has_same_owner);
+        self.owner = Some(known.unwrap_or_else(|| (facts, self.read.owner(node))));
     }
 
     fn touch(&mut self, directory: Option<i64>) -> Result<(), StoreError> {
@@ -320,20 +308,6 @@ impl<'c> WriteTx<'c> {
     }
 }
 
-/// What nobody has asked again stays what it was.
-fn settle(before: Option<&Node>, after: &mut Node) {
-    after.facts = after.facts.settled(before.map(|before| &before.facts));
-    let attributes = |node: &Node| node.facts.inode.and_then(|inode| inode.attributes);
-    let known = before.and_then(attributes);
-    match (before, attributes(after)) {
-        (_, None | Some(0)) => after.attributes = None,
-        (Some(before), number) if known == number => {
-            after.attributes.clone_from(&before.attributes);
-        }
-        _ => {}
-    }
-}
-
 fn bind(statement: &mut rusqlite::Statement<'_>, node: &Node) -> rusqlite::Result<()> {
     let time = |time: Option<Time>| time.map(Time::as_millis);
     statement.raw_bind_parameter(1, node.id)?;
@@ -367,6 +341,8 @@ fn bind(statement: &mut rusqlite::Statement<'_>, node: &Node) -> rusqlite::Resul
     (29_usize..)
         .zip(inode::columns(node.facts.inode))
         .try_for_each(|(at, column)| statement.raw_bind_parameter(at, column))?;
-    let class = node.facts.storage_class.map(StorageClass::as_str);
-    statement.raw_bind_parameter(35, class)
+    (37_usize..)
+        .zip(inode::words(node.facts.object))
+        .try_for_each(|(at, word)| statement.raw_bind_parameter(at, word))?;
+    statement.raw_bind_parameter(39, node.facts.object.tags)
 }

@@ -276,6 +276,7 @@ impl MemoryJournal {
             last_modified_at: None,
             observed_at: None,
             attributes: None,
+            object_tags: None,
             inode: SnapshotInode::default(),
         };
         book.into_iter().map(node).collect()

@@ -54,6 +54,7 @@ mod starts;
 mod task;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod unfinished;
 mod visit;
 mod write;
@@ -65,9 +66,9 @@ pub(crate) use renames::Rename;
 pub(crate) use start::{Entrances, Scanner};
 pub(crate) use task::{Leftover, Part, Scope, Task};
 
-use crate::mount::config::{asks_attributes, crosses_filesystems};
+use crate::mount::config::walk_options;
 use crate::open_mount::root_of;
-use ::node::{Facts, Root};
+use ::node::{Facts, LongFact, Root};
 use backend::Backend;
 use backend::walk;
 use batch::Batch;
@@ -84,9 +85,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
+use texts::Texts;
 use tokio_util::sync::CancellationToken;
 use visit::{Comparer, Difference, NewIds, Unclear};
-use write::{FirstScan, Step, Writing};
+use write::{FirstScan, Step, Telling, Writing};
 
 /// The command's name in the journal.
 pub(crate) const COMMAND: &str = "scan";
@@ -147,6 +149,7 @@ struct Scan<'s> {
     backend: Arc<dyn Backend>,
     walk_options: walk::Options,
     renames: Arc<Renames>,
+    texts: Arc<Texts>,
     options: &'s ScanOptions,
     started_at: journal::Time,
     started: Instant,
@@ -196,7 +199,6 @@ impl<'s> Scan<'s> {
             return Err(ScanError::OtherRoot(root_of(mount)));
         }
         let hidden = hidden.iter().filter_map(|path| backend.numbers_of(path));
-        let crosses = crosses_filesystems(&mount.config);
         Ok(Self {
             catalogue,
             task: Task::asked(),
@@ -205,10 +207,11 @@ impl<'s> Scan<'s> {
             new_root,
             is_fresh,
             walk_options: walk::Options {
-                asks_attributes: asks_attributes(&mount.config),
-                ..walk::Options::new(crosses, hidden.collect())
+                hidden: hidden.collect(),
+                ..walk_options(&mount.config)
             },
             renames: Arc::default(),
+            texts: Arc::default(),
             backend,
             options,
             started_at: catalogue.clock().now(),
@@ -220,9 +223,7 @@ impl<'s> Scan<'s> {
         let (mut scope, mut given_back) = (self.task.scope.clone(), HashSet::new());
         loop {
             let scratch = Scratch::open()?;
-            let backend = Arc::clone(&self.backend);
-            let progress = Arc::clone(&self.options.progress);
-            let writing = Writing::new(self.mount_id, &self.task, scratch, backend, progress);
+            let writing = self.writing(scratch);
             let (mut writing, seen) = self.walk(Box::new(writing), &scope)?;
             let nodes = self.give_back(&writing.scratch)?;
             if nodes.is_empty() {
@@ -236,6 +237,15 @@ impl<'s> Scan<'s> {
                 entrance.start_over();
             }
         }
+    }
+
+    fn writing(&self, scratch: Scratch) -> Writing {
+        let backend = Arc::clone(&self.backend);
+        let progress = Arc::clone(&self.options.progress);
+        let texts = Arc::clone(&self.texts);
+        let sources = (Arc::clone(&backend), texts);
+        let telling = Telling::new(self.mount_id, &self.task, sources, progress);
+        Writing::new(&self.task, telling, scratch, backend)
     }
 
     /// What follows when all has been seen.
@@ -262,7 +272,8 @@ impl<'s> Scan<'s> {
                 leftover.is_undecided = true;
                 return Ok((report, leftover));
             }
-            writing.telling.drift = Some(self.drift(&writing.scratch, expected)?);
+            let reads = writing.scratch.reads()?;
+            writing.telling.drift = Some(self.drift(&writing.scratch, expected, reads)?);
             progress.enter(ScanPhase::Writing);
             writing = self.write_all(writing, Writing::write_changed)?;
             writing = self.write_all(writing, Writing::write_found)?;
@@ -292,12 +303,13 @@ impl<'s> Scan<'s> {
         let root = self.catalogue.read(|tx| nodes::root(tx, self.mount_id))?;
         let mut now = self.backend.facts("").ok().flatten();
         if self.walk_options.asks_attributes
-            && let Some(inode) = now.as_mut().and_then(|facts| facts.inode.as_mut())
+            && let Some(facts) = &mut now
         {
-            let attributes = self.backend.attributes("").ok().flatten();
-            inode.attributes = attributes.map(|attributes| attributes.number);
+            let attributes = self.backend.text(LongFact::Attributes, "").ok().flatten();
+            let number = attributes.map(|attributes| attributes.number);
+            facts.set_long(LongFact::Attributes, number);
         }
-        let Some(facts) = now.filter(|now| now.has_other_inode_than(&root.facts)) else {
+        let Some(facts) = now.filter(|now| now.is_told_after(&root.facts)) else {
             return Ok(());
         };
         // Which directory it is has been asked for already.
@@ -310,6 +322,7 @@ impl<'s> Scan<'s> {
             node,
             version,
             facts,
+            is_only_read: false,
         })?;
         Ok(())
     }
@@ -335,6 +348,8 @@ impl<'s> Scan<'s> {
                 },
                 new_ids: self.new_ids(),
                 is_deep: self.task.is_deep,
+                tells_accesses: self.task.is_whole(),
+                texts: Arc::clone(&self.texts),
                 entrance: self.walk_options.entrance.clone(),
                 renames: Arc::clone(&self.renames),
                 progress: Arc::clone(&self.options.progress),

@@ -50,7 +50,8 @@ pub struct NodeView {
     pub uid: Option<u32>,
     /// ＋ The group's id.
     pub gid: Option<u32>,
-    /// ＋ The user's name, where the system knows it.
+    /// ＋ The user's name, where the system knows it. In buckets, the account that the object belongs to:
+    /// its display name, or else its id.
     pub user: Option<String>,
     /// ＋ The group's name, where the system knows it.
     pub group: Option<String>,
@@ -63,6 +64,12 @@ pub struct NodeView {
     /// ＋ The change time (ctime); `null` for directories.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub changed_at: Option<Time>,
+    /// ＋ When the file was last read (atime), where the mount's setting `accessTimes` has that asked for:
+    /// as a whole scan last told it, at most once a day.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub accessed_at: Option<Time>,
+    /// ＋ What a symlink points to, as it is written in it.
+    pub link_target: Option<String>,
     /// ＋ What follows the last dot of a file's name, in lower case.
     pub extension: Option<String>,
     /// ＋ The storage class of an object in a bucket.
@@ -71,6 +78,10 @@ pub struct NodeView {
     /// mount's setting `extendedAttributes` has them asked for and there are any.
     #[schema(value_type = Option<Object>)]
     pub attributes: Option<Box<RawValue>>,
+    /// ＋ The tags of an object, where the mount's setting `objectTags` has them asked for and there are
+    /// any.
+    #[schema(value_type = Option<Object>)]
+    pub object_tags: Option<Box<RawValue>>,
     /// When a command or a scan last saw it change.
     #[schema(value_type = String, format = DateTime)]
     pub last_seen_at: Time,
@@ -177,12 +188,16 @@ impl NodeView {
             links: inode.and_then(|inode| inode.links),
             allocated_bytes: inode.and_then(|inode| inode.allocated_bytes),
             changed_at: node.last_changed_at(),
+            accessed_at: node.last_accessed_at(),
+            link_target: node.link_target.clone(),
             extension: node.extension().map(Into::into),
             storage_class: node
                 .facts
+                .object
                 .storage_class
                 .map(|class| class.as_str().to_owned()),
             attributes: node.attributes.clone(),
+            object_tags: node.object_tags.clone(),
             last_seen_at: node.last_seen_at.unwrap_or(node.updated_at),
             last_modified_at: node.last_modified_at(),
             consistency_state: node.consistency_state,

@@ -149,14 +149,23 @@ pub struct NodeEvent<'a> {
     /// The change time (ctime).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Time>,
+    /// When a regular file was last read (atime), where the mount has that asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accessed_at: Option<Time>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<Text<'a>>,
+    /// What a symlink points to.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub link_target: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<Text<'a>>,
     /// The access control lists and extended attributes, where the mount has them asked for and
     /// there are any.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<&'a RawValue>,
+    /// The tags of an object, where the mount has them asked for and there are any.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub object_tags: Option<&'a RawValue>,
     /// Which facts differ from the state before.
     #[serde(default, skip_serializing_if = "ChangedFacts::is_empty")]
     pub changed: ChangedFacts,
@@ -234,14 +243,23 @@ pub struct NodeReconciled<'a> {
     /// The change time (ctime).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Time>,
+    /// When a regular file was last read (atime), where the mount has that asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accessed_at: Option<Time>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<Text<'a>>,
+    /// What a symlink points to.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub link_target: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<Text<'a>>,
     /// The access control lists and extended attributes, where the mount has them asked for and
     /// there are any.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<&'a RawValue>,
+    /// The tags of an object, where the mount has them asked for and there are any.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub object_tags: Option<&'a RawValue>,
     /// Which facts differ from the state before.
     #[serde(default, skip_serializing_if = "ChangedFacts::is_empty")]
     pub changed: ChangedFacts,
@@ -499,9 +517,12 @@ impl NodeEvent<'_> {
                 links: self.links,
                 allocated_bytes: self.allocated_bytes,
                 changed_at: self.changed_at,
+                accessed_at: self.accessed_at,
+                link_target: self.link_target.as_deref(),
                 storage_class: self.storage_class.as_deref(),
             },
             attributes: self.attributes,
+            object_tags: self.object_tags,
             changed: self.changed,
             previous_owner: PreviousOwner {
                 uid: self.previous_uid,
@@ -549,9 +570,12 @@ impl NodeReconciled<'_> {
                 links: self.links,
                 allocated_bytes: self.allocated_bytes,
                 changed_at: self.changed_at,
+                accessed_at: self.accessed_at,
+                link_target: self.link_target.as_deref(),
                 storage_class: self.storage_class.as_deref(),
             },
             attributes: self.attributes,
+            object_tags: self.object_tags,
             changed: self.changed,
             previous_owner: PreviousOwner {
                 uid: self.previous_uid,

@@ -20,7 +20,7 @@ pub struct Inode<'a> {
     pub uid: Option<u32>,
     /// The group's id.
     pub gid: Option<u32>,
-    /// The user's name, where the system that sees the disk knows it.
+    /// The user's name, where the system that sees the disk knows it; of an object, whose it is.
     pub user: Option<&'a str>,
     /// The group's name, where the system that sees the disk knows it.
     pub group: Option<&'a str>,
@@ -32,6 +32,10 @@ pub struct Inode<'a> {
     pub allocated_bytes: Option<i64>,
     /// The change time (ctime); `None` for a directory.
     pub changed_at: Option<Time>,
+    /// When a regular file was last read (atime), where the mount has that asked for.
+    pub accessed_at: Option<Time>,
+    /// What a symlink points to.
+    pub link_target: Option<&'a str>,
     /// The storage class of an object.
     pub storage_class: Option<&'a str>,
 }
@@ -120,12 +124,20 @@ facts! {
     StorageClass = 11 "storageClass",
     /// Access control lists and extended attributes.
     Attributes = 12 "attributes",
+    /// When it was last read.
+    AccessedAt = 13 "accessedAt",
+    /// What a symlink points to.
+    LinkTarget = 14 "linkTarget",
+    /// The tags of an object.
+    ObjectTags = 15 "objectTags",
+    /// Whose an object is: it has no number.
+    User = 16 "user",
 }
 
 /// Which facts of a node differ from the state before: a list of their names in JSON. Names that
 /// this version does not know are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChangedFacts(u16);
+pub struct ChangedFacts(u32);
 
 impl ChangedFacts {
     /// Whether there is none.
@@ -138,7 +150,7 @@ impl ChangedFacts {
     #[must_use]
     pub const fn with(self, fact: Fact, differs: bool) -> Self {
         if differs {
-            Self(self.0 | fact as u16)
+            Self(self.0 | fact as u32)
         } else {
             self
         }
@@ -147,7 +159,7 @@ impl ChangedFacts {
     /// Whether this one is among them.
     #[must_use]
     pub const fn has(self, fact: Fact) -> bool {
-        self.0 & fact as u16 != 0
+        self.0 & fact as u32 != 0
     }
 
     /// Their names.

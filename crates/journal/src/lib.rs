@@ -38,7 +38,7 @@ pub use event::{
 pub use id::{Epoch, JournalId};
 pub use inode::{ChangedFacts, Fact, Inode, PreviousOwner, extension};
 pub use mark::Mark;
-pub use node::{NodeView, SnapshotInode, SnapshotNode, ToldBy};
+pub use node::{NodeView, SnapshotInode, SnapshotJson, SnapshotNode, ToldBy};
 pub use reader::{JournalReader, Page, Position, ReadError, Snapshot};
 pub use text::Text;
 pub use time::{Clock, SystemClock, Time};

@@ -35,6 +35,8 @@ pub struct NodeView<'a> {
     pub inode: Inode<'a>,
     /// Access control lists and extended attributes, a JSON object.
     pub attributes: Option<&'a RawValue>,
+    /// The tags of an object, a JSON object of texts.
+    pub object_tags: Option<&'a RawValue>,
     /// Which facts differ from the state before, as far as it is told.
     pub changed: ChangedFacts,
     pub previous_owner: PreviousOwner<'a>,
@@ -116,6 +118,8 @@ pub struct SnapshotNode {
     pub observed_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_tags: Option<serde_json::Value>,
     #[serde(flatten)]
     pub inode: SnapshotInode,
 }
@@ -144,6 +148,10 @@ pub struct SnapshotInode {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub accessed_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link_target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
 }
 
@@ -161,6 +169,8 @@ impl SnapshotInode {
             links: self.links,
             allocated_bytes: self.allocated_bytes,
             changed_at: self.changed_at,
+            accessed_at: self.accessed_at,
+            link_target: self.link_target.as_deref(),
             storage_class: self.storage_class.as_deref(),
         }
     }
@@ -178,21 +188,44 @@ impl From<Inode<'_>> for SnapshotInode {
             links: inode.links,
             allocated_bytes: inode.allocated_bytes,
             changed_at: inode.changed_at,
+            accessed_at: inode.accessed_at,
+            link_target: inode.link_target.map(str::to_owned),
             storage_class: inode.storage_class.map(str::to_owned),
         }
     }
 }
 
+/// What a [`SnapshotNode`] has of JSON, as text.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are those of `SnapshotNode`")]
+pub struct SnapshotJson {
+    pub metadata: Box<RawValue>,
+    pub attributes: Option<Box<RawValue>>,
+    pub object_tags: Option<Box<RawValue>>,
+}
+
 impl SnapshotNode {
-    /// The view of this node. `metadata` and `attributes` are its own as JSON text; `now` is when it
-    /// was observed, if it does not say.
+    /// Its JSON as text; metadata that it does not have are an empty object.
+    ///
+    /// # Errors
+    /// It is nested too deeply.
+    pub fn json(&self) -> serde_json::Result<SnapshotJson> {
+        let text = |value: &Option<serde_json::Value>| {
+            let value = value.as_ref();
+            value.map(serde_json::value::to_raw_value).transpose()
+        };
+        let none = || serde_json::value::to_raw_value(&serde_json::Map::new());
+        Ok(SnapshotJson {
+            metadata: text(&self.metadata)?.map_or_else(none, Ok)?,
+            attributes: text(&self.attributes)?,
+            object_tags: text(&self.object_tags)?,
+        })
+    }
+
+    /// The view of this node. `json` is what [`SnapshotNode::json`] gave; `now` is when it was observed,
+    /// if it does not say.
     #[must_use]
-    pub fn view<'a>(
-        &'a self,
-        metadata: &'a RawValue,
-        attributes: Option<&'a RawValue>,
-        now: Time,
-    ) -> NodeView<'a> {
+    pub fn view<'a>(&'a self, json: &'a SnapshotJson, now: Time) -> NodeView<'a> {
         NodeView {
             node_id: self.node_id,
             backend_mount_id: self.backend_mount_id,
@@ -204,14 +237,15 @@ impl SnapshotNode {
             size_bytes: self.size_bytes,
             checksum: self.checksum.as_deref(),
             content_hash: self.content_hash.as_deref(),
-            metadata,
+            metadata: &json.metadata,
             observed_at: self.observed_at.unwrap_or(now),
             last_modified_at: self.last_modified_at,
             previous_path: None,
             previous_size_bytes: None,
             consistency_state: self.consistency_state.unwrap_or(self.state.consistency()),
             inode: self.inode.view(),
-            attributes,
+            attributes: json.attributes.as_deref(),
+            object_tags: json.object_tags.as_deref(),
             changed: ChangedFacts::default(),
             previous_owner: PreviousOwner::default(),
             by: ToldBy::Snapshot,

@@ -179,7 +179,9 @@ pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
             allocated_bytes: row.get(22)?,
             changed_at: row.get::<_, Option<i64>>(23)?.map(Time::from_millis),
             storage_class: row.get(25)?,
+            ..SnapshotInode::default()
         },
+        object_tags: None,
     })
 }
 

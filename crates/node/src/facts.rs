@@ -1,14 +1,21 @@
 //! What a backend says of one name, and when that is the same file as before.
 
-use crate::{Moment, StorageClass};
+mod inode;
+mod long;
+mod object;
+#[cfg(test)]
+mod tests;
+
+pub use inode::InodeFacts;
+pub use long::{LongFact, LongText};
+pub use object::{ObjectFacts, USUAL_CLASS};
+
+use crate::Moment;
 use journal::{FileType, NodeKind};
 use serde::{Deserialize, Serialize};
 
 /// What stands in for the device in the identity of an object in a bucket; no disk has it.
 pub const OBJECT_DEVICE: i64 = -1;
-
-/// What an object has that was put without a class being named.
-pub const USUAL_CLASS: &str = "STANDARD";
 
 /// Which file it is, whatever its name. The birth time tells a file from a later one that was
 /// given the same inode number.
@@ -82,60 +89,9 @@ pub struct Facts {
     /// nobody has asked yet.
     #[serde(default)]
     pub inode: Option<InodeFacts>,
-    /// The storage class of an object; `None` for a file, and where nobody has asked.
+    /// What a bucket says of an object beside its contents; nothing for a file.
     #[serde(default)]
-    pub storage_class: Option<StorageClass>,
-}
-
-/// What a disk says of a file beside its name, its contents and their times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InodeFacts {
-    /// What kind of file it is.
-    pub file_type: FileType,
-    /// The user's id.
-    pub uid: u32,
-    /// The group's id.
-    pub gid: u32,
-    /// The permission bits, at most 0o7777.
-    pub mode: u16,
-    /// How many names it has; `None` for a directory, whose number tells of its children.
-    pub links: Option<u32>,
-    /// The bytes that it takes on disk; `None` for a directory, whose size tells of its children.
-    pub allocated_bytes: Option<i64>,
-    /// What stands for its access control lists and extended attributes, 0 for none; `None` where
-    /// nobody has asked.
-    #[serde(default)]
-    pub attributes: Option<i64>,
-}
-
-impl InodeFacts {
-    /// Whether these differ from `before` in what is told. How many names a file has is not: each
-    /// name is a node of its own, and tells of itself.
-    fn is_told_after(&self, before: &Self) -> bool {
-        let links = before.links;
-        let now = Self { links, ..*self };
-        now.is_other_than(before)
-    }
-
-    /// Whether these differ from `before`. Attributes that nobody has asked for are what they were; and
-    /// where nobody ever had, it is no news that there are none.
-    fn is_other_than(&self, before: &Self) -> bool {
-        let now = self.settled(Some(before));
-        let attributes = match (before.attributes, now.attributes) {
-            (None, Some(0)) => None,
-            (_, now) => now,
-        };
-        Self { attributes, ..now } != *before
-    }
-
-    /// These, as they are kept after `before`: what nobody has asked again is what it was.
-    fn settled(&self, before: Option<&Self>) -> Self {
-        let known = before.and_then(|before| before.attributes);
-        Self {
-            attributes: self.attributes.or(known),
-            ..*self
-        }
-    }
+    pub object: ObjectFacts,
 }
 
 /// Whether a file's contents are what they were.
@@ -235,11 +191,11 @@ impl Facts {
     }
 
     /// Whether these differ from `before` in what is told of a file beside its contents: whose it
-    /// is, its permissions, what it takes on disk, its storage class. What nobody has asked before is
-    /// told once.
+    /// is, its permissions, what it takes on disk, where it points, what a bucket says of it, that it
+    /// was read since. What nobody has asked before is told once.
     #[must_use]
-    pub fn has_other_inode_than(&self, before: &Self) -> bool {
-        self.has_other_class_than(before)
+    pub fn is_told_after(&self, before: &Self) -> bool {
+        self.object.is_other_than(&before.object)
             || match (before.inode, self.inode) {
                 (Some(old), Some(new)) => new.is_told_after(&old),
                 (None, Some(_)) => true,
@@ -259,30 +215,61 @@ impl Facts {
         }
     }
 
-    /// Whether it lies in another class. The usual one is not told of everywhere (a HEAD leaves it
-    /// out), so it is no news after none.
-    fn has_other_class_than(&self, before: &Self) -> bool {
-        match (before.storage_class, self.storage_class) {
-            (_, None) => false,
-            (None, Some(now)) => now.as_str() != USUAL_CLASS,
-            (before, now) => before != now,
-        }
-    }
-
     /// These, as they are kept after `before`: what nobody has asked again is what it was.
     #[must_use]
     pub fn settled(&self, before: Option<&Self>) -> Self {
         let known = before.and_then(|before| before.inode);
         Self {
             inode: self.inode.map(|inode| inode.settled(known.as_ref())),
-            storage_class: self
-                .storage_class
-                .or_else(|| before.and_then(|before| before.storage_class)),
+            object: self.object.settled(before.map(|before| &before.object)),
             ..*self
         }
     }
 
-    /// Whether these say nothing else than `known`. What nobody has asked for is as it was known.
+    /// These with the access time of `known`: for those who tell no access.
+    #[must_use]
+    pub fn accessed_as(&self, known: &Self) -> Self {
+        let accessed_ms = known.inode.and_then(|known| known.accessed_ms);
+        let inode = self.inode.map(|inode| InodeFacts {
+            accessed_ms,
+            ..inode
+        });
+        Self { inode, ..*self }
+    }
+
+    /// These without when it was read: nobody has asked.
+    #[must_use]
+    pub fn unread(&self) -> Self {
+        let inode = self.inode.map(|inode| InodeFacts {
+            accessed_ms: None,
+            ..inode
+        });
+        Self { inode, ..*self }
+    }
+
+    /// The number of a text: 0 for none, `None` where nobody has asked.
+    #[must_use]
+    pub fn long(&self, fact: LongFact) -> Option<i64> {
+        match fact {
+            LongFact::Attributes => self.inode.and_then(|inode| inode.attributes),
+            LongFact::LinkTarget => self.inode.and_then(|inode| inode.link_target),
+            LongFact::ObjectTags => self.object.tags,
+        }
+    }
+
+    /// Takes the number of a text.
+    pub fn set_long(&mut self, fact: LongFact, number: Option<i64>) {
+        match (fact, &mut self.inode) {
+            (LongFact::Attributes, Some(inode)) => inode.attributes = number,
+            (LongFact::LinkTarget, Some(inode)) => inode.link_target = number,
+            // There is no such thing in a bucket.
+            (LongFact::Attributes | LongFact::LinkTarget, None) => {}
+            (LongFact::ObjectTags, _) => self.object.tags = number,
+        }
+    }
+
+    /// Whether these say nothing else than `known`. What nobody has asked for is as it was known, and
+    /// that a file was read since is no difference.
     #[must_use]
     pub fn is_as(&self, known: &Self) -> bool {
         let now = self.settled(Some(known));
@@ -292,22 +279,23 @@ impl Facts {
         };
         let rest = Self {
             inode: known.inode,
-            storage_class: known.storage_class,
+            object: known.object,
             ..now
         };
-        has_same_inode && !self.has_other_class_than(known) && rest == *known
+        has_same_inode && !self.object.is_other_than(&known.object) && rest == *known
     }
 
     /// Whether the catalogue is to learn these, where the contents are what they were with `before`
     /// and nobody is to be told of anything. An inode number that is made up anew each time is not
-    /// learnt over and over, except of a directory, which is watched by it.
+    /// learnt over and over, except of a directory, which is watched by it. Where a link points is
+    /// news until it has been read.
     #[must_use]
     pub fn is_news_after(&self, before: &Self) -> bool {
         let (old, new) = (before.identity, self.identity);
         before.changed_ns != self.changed_ns
-            || self.has_other_class_than(before)
+            || self.object.is_other_than(&before.object)
             || match (self.inode, before.inode) {
-                (Some(now), Some(before)) => now.is_other_than(&before),
+                (Some(now), Some(before)) => now.is_news_after(&before, self.is_symlink),
                 (now, _) => now.is_some(),
             }
             || old.ino == 0
@@ -318,215 +306,5 @@ impl Facts {
         self.is_symlink == other.is_symlink
             && self.size_bytes == other.size_bytes
             && self.modified_ns == other.modified_ns
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(ino: i64, born: Option<i64>, modified: i64) -> Facts {
-        Facts {
-            kind: NodeKind::File,
-            is_symlink: false,
-            size_bytes: 5,
-            modified_ns: Some(Moment::from_nanos(modified)),
-            changed_ns: Some(Moment::from_nanos(modified)),
-            identity: Identity {
-                dev: 0,
-                ino,
-                born_ns: born.map(Moment::from_nanos),
-            },
-            inode: Some(InodeFacts {
-                file_type: FileType::Regular,
-                uid: 1000,
-                gid: 100,
-                mode: 0o644,
-                links: Some(1),
-                allocated_bytes: Some(4096),
-                attributes: None,
-            }),
-            storage_class: None,
-        }
-    }
-
-    #[test]
-    fn owners_permissions_and_allocation_are_told_and_a_number_of_names_is_not() {
-        let before = file(7, Some(100), 1);
-        let with = |change: fn(&mut InodeFacts)| {
-            let mut after = before;
-            change(after.inode.as_mut().unwrap());
-            after
-        };
-        for told in [
-            with(|inode| inode.uid = 0),
-            with(|inode| inode.gid = 0),
-            with(|inode| inode.mode = 0o4755),
-            with(|inode| inode.allocated_bytes = Some(0)),
-            with(|inode| inode.file_type = FileType::Fifo),
-            with(|inode| inode.attributes = Some(7)),
-        ] {
-            assert!(told.has_other_inode_than(&before) && told.is_news_after(&before));
-            assert_eq!(told.contents_since(&before), Contents::Kept);
-        }
-        let linked = with(|inode| inode.links = Some(2));
-        assert!(!linked.has_other_inode_than(&before) && linked.is_news_after(&before));
-        let bare = with(|inode| inode.attributes = Some(0));
-        assert!(!bare.has_other_inode_than(&before) && !bare.is_news_after(&before));
-        let listed = with(|inode| inode.attributes = Some(7));
-        assert!(bare.has_other_inode_than(&listed), "they were removed");
-        assert!(!before.has_other_inode_than(&listed), "nobody asked");
-        assert!(!before.is_news_after(&listed));
-        let moved = Facts {
-            storage_class: StorageClass::named("GLACIER"),
-            ..before
-        };
-        assert!(moved.has_other_inode_than(&before) && moved.is_news_after(&before));
-        assert!(!before.has_other_inode_than(&moved), "nobody asked");
-        assert_eq!(before.settled(Some(&moved)), moved);
-        assert!(before.is_as(&moved) && before.is_as(&listed) && bare.is_as(&before));
-        assert!(!moved.is_as(&before) && !listed.is_as(&before) && !bare.is_as(&listed));
-        let unasked = Facts {
-            inode: None,
-            ..before
-        };
-        assert!(before.has_other_inode_than(&unasked), "told once");
-        assert!(!unasked.has_other_inode_than(&before));
-    }
-
-    #[test]
-    fn with_a_birth_time_the_identity_alone_decides() {
-        assert!(
-            file(7, Some(100), 1).is_same_file(&file(7, Some(100), 2)),
-            "it was written to"
-        );
-        assert!(
-            !file(7, Some(100), 1).is_same_file(&file(7, Some(200), 1)),
-            "a reused inode"
-        );
-        assert!(
-            !file(7, Some(100), 1).is_same_file(&file(8, Some(100), 1)),
-            "another inode"
-        );
-    }
-
-    #[test]
-    fn without_a_birth_time_a_reused_inode_shows_by_size_or_time() {
-        assert!(file(7, None, 1).is_same_file(&file(7, None, 1)));
-        assert!(!file(7, None, 1).is_same_file(&file(7, None, 2)));
-        let directory = Facts {
-            kind: NodeKind::Directory,
-            ..file(7, None, 1)
-        };
-        assert!(
-            !directory.is_same_file(&directory),
-            "nothing tells a reused directory inode"
-        );
-    }
-
-    #[test]
-    fn only_a_directory_of_the_same_number_without_a_birth_time_may_be_one() {
-        let directory = |ino, born| Facts {
-            kind: NodeKind::Directory,
-            ..file(ino, born, 1)
-        };
-        let may_be = |now: Facts, seen| now.may_be_directory(&seen);
-        assert!(may_be(directory(7, None), directory(7, None)));
-        assert!(!may_be(directory(7, None), directory(8, None)));
-        assert!(!may_be(directory(0, None), directory(0, None)), "not asked");
-        assert!(!may_be(file(7, None, 1), file(7, None, 1)));
-        assert!(!may_be(directory(7, None), file(7, None, 1)));
-        let certain = directory(7, Some(1));
-        assert!(!may_be(certain, certain), "its identity decides");
-        let object = |mut facts: Facts| {
-            facts.identity.dev = OBJECT_DEVICE;
-            facts
-        };
-        let prefix = object(directory(7, None));
-        assert!(!may_be(prefix, prefix));
-    }
-
-    #[test]
-    fn a_change_time_that_moved_alone_leaves_the_contents_in_doubt() {
-        let before = file(7, Some(100), 1);
-        let touched = Facts {
-            changed_ns: Some(Moment::from_nanos(2)),
-            ..before
-        };
-        assert_eq!(before.contents_since(&before), Contents::Kept);
-        assert_eq!(touched.contents_since(&before), Contents::InDoubt);
-        assert_eq!(
-            file(7, Some(100), 2).contents_since(&before),
-            Contents::Changed
-        );
-        assert_eq!(
-            file(8, Some(200), 1).contents_since(&before),
-            Contents::Changed
-        );
-        let unasked = Facts {
-            changed_ns: None,
-            ..before
-        };
-        assert_eq!(before.contents_since(&unasked), Contents::Kept);
-        assert!(before.is_news_after(&unasked) && touched.is_news_after(&before));
-        assert!(!before.is_news_after(&before));
-    }
-
-    #[test]
-    fn a_root_is_another_one_if_the_filesystem_is_or_the_birth_differs() {
-        let root = |ino, born, volume| Root {
-            identity: file(ino, born, 1).identity,
-            volume,
-        };
-        let known = root(2, Some(100), Some(5));
-        assert!(!root(2, Some(100), Some(5)).is_another_than(&known));
-        assert!(
-            root(2, Some(100), Some(6)).is_another_than(&known),
-            "formatted in the same second"
-        );
-        assert!(
-            root(2, Some(101), Some(5)).is_another_than(&known),
-            "made anew"
-        );
-        assert!(root(2, Some(101), None).is_another_than(&known));
-        assert!(
-            !root(2, Some(100), Some(6)).is_another_than(&root(2, Some(100), None)),
-            "not asked yet"
-        );
-        let weak = root(1, None, Some(5));
-        assert!(
-            root(2, Some(100), Some(6)).is_another_than(&weak),
-            "it is not mounted"
-        );
-        assert!(
-            !root(7, None, Some(5)).is_another_than(&weak),
-            "numbers are made up"
-        );
-    }
-
-    #[test]
-    fn a_filesystem_with_another_number_has_the_same_files_at_the_same_paths() {
-        let before = file(7, Some(100), 1);
-        let mut after = before;
-        after.identity.dev = 9;
-        assert!(!after.is_another_than(&before));
-        assert_eq!(after.contents_since(&before), Contents::Kept);
-        assert!(after.is_news_after(&before), "the number is learnt");
-        assert!(!after.is_same_file(&before), "elsewhere it proves nothing");
-    }
-
-    #[test]
-    fn a_directory_without_a_birth_time_is_the_one_of_its_path_and_its_number_is_learnt() {
-        let directory = |ino| Facts {
-            kind: NodeKind::Directory,
-            modified_ns: None,
-            changed_ns: None,
-            ..file(ino, None, 1)
-        };
-        assert!(!directory(8).is_another_than(&directory(7)));
-        assert!(directory(8).is_news_after(&directory(7)));
-        assert!(!file(8, None, 1).is_news_after(&file(7, None, 1)));
-        assert!(!file(8, None, 1).is_another_than(&file(7, None, 1)));
-        assert!(file(8, None, 2).is_another_than(&file(7, None, 1)));
     }
 }

@@ -5,9 +5,12 @@ mod facts;
 mod moment;
 pub mod name;
 mod path;
-mod storage_class;
+mod word;
 
-pub use facts::{Contents, Facts, Identity, InodeFacts, OBJECT_DEVICE, Root, USUAL_CLASS};
+pub use facts::{
+    Contents, Facts, Identity, InodeFacts, LongFact, LongText, OBJECT_DEVICE, ObjectFacts, Root,
+    USUAL_CLASS,
+};
 pub use moment::Moment;
 pub use path::{NodePath, PathError, is_own_name, join};
-pub use storage_class::StorageClass;
+pub use word::{ObjectOwner, StorageClass};

@@ -93,6 +93,25 @@ impl S3Server {
         self.expect_with("PUT", &format!("/{bucket}/{key}"), &header, content);
     }
 
+    /// Gives an object these tags and no others. Keys and values have nothing that XML would escape.
+    ///
+    /// # Panics
+    /// It is refused.
+    #[track_caller]
+    pub fn tag(&self, bucket: &str, key: &str, tags: &[(&str, &str)]) {
+        let target = format!("/{bucket}/{key}?tagging=");
+        if tags.is_empty() {
+            self.expect("DELETE", &target, "");
+            return;
+        }
+        let tags = tags
+            .iter()
+            .map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>"));
+        let tags: String = tags.collect();
+        let body = format!("<Tagging><TagSet>{tags}</TagSet></Tagging>");
+        self.expect("PUT", &target, &body);
+    }
+
     /// Deletes an object, as somebody else would.
     ///
     /// # Panics

@@ -9,13 +9,13 @@
 //! (+1 when a file comes to be or comes back, −1 when it goes, else 0).
 //!
 //! `file_type, uid, gid, user_name, group_name, mode, links, allocated_bytes, changed_at, modified_at, extension,
-//! storage_class` are the node's facts, as of this entry; NULL in rows of the versions before them.
+//! storage_class, accessed_at` are the node's facts, as of this entry; NULL in rows of the versions before them.
 //! `changed` names the facts that differ from the state before, with commas between them.
 //! If `uid` or `gid` is among them, the `previous_…` columns tell whose it was, if that was known.
 //!
 //! `metadata_json` is an object with what the other columns do not hold: `metadata`, `checksum`,
-//! `contentHash`, `idempotencyKey` and `attributes` (access control lists and extended attributes) of a
-//! node (and `lastModifiedAt` in rows of the versions before
+//! `contentHash`, `idempotencyKey`, `linkTarget`, `attributes` (access control lists and extended
+//! attributes) and `objectTags` of a node (and `lastModifiedAt` in rows of the versions before
 //! `modified_at`); `result`, `idempotencyKey` and
 //! `nodesChanged` of a command; `jobId`, `status`, `attempt`, `result` and `error` of a job;
 //! `mode` and `range` of a download. It is NULL where there would be nothing in it.
@@ -75,6 +75,7 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("previous_gid", "BIGINT"),
     ("previous_user_name", "VARCHAR"),
     ("previous_group_name", "VARCHAR"),
+    ("accessed_at", "TIMESTAMP"),
 ];
 
 /// The columns as the catalogue's fields.

@@ -1,8 +1,8 @@
 //! The access control lists and extended attributes of a file (acl(5), xattr(7)).
 
-use crate::Attributes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use node::LongText;
 use rustix::io::Errno;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -37,14 +37,14 @@ struct Told {
 ///
 /// # Errors
 /// It is gone, or may not be asked.
-pub(super) fn of(directory: impl AsFd, name: &[u8]) -> Result<Attributes, Errno> {
+pub(super) fn of(directory: impl AsFd, name: &[u8]) -> Result<LongText, Errno> {
     // There are no calls that take a directory and a name (before Linux 6.13): the open directory
     // is gone through by its own link.
     let mut path = format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()).into_bytes();
     path.extend_from_slice(name);
     let names = match grown(|room| rustix::fs::llistxattr(path.as_slice(), room)) {
         // The filesystem has none.
-        Err(Errno::NOTSUP) => return Ok(Attributes::default()),
+        Err(Errno::NOTSUP) => return Ok(LongText::default()),
         names => names?,
     };
     let mut told = Told::default();
@@ -68,8 +68,8 @@ pub(super) fn of(directory: impl AsFd, name: &[u8]) -> Result<Attributes, Errno>
     }
     let is_none = told.acl.is_none() && told.default_acl.is_none() && told.xattrs.is_empty();
     Ok(match is_none {
-        true => Attributes::default(),
-        false => Attributes::of(json!(told).to_string()),
+        true => LongText::default(),
+        false => LongText::of(json!(told).to_string()),
     })
 }
 
@@ -173,7 +173,7 @@ mod tests {
         std::fs::write(&path, "x").unwrap();
         std::os::unix::fs::symlink("a", directory.path().join("link")).unwrap();
         let handle = std::fs::File::open(directory.path()).unwrap();
-        assert_eq!(of(&handle, b"a").unwrap(), Attributes::default());
+        assert_eq!(of(&handle, b"a").unwrap(), LongText::default());
         let flags = rustix::fs::XattrFlags::empty();
         match rustix::fs::setxattr(&path, "user.project", b"apollo", flags) {
             // This filesystem has none.
@@ -181,9 +181,9 @@ mod tests {
             set => set.unwrap(),
         }
         let told = of(&handle, b"a").unwrap();
-        assert_eq!(told.json, r#"{"xattrs":{"user.project":"apollo"}}"#);
+        assert_eq!(told.text, r#"{"xattrs":{"user.project":"apollo"}}"#);
         assert_ne!(told.number, 0);
-        assert_eq!(of(&handle, b"link").unwrap(), Attributes::default());
+        assert_eq!(of(&handle, b"link").unwrap(), LongText::default());
         assert_eq!(of(&handle, b"gone").unwrap_err(), Errno::NOENT);
     }
 }

@@ -1,12 +1,10 @@
 //! A disk as a backend.
 
-use super::{Disk, attributes, failed};
+use super::{Disk, attributes, failed, link};
 use crate::hash::content::{self, Gate, HashConditions, Hashed};
 use crate::walk::{Entry, Failure, Options};
-use crate::{
-    Attributes, Backend, Directory, Error, Kind, ListingCache, Opened, Operation, PathFacts, Reason,
-};
-use node::{Facts, Identity, NodePath, is_own_name, name};
+use crate::{Backend, Directory, Error, Kind, ListingCache, Opened, Operation, PathFacts, Reason};
+use node::{Facts, Identity, LongFact, LongText, NodePath, is_own_name, name};
 use rustix::fs::RawDir;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -26,13 +24,22 @@ impl Backend for Disk {
             .map_err(failed(Operation::LookAt, path))
     }
 
-    fn attributes(&self, path: &str) -> Result<Option<Attributes>, Error> {
+    fn text(&self, fact: LongFact, path: &str) -> Result<Option<LongText>, Error> {
         let (parent, last) = path.rsplit_once('/').unwrap_or(("", path));
-        let read = self.tree.directory(parent);
-        match read.and_then(|directory| attributes::of(directory, &name::to_bytes(last))) {
-            Ok(attributes) => Ok(Some(attributes)),
+        let last = name::to_bytes(last);
+        let directory = self.tree.directory(parent);
+        let read = directory.and_then(|directory| match fact {
+            LongFact::Attributes => attributes::of(directory, &last).map(Some),
+            LongFact::LinkTarget => match link::target(directory, &last) {
+                // It is no symlink.
+                Err(Errno::INVAL) => Ok(Some(LongText::default())),
+                target => target.map(Some),
+            },
+            LongFact::ObjectTags => Ok(None),
+        });
+        match read {
             Err(error) if Reason::from(error).is_absence() => Ok(None),
-            Err(error) => Err(failed(Operation::LookAt, path)(error)),
+            read => read.map_err(failed(Operation::LookAt, path)),
         }
     }
 
@@ -118,11 +125,8 @@ impl Backend for Disk {
             if facts.is_ok_and(|facts| options.hides(&facts)) || is_root && is_own_name(name) {
                 continue;
             }
-            let facts = asked(options, facts, handle.as_fd(), &bytes);
-            entries.push(Entry {
-                name: name.to_owned(),
-                facts: facts.map_err(Reason::from),
-            });
+            let name = name.to_owned();
+            entries.push(asked(options, name, facts, (handle.as_fd(), &bytes)));
         }
         Ok(entries)
     }
@@ -208,11 +212,8 @@ impl Disk {
             if facts.is_ok_and(|facts| options.hides(&facts)) {
                 continue;
             }
-            let facts = asked(options, facts, directory, bytes);
-            entries.push(Entry {
-                name: name::from_bytes(bytes),
-                facts: facts.map_err(Reason::from),
-            });
+            let name = name::from_bytes(bytes);
+            entries.push(asked(options, name, facts, (directory, bytes)));
         }
         Ok(entries)
     }
@@ -248,20 +249,23 @@ impl Names {
     }
 }
 
-/// The facts with what stands for the attributes, if they are wanted. Where they cannot be read, nobody
-/// has asked.
+/// The name with what is wanted of its facts. Where the attributes cannot be read, nobody has asked.
 fn asked(
     options: &Options,
+    name: String,
     facts: Result<Facts, Errno>,
-    directory: BorrowedFd<'_>,
-    name: &[u8],
-) -> Result<Facts, Errno> {
-    let mut facts = facts?;
-    if options.asks_attributes
-        && let Some(inode) = &mut facts.inode
-    {
-        let attributes = attributes::of(directory, name).ok();
-        inode.attributes = attributes.map(|attributes| attributes.number);
+    (directory, bytes): (BorrowedFd<'_>, &[u8]),
+) -> Entry {
+    let mut entry = Entry::new(name, facts.map_err(Reason::from));
+    if !options.asks_accesses {
+        entry.facts = entry.facts.map(|facts| facts.unread());
     }
-    Ok(facts)
+    if options.asks_attributes
+        && let Ok(facts) = &mut entry.facts
+        && let Ok(attributes) = attributes::of(directory, bytes)
+    {
+        facts.set_long(LongFact::Attributes, Some(attributes.number));
+        entry.keep(attributes);
+    }
+    entry
 }

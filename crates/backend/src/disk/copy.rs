@@ -5,10 +5,10 @@
 //! are copied as what they are. Directories on another filesystem come out empty, as scans see
 //! them.
 
-use super::{DIRECTORY_MODE, Disk, FILE_MODE, failed, list};
+use super::{DIRECTORY_MODE, Disk, FILE_MODE, failed, list, reading};
 use crate::{Backend as _, Error, Operation, PathFacts};
 use node::{Facts, Moment, name};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Read;
@@ -177,8 +177,7 @@ fn copy_file(
     shown: &str,
 ) -> Result<(), Error> {
     let copying = || failed(Operation::Copy, shown);
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let from = rustix::fs::openat(source, name, flags, Mode::empty()).map_err(copying())?;
+    let from = reading::open(source, name).map_err(copying())?;
     let before = rustix::fs::fstat(&from).map_err(copying())?;
     let to = rustix::fs::openat(target, copy, NEW_FILE, FILE_MODE).map_err(copying())?;
     let (mut from, mut to) = (File::from(from), File::from(to));
@@ -199,8 +198,12 @@ fn copy_file(
 }
 
 fn set_modified(file: &File, modified: Timespec) -> Result<(), Errno> {
+    let as_it_is = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_OMIT,
+    };
     let times = Timestamps {
-        last_access: modified,
+        last_access: as_it_is,
         last_modification: modified,
     };
     rustix::fs::futimens(file.as_fd(), &times)

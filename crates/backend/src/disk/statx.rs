@@ -2,7 +2,7 @@
 
 use super::volume::{Device, Devices};
 use journal::NodeKind;
-use node::{Facts, Identity, InodeFacts, Moment};
+use node::{Facts, Identity, InodeFacts, Moment, ObjectFacts};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -15,6 +15,7 @@ const WANTED: StatxFlags = StatxFlags::TYPE
     .union(StatxFlags::GID)
     .union(StatxFlags::NLINK)
     .union(StatxFlags::BLOCKS)
+    .union(StatxFlags::ATIME)
     .union(StatxFlags::MTIME)
     .union(StatxFlags::CTIME)
     .union(StatxFlags::INO)
@@ -25,7 +26,8 @@ const PERMISSIONS: u16 = 0o7777;
 /// `stx_blocks` counts these, whatever the filesystem's own blocks are (statx(2)).
 const BLOCK_BYTES: u64 = 512;
 
-/// The facts of `name` in `directory`; of `directory` itself, if the flags allow an empty name.
+/// The facts of `name` in `directory`; of `directory` itself, if the flags allow an empty name. Where a
+/// symlink points is not asked.
 pub(super) fn facts_at(
     directory: impl AsFd,
     name: impl Arg + Copy,
@@ -80,8 +82,10 @@ fn from_statx(stat: &Statx, device: Device) -> Facts {
                 i64::try_from(stat.stx_blocks.saturating_mul(BLOCK_BYTES)).unwrap_or(i64::MAX)
             }),
             attributes: None,
+            link_target: (file_type != FileType::Symlink).then_some(0),
+            accessed_ms: is_regular.then(|| moment(stat.stx_atime).as_millis()),
         }),
-        storage_class: None,
+        object: ObjectFacts::NONE,
     }
 }
 

@@ -1,9 +1,9 @@
 //! A tree on disk, reached from one open root.
 
-use super::statx;
 use super::volume::Devices;
+use super::{link, statx};
 use crate::Reason;
-use node::{Facts, name};
+use node::{Facts, LongFact, name};
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -79,7 +79,8 @@ impl Tree {
     }
 
     /// The facts of what stands at `path`, `None` if nothing does (or if a part of the way to it
-    /// is no directory any more).
+    /// is no directory any more). When it was read is left out: who looks at a single name tells no
+    /// access.
     pub(super) fn facts(&self, path: &str) -> Result<Option<Facts>, Errno> {
         self.facts_again(&mut None, path)
     }
@@ -102,7 +103,13 @@ impl Tree {
             } else {
                 AtFlags::empty()
             };
-            statx::facts_at(directory, last, flags, &self.devices)
+            let mut facts = statx::facts_at(directory, last, flags, &self.devices)?;
+            if facts.is_symlink {
+                let target = link::target(directory, last).ok();
+                let number = target.map(|target| target.number);
+                facts.set_long(LongFact::LinkTarget, number);
+            }
+            Ok(facts.unread())
         });
         match found {
             Ok(facts) => Ok(Some(facts)),
@@ -128,7 +135,8 @@ impl Tree {
         Ok(&known.insert(directory).1)
     }
 
-    /// The facts of `name` in an open directory of this tree.
+    /// The facts of `name` in an open directory of this tree, as a listing tells them: where a symlink
+    /// points is not asked, and when a file was read is.
     pub(super) fn facts_in(&self, directory: BorrowedFd<'_>, name: &CStr) -> Result<Facts, Errno> {
         statx::facts_at(directory, name, AtFlags::empty(), &self.devices)
     }
@@ -162,6 +170,7 @@ impl Tree {
     /// The facts of an open directory of this tree.
     pub(super) fn facts_of(&self, directory: BorrowedFd<'_>) -> Result<Facts, Errno> {
         statx::facts_at(directory, c"", AtFlags::EMPTY_PATH, &self.devices)
+            .map(|facts| facts.unread())
     }
 
     fn open_beneath(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {

@@ -35,7 +35,7 @@ const ATTEMPTS: usize = 3;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Hashed {
     /// Its hash, and what it was before and after it was read.
-    Hash(String, Facts),
+    Hash(String, Box<Facts>),
     /// It is not what it was said to be; nothing was read.
     Other,
     /// It changed a moment ago, and may be changing still; nothing was read.
@@ -129,7 +129,7 @@ pub(crate) fn hash_file(
     };
     let is_same = Stamp::of(&file, path)? == stamp && disk.facts(path)? == Some(before);
     Ok(if is_same {
-        Hashed::Hash(hash, before)
+        Hashed::Hash(hash, Box::new(before))
     } else {
         Hashed::Changing
     })
@@ -154,7 +154,7 @@ pub(crate) fn hash_object(
     let hashed = read(&mut reader, conditions, gate);
     Ok(match hashed.map_err(|error| bucket.unread(path, error))? {
         None => Hashed::Stopped,
-        Some((hash, size)) if size == object.size_bytes => Hashed::Hash(hash, facts),
+        Some((hash, size)) if size == object.size_bytes => Hashed::Hash(hash, Box::new(facts)),
         Some(_) => Hashed::Changing,
     })
 }

@@ -5,7 +5,7 @@ use super::{Bucket, ListingCache};
 use crate::hash::content::{self, Gate, HashConditions, Hashed};
 use crate::walk::{Entry, Failure, Options};
 use crate::{Backend, Directory, Error, Kind, Opened, PathFacts, Reason};
-use node::{Facts, NodePath, join, name};
+use node::{Facts, LongFact, LongText, NodePath, join, name};
 use std::path::Path;
 
 impl Backend for Bucket {
@@ -15,6 +15,13 @@ impl Backend for Bucket {
 
     fn facts_again(&self, cache: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
         self.look_again(cache, path)
+    }
+
+    fn text(&self, fact: LongFact, path: &str) -> Result<Option<LongText>, Error> {
+        match fact {
+            LongFact::ObjectTags => self.tags_at(path),
+            LongFact::Attributes | LongFact::LinkTarget => Ok(None),
+        }
     }
 
     fn volume(&self) -> Option<i64> {
@@ -39,7 +46,7 @@ impl Backend for Bucket {
     fn list(
         &self,
         directory: Directory<'_>,
-        _: &Options,
+        options: &Options,
         _: &mut Vec<u8>,
     ) -> Result<Vec<Entry>, Failure> {
         let children = self
@@ -47,29 +54,26 @@ impl Backend for Bucket {
             .map_err(|error| unreadable(&error))?
             .ok_or(Failure::Gone)?;
         let entry = |child| match child {
-            Child::Named(name, facts) => Entry {
-                name,
-                facts: Ok(facts),
-            },
-            Child::Odd(rest) => Entry {
-                name: format!("{}/", name::from_bytes(rest.as_bytes())),
-                facts: Err(Reason::NoPath),
-            },
-            Child::Hidden(name) => Entry {
-                name: format!("{name}/"),
-                facts: Err(Reason::Hidden),
-            },
+            Child::Named(name, facts) => Entry::new(name, Ok(*facts)),
+            Child::Odd(rest) => {
+                let name = format!("{}/", name::from_bytes(rest.as_bytes()));
+                Entry::new(name, Err(Reason::NoPath))
+            }
+            Child::Hidden(name) => Entry::new(format!("{name}/"), Err(Reason::Hidden)),
         };
         let mut entries: Vec<_> = children.into_iter().map(entry).collect();
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         entries.dedup_by(|a, b| a.name == b.name);
+        if options.asks_tags {
+            self.ask_tags(directory.path, &mut entries);
+        }
         Ok(entries)
     }
 
     fn named(
         &self,
         directory: Directory<'_>,
-        _: &Options,
+        options: &Options,
         names: &mut dyn Iterator<Item = &str>,
     ) -> Result<Vec<Entry>, Failure> {
         let mut entries = Vec::new();
@@ -78,12 +82,12 @@ impl Backend for Bucket {
                 Ok(None) => {}
                 // No object has such a name.
                 Err(error) if matches!(error.reason, Reason::OddKey(_)) => {}
-                Ok(Some(facts)) => entries.push(Entry {
-                    name: name.to_owned(),
-                    facts: Ok(facts),
-                }),
+                Ok(Some(facts)) => entries.push(Entry::new(name.to_owned(), Ok(facts))),
                 Err(error) => return Err(unreadable(&error)),
             }
+        }
+        if options.asks_tags {
+            self.ask_tags(directory.path, &mut entries);
         }
         Ok(entries)
     }

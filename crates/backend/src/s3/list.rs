@@ -5,7 +5,7 @@ use super::{Bucket, Object};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use node::StorageClass;
+use node::{ObjectOwner, StorageClass};
 use object_store::aws::AwsAuthorizer;
 use object_store::client::{HttpRequest, HttpRequestBody};
 use serde::Deserialize;
@@ -66,6 +66,26 @@ struct Content {
     etag: Option<String>,
     size: u64,
     storage_class: Option<String>,
+    owner: Option<ContentOwner>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ContentOwner {
+    #[serde(rename = "ID")]
+    id: Option<String>,
+    #[serde(rename = "DisplayName")]
+    display_name: Option<String>,
+}
+
+impl ContentOwner {
+    /// Its name, or else its id.
+    fn word(&self) -> Option<ObjectOwner> {
+        let names = [&self.display_name, &self.id];
+        names
+            .into_iter()
+            .flatten()
+            .find_map(|name| ObjectOwner::named(name))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +115,7 @@ impl Bucket {
             add("delimiter", "/");
         }
         add("encoding-type", "url");
+        add("fetch-owner", "true");
         add("list-type", "2");
         if let Some(most) = listing.most.or(self.settings.page_keys) {
             add("max-keys", &most.to_string());
@@ -198,6 +219,8 @@ fn parse(answer: &[u8]) -> Result<Page, ListError> {
                 .storage_class
                 .as_deref()
                 .and_then(StorageClass::named),
+            owner: content.owner.as_ref().and_then(ContentOwner::word),
+            tags: None,
         })
     });
     let objects = objects.collect::<Result<_, ListError>>()?;
@@ -267,10 +290,11 @@ mod tests {
             <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
               <Name>b</Name><Prefix/><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>
               <Contents><Key>a%0Ab+c%2B</Key><LastModified>2026-11-24T15:21:17.250Z</LastModified>
-                <ETag>&quot;e-2&quot;</ETag><Size>7</Size></Contents>
+                <ETag>&quot;e-2&quot;</ETag><Size>7</Size>
+                <Owner><ID>75aa57f0</ID><DisplayName>ada</DisplayName></Owner></Contents>
               <CommonPrefixes><Prefix>a%2F%2F</Prefix></CommonPrefixes>
               <Contents><Key>x</Key><LastModified>1970-01-01T00:00:00Z</LastModified>
-                <Size>0</Size></Contents>
+                <Size>0</Size><Owner><ID>75aa57f0</ID></Owner></Contents>
               <NextContinuationToken>t/+=</NextContinuationToken>
             </ListBucketResult>"#;
         let page = parse(xml.as_bytes()).unwrap();
@@ -283,6 +307,11 @@ mod tests {
             (7, 1_795_533_677)
         );
         assert_eq!((&*second.key, second.modified_seconds), ("x", 0));
+        let owner = |object: &Object| object.owner.map(ObjectOwner::as_str);
+        assert_eq!(
+            (owner(first), owner(second)),
+            (Some("ada"), Some("75aa57f0"))
+        );
         assert_eq!(page.prefixes, ["a//"]);
         assert_eq!(page.next.as_deref(), Some("t/+="));
     }

@@ -9,11 +9,13 @@
 //! crash.
 
 use super::error::Refusal;
+use super::list::Listing;
 use super::{Bucket, Object, PATIENCE};
 use crate::{Error, Operation};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use node::{Facts, ObjectOwner};
 use object_store::path::Path;
 use object_store::signer::{Method, Signer};
 use object_store::{
@@ -249,7 +251,11 @@ impl Bucket {
             Some(found)
                 if found.is_put_by(token) && found.object.size_bytes == incoming.size_bytes =>
             {
-                Ok(found.object)
+                Ok(Object {
+                    owner: self.wait(self.owner_of_puts(&found.object.key)),
+                    tags: Some(0),
+                    ..found.object
+                })
             }
             _ => Err(self.failed(Operation::Upload, path)(Refusal::Changed)),
         }
@@ -287,9 +293,41 @@ impl Bucket {
                 .map_err(failed)?;
             to.find(target).await
         })?;
-        copied
-            .map(|found| found.object)
-            .ok_or_else(|| failed(Refusal::Changed))
+        let copied = copied.ok_or_else(|| failed(Refusal::Changed))?.object;
+        Ok(Object {
+            owner: self.wait(to.owner_of_puts(&copied.key)),
+            ..copied
+        })
+    }
+
+    /// Whose the objects are that are put here: a listing of the one of this key tells it, once. `None`
+    /// where it does not; the next scan tells it then.
+    async fn owner_of_puts(&self, key: &str) -> Option<ObjectOwner> {
+        if let Some(known) = self.owner.get() {
+            return Some(*known);
+        }
+        let own = self.listed(key).await.ok()??;
+        let owner = own.owner?;
+        Some(*self.owner.get_or_init(|| owner))
+    }
+
+    /// The object of this key as a listing tells it: with its class, and whose it is.
+    pub(super) async fn listed(&self, key: &str) -> Result<Option<Object>, Refusal> {
+        let listing = Listing {
+            prefix: key,
+            is_shallow: false,
+            after: None,
+            most: Some(1),
+        };
+        let page = self.page(listing, None).await?;
+        Ok(page.objects.into_iter().find(|object| object.key == key))
+    }
+
+    /// The facts of an object that a command has put.
+    pub fn facts_of_put(&self, found: &Found) -> Facts {
+        let object = found.object.clone();
+        let owner = self.wait(self.owner_of_puts(&object.key));
+        Object { owner, ..object }.facts_when_put()
     }
 
     /// Whether the server copies an object of this size.
@@ -402,6 +440,8 @@ fn object(meta: &ObjectMeta) -> Object {
         modified_seconds: meta.last_modified.timestamp(),
         etag: meta.e_tag.clone().unwrap_or_default(),
         storage_class: None,
+        owner: None,
+        tags: None,
     }
 }
 

@@ -12,7 +12,7 @@ use object_store::client::HttpConnector;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -92,6 +92,7 @@ impl Buckets {
             settings,
             runtime: runtime.clone(),
             held: Arc::new(Semaphore::new(usize::try_from(HELD_MIB).unwrap_or(1))),
+            owner: OnceLock::new(),
         })
     }
 

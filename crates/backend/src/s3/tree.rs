@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(super) enum Child {
     /// It has a name and facts.
-    Named(String, Facts),
+    Named(String, Box<Facts>),
     /// The rest of its key below the directory, which is no name.
     Odd(String),
     /// An object that a directory of the same name hides.
@@ -224,6 +224,9 @@ impl Bucket {
             .look_at(path)?
             .ok_or_else(|| self.failed(Operation::LookAt, path)(Refusal::NotFound))?;
         if !facts.is_directory() {
+            let listed = self.wait(self.listed(&self.key(path)?));
+            let listed = listed.map_err(self.failed(Operation::List, path))?;
+            let facts = listed.map_or(facts, |object| object.facts());
             return Ok(vec![(path.to_owned(), facts)]);
         }
         let below = self.below(path)?;
@@ -339,7 +342,7 @@ impl Bucket {
         }
         let named = named
             .into_iter()
-            .map(|(name, facts)| Child::Named(name, facts));
+            .map(|(name, facts)| Child::Named(name, Box::new(facts)));
         Ok(is_there.then(|| named.chain(others).collect()))
     }
 

@@ -16,6 +16,7 @@ fn catalogue(nodes: &[(String, NodeKind, NodeState)]) -> Connection {
         include_str!("../sql/schema_8.sql"),
         include_str!("../sql/schema_9.sql"),
         include_str!("../sql/schema_11.sql"),
+        include_str!("../sql/schema_12.sql"),
     ] {
         connection.execute_batch(schema).unwrap();
     }

@@ -109,10 +109,10 @@ fn a_database_of_the_version_before_has_everything_that_it_had() {
     let is_new = |table: &&String| !columns.contains_key(*table);
     let tables: Vec<_> = added.keys().filter(is_new).collect();
     let new = [
-        "attribute_sets",
         "doubted_hashes",
         "intent_paths",
         "journal_blocks",
+        "long_texts",
     ];
     assert_eq!(tables, new);
     let rollups = &added["rollups"];

@@ -11,8 +11,17 @@ SELECT CASE
         OR n.content_hash IS NOT json_extract(?3, '$.contentHash')
         OR n.storage_class IS NOT json_extract(?3, '$.storageClass')
         OR n.uid IS NOT json_extract(?3, '$.uid')
-        OR (SELECT json(s.json) FROM attribute_sets s WHERE s.id = n.attributes)
+        OR n.mode IS NULL AND n.object_owner IS NOT json_extract(?3, '$.user')
+        OR (SELECT json(t.text) FROM long_texts t WHERE t.id = n.attributes)
             IS NOT json_extract(?3, '$.attributes')
+        OR (SELECT json(t.text) FROM long_texts t WHERE t.id = n.object_tags)
+            IS NOT json_extract(?3, '$.objectTags')
+        OR (SELECT t.text FROM long_texts t WHERE t.id = n.link_target)
+            IS NOT json_extract(?3, '$.linkTarget')
+        -- SQLite knows the times from 1970 to 9999.
+        OR n.accessed_ms BETWEEN 0 AND 253402300799999 AND n.accessed_ms IS NOT CAST(
+            round(unixepoch(json_extract(?3, '$.accessedAt'), 'subsec') * 1000) AS INTEGER
+        )
         OR n.gid IS NOT json_extract(?3, '$.gid')
         OR n.mode & 4095 IS NOT json_extract(?3, '$.mode')
         OR n.allocated_bytes IS NOT json_extract(?3, '$.allocatedBytes')

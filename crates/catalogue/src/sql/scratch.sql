@@ -26,7 +26,11 @@ CREATE TABLE found (
     links INTEGER,
     allocated_bytes INTEGER,
     attributes INTEGER,
+    link_target INTEGER,
+    accessed_ms INTEGER,
     storage_class TEXT,
+    object_owner TEXT,
+    object_tags INTEGER,
     node INTEGER
 );
 
@@ -54,7 +58,12 @@ CREATE TABLE changed (
     links INTEGER,
     allocated_bytes INTEGER,
     attributes INTEGER,
-    storage_class TEXT
+    link_target INTEGER,
+    accessed_ms INTEGER,
+    storage_class TEXT,
+    object_owner TEXT,
+    object_tags INTEGER,
+    is_only_read INTEGER NOT NULL
 );
 
 -- Nodes that are not where they were. `is_tree` tells directories that were found elsewhere or

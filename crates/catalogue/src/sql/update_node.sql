@@ -6,5 +6,6 @@ UPDATE nodes SET
     last_reconciled_at = ?22, last_drift_detected_at = ?23, created_at = ?24, updated_at = ?25,
     deleted_at = ?26, last_journal_id = ?27, changed_ns = ?28,
     mode = ?29, uid = ?30, gid = ?31, links = ?32, allocated_bytes = ?33,
-    attributes = ?34, storage_class = ?35
-WHERE id = ?1 AND version = ?36
+    attributes = ?34, link_target = ?35, accessed_ms = ?36,
+    storage_class = ?37, object_owner = ?38, object_tags = ?39
+WHERE id = ?1 AND version = ?40

@@ -200,8 +200,10 @@ fn take_back(connection: &mut Connection) {
     };
     let tx = connection.transaction().unwrap();
     tx.execute_batch(
-        "DELETE FROM journal; DROP TABLE journal_blocks; DROP TABLE attribute_sets;
-         ALTER TABLE nodes DROP COLUMN attributes; ALTER TABLE nodes DROP COLUMN storage_class",
+        "DELETE FROM journal; DROP TABLE journal_blocks; DROP TABLE long_texts;
+         ALTER TABLE nodes DROP COLUMN attributes; ALTER TABLE nodes DROP COLUMN storage_class;
+         ALTER TABLE nodes DROP COLUMN link_target; ALTER TABLE nodes DROP COLUMN accessed_ms;
+         ALTER TABLE nodes DROP COLUMN object_owner; ALTER TABLE nodes DROP COLUMN object_tags",
     )
     .unwrap();
     for row in rows {

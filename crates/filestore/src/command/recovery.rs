@@ -188,7 +188,7 @@ impl Commands {
             return Ok(None);
         };
         let mut lineage = place.backend.lineage(&put.path.parent())?;
-        lineage.push((put.path.to_string(), found.object.facts_when_put()));
+        lineage.push((put.path.to_string(), bucket.facts_of_put(&found)));
         Ok(Some(lineage))
     }
 

@@ -252,7 +252,7 @@ impl Reconciler {
                 hashes.bytes = hashes
                     .bytes
                     .saturating_add(facts.size_bytes.cast_unsigned());
-                Ok(Some((hash, facts)))
+                Ok(Some((hash, *facts)))
             }
             Ok(Hashed::Stopped) => Err(JobError::Stopped),
             Ok(

@@ -116,9 +116,10 @@ pub(super) struct CreateBody {
     /// `hashing`: how files are hashed in the background: `true`, or an object of `minBytes`,
     /// `maxBytes`, `pathGlobs`, `bytesPerSecond`, `concurrency`, `paused`. Local: `crossFilesystems:
     /// true` lets scans enter other filesystems mounted below, `extendedAttributes: true` has each
-    /// file asked for its access control lists and extended attributes. S3: `endpoint`, `region`, `allowHttp`, `forcePathStyle`, `credentialsFile`,
-    /// `credentialsProfile`, `listPageKeys`; credentials themselves are refused, and come from the
-    /// service's environment or the file.
+    /// file asked for its access control lists and extended attributes, `accessTimes: true` for when it
+    /// was last read. S3: `objectTags: true` has each object asked for its tags; `endpoint`, `region`,
+    /// `allowHttp`, `forcePathStyle`, `credentialsFile`, `credentialsProfile`, `listPageKeys`;
+    /// credentials themselves are refused, and come from the service's environment or the file.
     #[schema(value_type = Object)]
     #[serde(default)]
     config: Map<String, Value>,

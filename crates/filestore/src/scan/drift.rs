@@ -53,8 +53,14 @@ impl Drift {
 }
 
 impl Scan<'_> {
-    /// What is to be told of the differences that the scratch holds.
-    pub(super) fn drift(&self, scratch: &Scratch, differences: u64) -> Result<Drift, ScanError> {
+    /// What is to be told of the differences that the scratch holds: `all` of them but the `reads`, as a
+    /// file that was only read does not differ.
+    pub(super) fn drift(
+        &self,
+        scratch: &Scratch,
+        all: u64,
+        reads: u64,
+    ) -> Result<Drift, ScanError> {
         let mut common: Option<String> = None;
         let mut add = |directory: &str| {
             common = Some(match &common {
@@ -62,7 +68,7 @@ impl Scan<'_> {
                 Some(common) => shared(common, directory).to_owned(),
             });
         };
-        let limit = usize::try_from(differences).unwrap_or(usize::MAX);
+        let limit = usize::try_from(all).unwrap_or(usize::MAX);
         if limit <= LOOKED_AT {
             for found in scratch.found_after(0, LOOKED_AT)? {
                 add(parent_of(&found.path));
@@ -70,7 +76,7 @@ impl Scan<'_> {
             let changed = scratch.changed_after(0, LOOKED_AT)?;
             let lost = scratch.lost_after(0, LOOKED_AT)?;
             self.catalogue.read(|connection| {
-                for changed in &changed {
+                for changed in changed.iter().filter(|changed| !changed.is_only_read) {
                     if let Some(node) = nodes::by_id(connection, changed.node)? {
                         // A directory that changed is where the names in it did.
                         let is_file = node.facts.kind == NodeKind::File;
@@ -91,7 +97,7 @@ impl Scan<'_> {
         }
         Ok(Drift {
             path: common.unwrap_or_default(),
-            differences,
+            differences: all.saturating_sub(reads),
         })
     }
 }

@@ -1,8 +1,10 @@
 //! Whole scans of real trees, compared with what the standard library sees there.
 
+mod accesses;
 mod births;
 mod facts;
 mod identity;
+mod links;
 mod live;
 mod looks;
 mod model;

@@ -3,6 +3,7 @@
 
 use super::compare::{self, Differences, Merge};
 use super::renames::Renames;
+use super::texts::Texts;
 use super::{ScanError, ScanProblem, ScanProgress};
 use backend::walk::Entrance;
 use backend::walk::{Entry, Failure, Visitor};
@@ -81,6 +82,10 @@ pub(super) struct Comparer<'s> {
     pub(super) new_ids: NewIds<'s>,
     /// Known directories are gone into; otherwise only those that are not watched yet.
     pub(super) is_deep: bool,
+    /// A file that was only read is told.
+    pub(super) tells_accesses: bool,
+    /// What was read with the facts of names that may differ.
+    pub(super) texts: Arc<Texts>,
     pub(super) entrance: Option<Arc<dyn Entrance>>,
     pub(super) renames: Arc<Renames>,
     pub(super) progress: Arc<ScanProgress>,
@@ -95,6 +100,12 @@ impl Comparer<'_> {
         self.sender
             .send(difference)
             .map_err(|_| ScanError::Cancelled)
+    }
+
+    /// Keeps what was read with the facts of names that may differ from what is known.
+    fn keep_texts(&self, entries: &[Entry]) {
+        let texts = entries.iter().filter_map(|entry| entry.text.as_deref());
+        texts.for_each(|text| self.texts.keep(text));
     }
 
     fn count(&mut self, path: &str, entries: &[Entry]) {
@@ -133,6 +144,7 @@ impl Comparer<'_> {
             let Some(Entry {
                 name,
                 facts: Ok(facts),
+                ..
             }) = entries.get(index)
             else {
                 continue;
@@ -168,7 +180,7 @@ impl Comparer<'_> {
         entries: &[Entry],
         descend: &mut Vec<(usize, ParentRef)>,
     ) -> Result<(), ScanError> {
-        let digest = compare::digest(entries);
+        let digest = compare::digest(entries, self.tells_accesses);
         let remembered = lookup.listing(directory)?;
         if let Some(remembered) = remembered.filter(|known| Some(known.digest) == digest) {
             let is_directory = |entry: &Entry| entry.facts.is_ok_and(|facts| facts.is_directory());
@@ -181,7 +193,8 @@ impl Comparer<'_> {
             return Ok(());
         }
         let seen_at = lookup.head();
-        let mut merge = Merge::new(entries, self.renames.left(directory));
+        self.keep_texts(entries);
+        let mut merge = Merge::new(entries, self.renames.left(directory), self.tells_accesses);
         let mut sent = Ok(());
         lookup.each_known(directory, |node| {
             merge.known(node);
@@ -226,7 +239,8 @@ impl Comparer<'_> {
         let Some(lookup) = &self.lookup else {
             return Ok(());
         };
-        let mut merge = Merge::new(entries, self.renames.left(directory));
+        self.keep_texts(entries);
+        let mut merge = Merge::new(entries, self.renames.left(directory), self.tells_accesses);
         for name in names {
             lookup.known_named(directory, name, |node| merge.known(node))?;
         }
@@ -305,13 +319,14 @@ impl Visitor for Comparer<'_> {
             self.keep_wanted(entries, descend);
             return Ok(());
         }
+        self.keep_texts(entries);
         let seen = entries
             .iter()
             .enumerate()
             .filter(|(_, entry)| entry.facts.is_ok());
         let seen: Vec<_> = seen.map(|(index, _)| index).collect();
         self.send_found(path, place, entries, seen.into_iter(), descend)?;
-        match compare::digest(entries) {
+        match compare::digest(entries, self.tells_accesses) {
             Some(digest) if self.lookup.is_none() => {
                 let id = |(_, place): &(usize, ParentRef)| place.id();
                 let directories = descend.iter().map(id).collect();
@@ -337,7 +352,7 @@ impl Visitor for Comparer<'_> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use ::node::{Facts, Identity};
+    use ::node::{Facts, Identity, ObjectFacts};
     use journal::NodeKind;
 
     /// What is sent of a directory of new files whose paths are so long.
@@ -346,13 +361,15 @@ pub(super) mod tests {
         path_bytes: usize,
     ) -> Vec<Difference> {
         let entries: Vec<_> = (0..files)
-            .map(|number| entry(format!("{number:06}")))
+            .map(|number| Entry::new(format!("{number:06}"), Ok(file())))
             .collect();
         let (sender, receiver) = crossbeam_channel::unbounded();
         let mut comparer = Comparer {
             lookup: None,
             new_ids: Box::new(|_| 100),
             is_deep: true,
+            tells_accesses: false,
+            texts: Arc::default(),
             entrance: None,
             renames: Arc::default(),
             progress: Arc::default(),
@@ -369,13 +386,6 @@ pub(super) mod tests {
         receiver.into_iter().collect()
     }
 
-    fn entry(name: String) -> Entry {
-        Entry {
-            name,
-            facts: Ok(file()),
-        }
-    }
-
     fn file() -> Facts {
         Facts {
             kind: NodeKind::File,
@@ -389,7 +399,7 @@ pub(super) mod tests {
                 born_ns: None,
             },
             inode: None,
-            storage_class: None,
+            object: ObjectFacts::NONE,
         }
     }
 

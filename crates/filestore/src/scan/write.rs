@@ -18,11 +18,11 @@ mod in_flight;
 mod telling;
 
 use in_flight::InFlight;
-use telling::Telling;
+pub(super) use telling::Telling;
 
+use super::ScanError;
 use super::matching::stands;
 use super::task::Task;
-use super::{ScanError, ScanProgress};
 use ::node::{Contents, Facts};
 use backend::{Backend, ListingCache};
 use catalogue::listings::Listing;
@@ -81,15 +81,15 @@ type Result<T> = std::result::Result<T, ScanError>;
 
 impl Writing {
     pub(super) fn new(
-        mount_id: i64,
         task: &Task,
+        telling: Telling,
         scratch: Scratch,
         backend: Arc<dyn Backend>,
-        progress: Arc<ScanProgress>,
     ) -> Self {
+        let mount_id = telling.mount_id;
         Self {
             mount_id,
-            telling: Telling::new(mount_id, task, Arc::clone(&backend), progress),
+            telling,
             in_flight: InFlight::new(mount_id),
             scratch,
             backend,
@@ -153,6 +153,7 @@ impl Writing {
             node,
             version,
             facts,
+            is_only_read: _,
         } in page.iter().copied()
         {
             self.after = node;

@@ -1,6 +1,6 @@
 //! What is particular to buckets.
 
-use crate::support::{BUCKET, Ground, Server};
+use crate::support::{BUCKET, Ground, Server, told};
 use journal::JournalId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -229,6 +229,94 @@ async fn an_object_has_the_storage_class_that_its_bucket_tells() {
     let data = data.expect("an entry tells it");
     let changed = data["changed"].as_array().unwrap();
     assert!(changed.contains(&json!("storageClass")), "{data}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_belongs_to_the_account_that_its_bucket_tells() {
+    let (server, s3) = start().await;
+    let uploaded = server.upload("uploaded", "text").await;
+    s3.put(BUCKET, "put", "text");
+    server.scan().await;
+    // The account that everything belongs to in this server.
+    for path in ["uploaded", "put"] {
+        let node = server.by_path(path).await;
+        let shown = [&node.data()["user"], &node.data()["uid"]];
+        assert_eq!(shown, [&json!("webfile"), &Value::Null], "{path}");
+    }
+    let first = &uploaded.data()["node"]["user"];
+    assert_eq!(first, "webfile", "an upload tells it at once");
+    server.rename("uploaded", "renamed").await.data();
+    let head = server.head();
+    server.scan().await;
+    assert_eq!(server.head(), head, "nothing is told twice");
+    let directory = server.mkdir("d").await;
+    assert_eq!(directory.data()["node"]["user"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_has_its_tags_where_the_mount_has_them_asked_for() {
+    let (server, s3) = start().await;
+    let tags = async |path: &str| server.by_path(path).await.data()["objectTags"].clone();
+    s3.put(BUCKET, "d/one", "text");
+    s3.put(BUCKET, "d/two", "text");
+    s3.tag(BUCKET, "d/one", &[("project", "apollo"), ("class", "a b")]);
+    server.scan().await;
+    assert_eq!(tags("d/one").await, Value::Null, "nobody has asked");
+
+    let mount = format!("/v1/backend-mounts/{}", server.mount);
+    let mut config = server.get(&mount).await.data()["config"].clone();
+    config["objectTags"] = json!(true);
+    let patch = server.request(Method::PATCH, &mount);
+    let patched = server.send(patch.json(&json!({ "config": config }))).await;
+    assert_eq!(patched.data()["config"]["objectTags"], true);
+    let told_by_scan = async || {
+        let before = server.head();
+        server.scan().await;
+        let entries = server.entries(before);
+        let told = entries.iter().filter_map(|entry| {
+            let data: Value = serde_json::from_str(entry.data.get()).unwrap();
+            let changed = data["changed"].as_array()?;
+            assert_eq!(changed, &[json!("objectTags")], "{data}");
+            Some((data["path"].clone(), data["objectTags"].clone()))
+        });
+        told.collect::<Vec<_>>()
+    };
+    let first = json!({ "project": "apollo", "class": "a b" });
+    let one = json!("d/one");
+    assert_eq!(told_by_scan().await, [(one.clone(), first.clone())]);
+    assert_eq!(tags("d/one").await, first);
+    assert_eq!(tags("d/two").await, Value::Null, "it has none");
+    assert_eq!(told_by_scan().await, [], "nothing is told twice");
+
+    s3.tag(BUCKET, "d/one", &[("project", "gemini")]);
+    let second = json!({ "project": "gemini" });
+    assert_eq!(told_by_scan().await, [(one.clone(), second)]);
+    s3.tag(BUCKET, "d/one", &[]);
+    assert_eq!(told_by_scan().await, [(one, Value::Null)]);
+    assert_eq!(tags("d/one").await, Value::Null);
+
+    // An upload has no tags, and a new object is told with those that it has.
+    let before = server.head();
+    server.upload("uploaded", "text").await.data();
+    s3.put(BUCKET, "new", "text");
+    s3.tag(BUCKET, "new", &[("project", "apollo")]);
+    server.scan().await;
+    assert_eq!(tags("new").await, json!({ "project": "apollo" }));
+    assert_eq!(
+        server.told(before),
+        [
+            told("node.uploaded", "uploaded", 4),
+            told("command.completed", "uploaded", 0),
+            told("drift.detected", "new", 0),
+            told("node.created", "new", 4),
+            told("command.completed", "", 0),
+        ]
+    );
+
+    let wrong = json!({ "config": { "objectTags": "yes" } });
+    let patch = server.request(Method::PATCH, &mount).json(&wrong);
+    let refused = server.send(patch).await;
+    assert_eq!(refused.problem().0, 400, "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -423,17 +423,10 @@ impl<'c> NewNodes<'c> {
 
     /// A node of a snapshot.
     fn list(&mut self, node: &SnapshotNode, now: Time) -> rusqlite::Result<()> {
-        let metadata = node.metadata.as_ref().map_or_else(
-            || RawValue::from_string("{}".to_owned()),
-            serde_json::value::to_raw_value,
-        );
-        let metadata =
-            metadata.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        let attributes = node.attributes.as_ref();
-        let attributes = attributes.map(serde_json::value::to_raw_value).transpose();
-        let attributes =
-            attributes.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        let view = node.view(&metadata, attributes.as_deref(), now);
+        let json = node
+            .json()
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let view = node.view(&json, now);
         self.write(&view, node.journal_id)
     }
 

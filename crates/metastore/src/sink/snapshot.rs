@@ -159,6 +159,7 @@ fn staged_node<'a>(row: &'a Row<'_>) -> rusqlite::Result<(NodeView<'a>, JournalI
         consistency_state: word(row, 12, ConsistencyState::from_word)?,
         inode: inode(row)?,
         attributes,
+        object_tags: None,
         changed: ChangedFacts::default(),
         previous_owner: PreviousOwner::default(),
         by: ToldBy::Snapshot,
@@ -178,6 +179,8 @@ fn inode<'a>(row: &'a Row<'_>) -> rusqlite::Result<Inode<'a>> {
         links: row.get(21)?,
         allocated_bytes: row.get(22)?,
         changed_at: row.get::<_, Option<i64>>(23)?.map(Time::from_millis),
+        accessed_at: None,
+        link_target: None,
         storage_class: text(25)?,
     })
 }

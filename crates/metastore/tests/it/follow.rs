@@ -178,6 +178,7 @@ async fn a_book_behind_the_trimmed_id_starts_from_a_snapshot_and_follows() {
         checksum: None,
         content_hash: None,
         attributes: None,
+        object_tags: None,
         metadata: None,
         consistency_state: None,
         last_modified_at: None,

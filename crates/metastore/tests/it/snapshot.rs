@@ -23,6 +23,7 @@ fn snapshot_node(node_id: i64, path: &str, journal_id: u64) -> SnapshotNode {
         checksum: None,
         content_hash: None,
         attributes: None,
+        object_tags: None,
         metadata: Some(json!({"from": "snapshot"})),
         consistency_state: None,
         last_modified_at: None,

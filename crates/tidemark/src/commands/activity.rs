@@ -148,6 +148,8 @@ pub enum UsageBy {
     FileType,
     /// Since when the contents are as they are
     Age,
+    /// Since when nobody has read them, where a mount has that asked for
+    Accessed,
     Size,
     Mount,
     /// Directories

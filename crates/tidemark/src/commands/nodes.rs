@@ -245,8 +245,9 @@ fn stat_table(node: &Row) -> anyhow::Result<Outcome> {
     let fields = first
         .chain(others)
         .flat_map(|(key, value)| match (key.as_str(), value) {
-            // What is below a directory, how to get a file, its lists and attributes: a line for each field.
-            ("rollup" | "download" | "attributes", Value::Object(fields)) => fields
+            // What is below a directory, how to get a file, its lists, attributes and tags: a line for
+            // each field.
+            ("rollup" | "download" | "attributes" | "objectTags", Value::Object(fields)) => fields
                 .iter()
                 .map(|(name, value)| (format!("{key}.{name}"), value))
                 .collect(),

@@ -55,6 +55,7 @@ pub(crate) struct Builder {
     previous_gid: Int64Builder,
     previous_user_name: StringBuilder,
     previous_group_name: StringBuilder,
+    accessed_at: TimestampMicrosecondBuilder,
     /// Reused for each row.
     json: String,
 }
@@ -107,6 +108,7 @@ impl Builder {
             previous_gid: integer(),
             previous_user_name: text(0),
             previous_group_name: text(0),
+            accessed_at: time(),
             json: String::new(),
         }
     }
@@ -171,6 +173,8 @@ impl Builder {
         self.previous_gid.append_option(wide(previous.gid));
         self.previous_user_name.append_option(previous.user);
         self.previous_group_name.append_option(previous.group);
+        self.accessed_at
+            .append_option(inode.accessed_at.map(Time::as_micros));
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, ArrowError> {
@@ -215,6 +219,7 @@ impl Builder {
             Arc::new(self.previous_gid.finish()),
             Arc::new(self.previous_user_name.finish()),
             Arc::new(self.previous_group_name.finish()),
+            Arc::new(self.accessed_at.finish()),
         ];
         RecordBatch::try_new(Arc::clone(&SCHEMA), columns)
     }

@@ -51,7 +51,9 @@ pub(crate) enum Rest<'a> {
         checksum: Option<&'a str>,
         content_hash: Option<&'a str>,
         idempotency_key: Option<&'a str>,
+        link_target: Option<&'a str>,
         attributes: Option<&'a RawValue>,
+        object_tags: Option<&'a RawValue>,
     },
     Command {
         result: &'a RawValue,
@@ -128,7 +130,9 @@ fn node<'a>(node: &NodeView<'a>, event_type: &EventType, size_delta: i64) -> Row
         checksum: node.checksum,
         content_hash: node.content_hash,
         idempotency_key,
+        link_target: node.inode.link_target,
         attributes: node.attributes,
+        object_tags: node.object_tags,
     };
     match node.by {
         ToldBy::Command {
@@ -273,13 +277,17 @@ impl Rest<'_> {
                 checksum,
                 content_hash,
                 idempotency_key,
+                link_target,
                 attributes,
+                object_tags,
             } => {
                 object.raw("metadata", Some(metadata));
                 object.text("checksum", *checksum);
                 object.text("contentHash", *content_hash);
                 object.text("idempotencyKey", *idempotency_key);
+                object.text("linkTarget", *link_target);
                 object.raw("attributes", *attributes);
+                object.raw("objectTags", *object_tags);
             }
             Self::Command {
                 result,

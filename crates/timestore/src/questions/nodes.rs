@@ -137,6 +137,7 @@ fn read_node(rows: &StructArray, row: usize) -> Result<SnapshotNode> {
         content_hash: None,
         metadata: None,
         attributes: None,
+        object_tags: None,
         consistency_state: None,
         last_modified_at: None,
         inode: SnapshotInode {

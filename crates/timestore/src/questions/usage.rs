@@ -32,18 +32,20 @@ enum Dimension {
     Extension,
     FileType,
     Age,
+    Accessed,
     Size,
     Mount,
     Prefix,
 }
 
 impl Dimension {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::User,
         Self::Group,
         Self::Extension,
         Self::FileType,
         Self::Age,
+        Self::Accessed,
         Self::Size,
         Self::Mount,
         Self::Prefix,
@@ -57,6 +59,7 @@ impl Dimension {
             Self::Extension => "extension",
             Self::FileType => "fileType",
             Self::Age => "age",
+            Self::Accessed => "accessed",
             Self::Size => "size",
             Self::Mount => "mount",
             Self::Prefix => "prefix",
@@ -71,6 +74,10 @@ impl Dimension {
             Self::Extension => "extension".to_owned(),
             Self::FileType => "file_type".to_owned(),
             Self::Age => AGE.to_owned(),
+            Self::Accessed => {
+                let since = AGE.replace("activity.modified_at", "activity.accessed_at");
+                format!("CASE WHEN activity.accessed_at IS NOT NULL THEN {since} END")
+            }
             Self::Size => SIZE.to_owned(),
             Self::Mount => format!("{MOUNT}::VARCHAR"),
             Self::Prefix => directory("path"),
@@ -96,8 +103,8 @@ impl Dimension {
                 )
             }
             Self::Mount => "cells.backend_mount_id::VARCHAR".to_owned(),
-            // Cells know no paths.
-            Self::Prefix => "NULL::VARCHAR".to_owned(),
+            // Cells know no paths, and not when files were read.
+            Self::Prefix | Self::Accessed => "NULL::VARCHAR".to_owned(),
         }
     }
 }
@@ -142,8 +149,8 @@ const SIZES: [(u32, &str); 7] = [
 #[into_params(parameter_in = Query)]
 pub(crate) struct UsageQuery {
     /// What the bytes are counted by, one or two with a comma between them: `user`, `group`,
-    /// `extension`, `fileType`, `age` (since the contents were modified), `size`, `mount` or
-    /// `prefix` (directories).
+    /// `extension`, `fileType`, `age` (since the contents were modified), `accessed` (since they were
+    /// last read, `null` where that is not known), `size`, `mount` or `prefix` (directories).
     #[param(example = "user,fileType")]
     pub(crate) by: String,
     /// The time; changes at it belong to it. Now, if left out.
@@ -178,7 +185,7 @@ impl UsageQuery {
                 "observed_at <= $at"
             }
         };
-        if dimensions.contains(&Dimension::Age) {
+        if dimensions.contains(&Dimension::Age) || dimensions.contains(&Dimension::Accessed) {
             params.insert("seen".to_owned(), micros(seen.as_micros()));
         }
         if dimensions.contains(&Dimension::Prefix) {
@@ -225,7 +232,9 @@ impl UsageQuery {
             cells: scope.inside("NULL", "cells.backend_mount_id", &mut HashMap::new()),
             needs_states: dimensions.contains(&Dimension::Age),
         };
-        let is_summed = scope.is_of_all_paths() && !dimensions.contains(&Dimension::Prefix);
+        let is_told_by_cells =
+            |by: &Dimension| !matches!(by, Dimension::Prefix | Dimension::Accessed);
+        let is_summed = scope.is_of_all_paths() && dimensions.iter().all(is_told_by_cells);
         let by_source = is_summed.then(|| BySource {
             at: params.get("at").cloned(),
             present: sql(&parts.present()),

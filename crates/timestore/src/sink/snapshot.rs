@@ -26,7 +26,6 @@ use crossbeam_channel::{Receiver, Sender};
 use duckdb::{Connection, params};
 use feed::Checkpoint;
 use journal::{NodeKind, Snapshot, SnapshotNode, Time};
-use serde_json::value::RawValue;
 
 const CHUNK_NODES: usize = 10_000;
 
@@ -94,14 +93,7 @@ fn send_nodes(snapshot: Snapshot<'_>, now: Time, send: &Sender<Piece>) -> Result
 /// A staged row's deltas are the node's whole size and count; the statement that moves it takes
 /// off what the table has.
 fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
-    let metadata = match &node.metadata {
-        Some(metadata) => serde_json::value::to_raw_value(metadata)?,
-        None => RawValue::NULL.to_owned(),
-    };
-    let attributes = node.attributes.as_ref();
-    let attributes = attributes
-        .map(serde_json::value::to_raw_value)
-        .transpose()?;
+    let json = node.json()?;
     let is_there = node.state.is_there();
     let is_file = is_there && node.kind == NodeKind::File;
     let size = if is_there {
@@ -123,11 +115,13 @@ fn push(builder: &mut Builder, node: &SnapshotNode, now: Time) -> Result<()> {
         size_delta: Some(size),
         journal_id: node.journal_id,
         rest: Rest::Node {
-            metadata: &metadata,
+            metadata: &json.metadata,
             checksum: node.checksum.as_deref(),
             content_hash: node.content_hash.as_deref(),
             idempotency_key: None,
-            attributes: attributes.as_deref(),
+            link_target: node.inode.link_target.as_deref(),
+            attributes: json.attributes.as_deref(),
+            object_tags: json.object_tags.as_deref(),
         },
         kind: Some(node.kind.as_str()),
         parent_id: node.parent_id,

@@ -14,7 +14,8 @@ const CONTRACT: &str = "observed_at TIMESTAMP, event_type VARCHAR, node_id BIGIN
     file_type VARCHAR, uid BIGINT, gid BIGINT, user_name VARCHAR, group_name VARCHAR, mode BIGINT, \
     links BIGINT, allocated_bytes BIGINT, changed_at TIMESTAMP, modified_at TIMESTAMP, \
     extension VARCHAR, storage_class VARCHAR, changed VARCHAR, previous_uid BIGINT, \
-    previous_gid BIGINT, previous_user_name VARCHAR, previous_group_name VARCHAR";
+    previous_gid BIGINT, previous_user_name VARCHAR, previous_group_name VARCHAR, \
+    accessed_at TIMESTAMP";
 
 #[tokio::test]
 async fn the_table_has_the_columns_of_the_contract() {

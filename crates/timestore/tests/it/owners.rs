@@ -103,6 +103,52 @@ async fn usage_tells_whose_the_bytes_are_now_and_at_a_time() {
 }
 
 #[tokio::test]
+async fn usage_tells_what_nobody_has_read_and_the_activity_what_else_was_told() {
+    let mut tree = Tree::new();
+    let fixture = Fixture::new();
+    let facts = |facts: Value| facts.as_object().unwrap().clone();
+    tree.at("2026-03-01T12:00:00Z");
+    tree.file("unknown", 1);
+    tree.facts = facts(json!({ "accessedAt": "2024-01-01T00:00:00Z" }));
+    tree.file("old", 10);
+    let read = tree.file("read", 100);
+    tree.facts = facts(json!({ "linkTarget": "../a \"b\"", "objectTags": { "class": "x" } }));
+    let link = tree.file("link", 0);
+    tree.at("2026-03-02T12:00:00Z");
+    tree.facts = facts(json!({
+        "accessedAt": "2026-03-02T06:00:00Z", "changed": ["accessedAt"],
+    }));
+    tree.rewrite(read, 100);
+    tree.apply_to(&fixture);
+    let at = "by=accessed&at=2026-03-02T12:00:00Z";
+    let usage = fixture.get(&format!("/filestore/usage?{at}")).await;
+    let shown: Vec<_> = usage
+        .rows("rows")
+        .iter()
+        .map(|row| (row["accessed"].clone(), row["sizeBytes"].clone()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (json!("under 1 day"), json!(100)),
+            (json!("2 to 5 years"), json!(10)),
+            (Value::Null, json!(1)),
+        ]
+    );
+    let by_both = fixture
+        .get("/filestore/usage?by=accessed,user&pathPrefix=read")
+        .await;
+    assert_eq!(by_both.rows("rows").len(), 1, "{}", by_both.text);
+    let sql = format!(
+        "SELECT metadata_json::JSON->>'linkTarget' AS target, \
+         metadata_json::JSON->'objectTags'->>'class' AS class \
+         FROM filestore_activity WHERE node_id = {link}"
+    );
+    let told = fixture.sql(&sql).await;
+    assert_eq!(told, [json!({ "target": "../a \"b\"", "class": "x" })]);
+}
+
+#[tokio::test]
 async fn usage_pages_by_cursor_and_refuses_what_it_does_not_know_by_name() {
     let fixture = Fixture::new();
     owned().apply_to(&fixture);

@@ -32,6 +32,7 @@ fn snapshot_nodes(tree: &Tree) -> Vec<SnapshotNode> {
             content_hash: None,
             metadata: Some(json!({"a": 1})),
             attributes: Some(json!({"acl": "user::rw-"})),
+            object_tags: None,
             consistency_state: Some(ConsistencyState::Active),
             last_modified_at: None,
             inode: SnapshotInode::default(),

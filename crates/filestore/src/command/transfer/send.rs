@@ -88,7 +88,7 @@ impl Sending<'_> {
         let unchanged = || {
             let hash = source.finish()?;
             let now = self.from.backend.facts(path)?;
-            if now != Some(facts) {
+            if now.is_none_or(|now| !now.is_as(&facts)) {
                 return Err(CommandError::Busy(path.to_owned()));
             }
             self.commands.check_hash(self.from, path, facts, &hash)

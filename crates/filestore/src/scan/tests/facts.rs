@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 
 impl Bench {
     /// What was told of nodes since then: type, path, changed facts.
-    fn told(&self, after: JournalId) -> Vec<(EventType, String, ChangedFacts)> {
+    pub(super) fn told(&self, after: JournalId) -> Vec<(EventType, String, ChangedFacts)> {
         let page = JournalReader::read(&self.catalogue, after, 1_000).unwrap();
         let entries = page.entries.iter().filter_map(|entry| {
             let event = Event::decode(&entry.event_type, &entry.data).unwrap();
@@ -17,12 +17,12 @@ impl Bench {
         entries.collect()
     }
 
-    fn set_mode(&self, path: &str, mode: u32) {
+    pub(super) fn set_mode(&self, path: &str, mode: u32) {
         std::fs::set_permissions(self.path(path), Permissions::from_mode(mode)).unwrap();
     }
 }
 
-fn changed(facts: &[Fact]) -> ChangedFacts {
+pub(super) fn changed(facts: &[Fact]) -> ChangedFacts {
     let with = |changed: ChangedFacts, fact: &Fact| changed.with(*fact, true);
     facts.iter().fold(ChangedFacts::default(), with)
 }

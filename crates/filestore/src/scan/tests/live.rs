@@ -90,13 +90,7 @@ fn a_scan_that_is_stopped_leaves_what_the_next_one_completes() {
 /// Does what a scan does until it writes.
 fn walked<'s>(bench: &'s Bench, options: &'s ScanOptions) -> (Scan<'s>, Box<Writing>) {
     let scan = Scan::open(&bench.catalogue, &bench.mount, &[], options).unwrap();
-    let writing = Writing::new(
-        bench.mount.id,
-        &scan.task,
-        Scratch::open().unwrap(),
-        Arc::clone(&scan.backend),
-        Arc::new(ScanProgress::default()),
-    );
+    let writing = scan.writing(Scratch::open().unwrap());
     let (writing, _) = scan.walk(Box::new(writing), &Scope::Mount).unwrap();
     scan.match_moved(&writing.scratch).unwrap();
     (scan, writing)
@@ -155,13 +149,7 @@ fn what_commands_did_while_the_scan_ran_is_not_undone() {
     bench.write("c/found", "123");
     bench.rename("a/old", "c/old");
     bench.write("a/kept", "1234567");
-    let writing = Writing::new(
-        bench.mount.id,
-        &scan.task,
-        Scratch::open().unwrap(),
-        Arc::clone(&scan.backend),
-        Arc::new(ScanProgress::default()),
-    );
+    let writing = scan.writing(Scratch::open().unwrap());
     let (writing, unclear) = scan.walk(Box::new(writing), &Scope::Mount).unwrap();
     // Now commands come: one uploads to a path that the scan has found, one rewrites a file that
     // the scan has seen changed, one moves the directory of a found file away.

@@ -1,7 +1,7 @@
 //! A backend that is odd on purpose.
 
 use super::*;
-use ::node::{Facts, NodePath};
+use ::node::{Facts, LongFact, LongText, NodePath};
 use backend::hash::content::{Gate, HashConditions, Hashed};
 use backend::walk::{Entry, Failure};
 use backend::{Directory, Error, Kind, ListingCache, Opened, PathFacts, Reason};
@@ -102,6 +102,10 @@ impl Backend for Odd {
 
     fn facts_again(&self, _: &mut ListingCache, path: &str) -> Result<Option<Facts>, Error> {
         self.facts(path)
+    }
+
+    fn text(&self, fact: LongFact, path: &str) -> Result<Option<LongText>, Error> {
+        self.backend.text(fact, &self.spelled(path))
     }
 
     fn volume(&self) -> Option<i64> {

@@ -2,39 +2,43 @@
 
 use crate::scan::drift::Drift;
 use crate::scan::task::Task;
+use crate::scan::texts::Texts;
 use crate::scan::{ScanChanges, ScanError, ScanProgress};
-use ::node::Facts;
+use ::node::{Facts, LongFact};
 use backend::Backend;
-use catalogue::{Cause, Node, Verb, WriteTx};
+use catalogue::{Cause, Node, StoreError, Verb, WriteTx};
 use journal::{ConsistencyState, NodeState, ReconcileReason};
-use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Changes nodes in the name of one scan.
 #[derive(Debug)]
 pub(crate) struct Telling {
-    mount_id: i64,
+    pub(super) mount_id: i64,
     command: &'static str,
     pub(crate) command_id: String,
     reason: ReconcileReason,
     /// A file that was changed in place is `reconciled`, and not `updated`.
     tells_reconciled: bool,
+    /// A file that was only read is told.
+    tells_accesses: bool,
     /// What is told before the first change.
     pub(crate) drift: Option<Drift>,
     /// The catalogue knows that this scan has begun to write.
     pub(crate) is_marked: bool,
     pub(crate) changes: ScanChanges,
-    /// Tells the attributes of what is told.
+    /// Tells the texts of what is told.
     backend: Arc<dyn Backend>,
+    /// What the walk has read of them.
+    texts: Arc<Texts>,
     progress: Arc<ScanProgress>,
 }
 
 impl Telling {
-    pub(super) fn new(
+    pub(crate) fn new(
         mount_id: i64,
         task: &Task,
-        backend: Arc<dyn Backend>,
+        (backend, texts): (Arc<dyn Backend>, Arc<Texts>),
         progress: Arc<ScanProgress>,
     ) -> Self {
         Self {
@@ -43,10 +47,12 @@ impl Telling {
             command_id: uuid::Uuid::now_v7().to_string(),
             reason: task.reason,
             tells_reconciled: task.tells_reconciled,
+            tells_accesses: task.is_whole(),
             drift: None,
             is_marked: false,
             changes: ScanChanges::default(),
             backend,
+            texts,
             progress,
         }
     }
@@ -58,7 +64,7 @@ impl Telling {
         node: &mut Node,
     ) -> Result<(), ScanError> {
         node.last_seen_at = Some(tx.now());
-        self.ask_attributes(None, node);
+        self.ask_texts(tx, None, node)?;
         self.change(tx, Verb::Created, None, node)
     }
 
@@ -76,9 +82,14 @@ impl Telling {
             after.content_hash = None;
         }
         after.facts = facts;
-        self.ask_attributes(Some(before), &mut after);
+        self.ask_texts(tx, Some(before), &mut after)?;
         let facts = after.facts;
         let Some(verb) = self.verb(before, &after, is_rewritten) else {
+            if self.tells_accesses && facts.is_told_after(&before.facts) {
+                after.last_seen_at = Some(tx.now());
+                self.append(tx, Verb::Updated, Some(before), &mut after)?;
+                return Ok(true);
+            }
             if facts.is_news_after(&before.facts) {
                 tx.learn(before.id, &facts)?;
             }
@@ -98,31 +109,46 @@ impl Telling {
         Ok(true)
     }
 
-    /// Gets the attributes of a node whose number for them is another one. Between the look and now
-    /// they may have become others yet: then these are told.
-    fn ask_attributes(&self, before: Option<&Node>, after: &mut Node) {
-        let path = after.path.as_str();
+    /// Gets the texts of a node whose number for them is another one: from the walk, from the catalogue
+    /// (which [`WriteTx::change`] asks), or else from the backend. Between the look and now the last may
+    /// have become another one yet: then this is told. Where a symlink points no listing tells.
+    fn ask_texts(
+        &self,
+        tx: &WriteTx<'_>,
+        before: Option<&Node>,
+        after: &mut Node,
+    ) -> Result<(), ScanError> {
         after.facts = after.facts.settled(before.map(|before| &before.facts));
-        let known = before.and_then(|before| before.facts.inode);
-        let Some(inode) = &mut after.facts.inode else {
-            return;
-        };
-        let known = known.and_then(|known| known.attributes);
-        if matches!(inode.attributes, None | Some(0)) || inode.attributes == known {
-            return;
-        }
-        match self.backend.attributes(path) {
-            Ok(Some(now)) => {
-                inode.attributes = Some(now.number);
-                after.attributes = RawValue::from_string(now.json).ok();
+        for fact in LongFact::ALL {
+            let known = before.and_then(|before| before.facts.long(fact));
+            if fact != LongFact::LinkTarget || !after.facts.is_symlink {
+                let number = after.facts.long(fact).filter(|number| *number != 0);
+                let Some(number) = number.filter(|number| Some(*number) != known) else {
+                    continue;
+                };
+                if let Some(text) = self.texts.take(number) {
+                    set_text(after, fact, Some(text))?;
+                    continue;
+                }
+                if tx.long_text(number)?.is_some() {
+                    continue;
+                }
             }
-            // The next look asks again.
-            Ok(None) | Err(_) => inode.attributes = known,
+            match self.backend.text(fact, &after.path) {
+                Ok(Some(now)) => {
+                    after.facts.set_long(fact, Some(now.number));
+                    set_text(after, fact, Some(now.text).filter(|text| !text.is_empty()))?;
+                }
+                // The next look asks again.
+                Ok(None) | Err(_) => after.facts.set_long(fact, known),
+            }
         }
+        Ok(())
     }
 
-    /// What is told of the node; `None` if it is nothing.
+    /// What is told of the node; `None` if it is nothing, or only that it was read.
     fn verb(&self, before: &Node, after: &Node, is_rewritten: bool) -> Option<Verb> {
+        let facts = after.facts.accessed_as(&before.facts);
         if before.state != NodeState::Active {
             Some(Verb::Reconciled(self.reason))
         } else if before.path != after.path {
@@ -131,7 +157,7 @@ impl Telling {
             Some(Verb::Reconciled(self.reason))
         } else if is_rewritten
             || before.parent_id != after.parent_id
-            || after.facts.has_other_inode_than(&before.facts)
+            || facts.is_told_after(&before.facts)
         {
             Some(Verb::Updated)
         } else {
@@ -157,13 +183,24 @@ impl Telling {
         before: Option<&Node>,
         after: &mut Node,
     ) -> Result<(), ScanError> {
-        if !self.is_marked {
-            self.is_marked = true;
-            tx.mark_scan(self.mount_id, false)?;
-        }
         if let Some(drift) = self.drift.take() {
             let by = (self.command, self.command_id.as_str(), self.reason);
             drift.append(tx, by, before, after)?;
+        }
+        self.append(tx, verb, before, after)
+    }
+
+    /// [`Telling::change`] without a drift: a file that was only read has not drifted.
+    fn append(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        verb: Verb,
+        before: Option<&Node>,
+        after: &mut Node,
+    ) -> Result<(), ScanError> {
+        if !self.is_marked {
+            self.is_marked = true;
+            tx.mark_scan(self.mount_id, false)?;
         }
         let cause = Cause {
             command: self.command,
@@ -182,4 +219,8 @@ impl Telling {
         self.progress.written.fetch_add(1, Relaxed);
         Ok(())
     }
+}
+
+fn set_text(node: &mut Node, fact: LongFact, text: Option<String>) -> Result<(), StoreError> {
+    Ok(node.set_text(fact, text)?)
 }

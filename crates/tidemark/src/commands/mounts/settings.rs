@@ -105,12 +105,19 @@ pub struct HashingArgs {
     pub hash_concurrency: Option<u64>,
 }
 
-/// What files of a local mount are asked for.
+/// What files or objects are asked for.
 #[derive(Args, Debug)]
 pub struct AskingArgs {
     /// Whether scans ask each file for its access control lists and extended attributes [default: off]
     #[arg(long, value_enum)]
     pub extended_attributes: Option<Switch>,
+    /// Whether whole scans tell when each file of a local mount was last read, at most once a day
+    /// [default: off]
+    #[arg(long, value_enum)]
+    pub access_times: Option<Switch>,
+    /// Whether scans ask each object of a bucket for its tags, by a request for each [default: off]
+    #[arg(long, value_enum)]
+    pub object_tags: Option<Switch>,
 }
 
 /// Whether something is done.
@@ -125,11 +132,16 @@ pub enum Switch {
 impl AskingArgs {
     /// Sets what was given.
     pub(super) fn put_into(&self, config: &mut Map<String, Value>) {
-        const NAME: &str = "extendedAttributes";
-        match self.extended_attributes {
-            Some(Switch::On) => _ = config.insert(NAME.to_owned(), true.into()),
-            Some(Switch::Off) => _ = config.remove(NAME),
-            None => {}
+        for (name, given) in [
+            ("extendedAttributes", self.extended_attributes),
+            ("accessTimes", self.access_times),
+            ("objectTags", self.object_tags),
+        ] {
+            match given {
+                Some(Switch::On) => _ = config.insert(name.to_owned(), true.into()),
+                Some(Switch::Off) => _ = config.remove(name),
+                None => {}
+            }
         }
     }
 }
