@@ -45,8 +45,18 @@ impl Scope {
     }
 
     /// Whether the index of the nodes' namespaces has all of them.
-    pub(super) fn is_indexed(&self) -> bool {
+    fn is_indexed(&self) -> bool {
         !self.numbers.is_empty() && !self.numbers.contains(&LARGEST)
+    }
+
+    /// Whether nodes are looked for in the index of their namespaces. It has those of one namespace in
+    /// the order of their ids.
+    fn begins_with_nodes(&self, access: Access) -> bool {
+        match access {
+            Access::Namespace => self.is_indexed(),
+            Access::Latest => self.is_indexed() && self.numbers.len() == 1,
+            _ => false,
+        }
     }
 
     /// Whether no more than about `few` records lie there.
@@ -71,7 +81,7 @@ impl Scope {
         Ok(records <= few)
     }
 
-    /// Appends that `n` has a record, and that it lies in one of them. `begins` with the index, if that
+    /// Appends that `n` has a record, and that it lies in one of them; `begins` with the index, which
     /// has them.
     pub(super) fn of_nodes(&self, sql: &mut Statement, begins: bool) {
         if self.names.is_none() {
@@ -83,7 +93,7 @@ impl Scope {
             return;
         }
         // The index is taken only if the text itself says so; the plus keeps it out of it.
-        sql.push(match begins && self.is_indexed() {
+        sql.push(match begins {
             true => "n.namespace > 1 AND n.namespace",
             false => "+n.namespace",
         });
@@ -191,11 +201,10 @@ impl Part {
             Self::SilentRecords => "r.updated_by = 'filestore-sync' AND ",
             Self::Nodes | Self::Records => "",
         });
-        let begins = matches!(access, Access::Namespace | Access::Key);
         if self.is_of_nodes() {
-            scope.of_nodes(sql, begins);
+            scope.of_nodes(sql, scope.begins_with_nodes(access));
         } else {
-            scope.of_records(sql, begins);
+            scope.of_records(sql, matches!(access, Access::Namespace | Access::Key));
         }
         query.matching(sql);
     }
@@ -203,7 +212,7 @@ impl Part {
     /// Where rows come from.
     fn from(self, access: Access, scope: &Scope) -> &'static str {
         match (self, access) {
-            (Self::Nodes, Access::Namespace) if scope.is_indexed() => {
+            (Self::Nodes | Self::SilentNodes, _) if scope.begins_with_nodes(access) => {
                 "FROM filestore_nodes n INDEXED BY filestore_nodes_namespace \
                  LEFT JOIN records r ON r.id = +n.record_id"
             }

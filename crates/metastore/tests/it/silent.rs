@@ -317,6 +317,43 @@ async fn namespaces_count_what_has_a_row_and_what_has_none() {
 }
 
 #[tokio::test]
+async fn a_large_namespace_is_listed_newest_first_from_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = json!({"rules": [{"match": {"pathGlob": "big/**"}, "namespace": "big"}]});
+    let served = Served::with(with_rules(dir.path(), rules), None).await;
+    let mut journal = served.journal();
+    for id in 1..=2_600 {
+        let place = if id % 100 == 0 { "small" } else { "big" };
+        journal.node("created", id, &format!("{place}/{id}"), json!({}));
+    }
+    journal.apply();
+    served
+        .patch("/records/big/7", json!({"owner": "ada"}))
+        .await
+        .expect(200);
+    let nodes = (1..=2_600).rev().filter(|id| id % 100 != 0 && *id != 7);
+    let expected = std::iter::once(7).chain(nodes).map(|id| id.to_string());
+    let mut search = json!({"namespace": "big", "limit": 1000, "explain": true});
+    let mut keys = Vec::new();
+    loop {
+        let page = served
+            .post("/records/search", search.clone())
+            .await
+            .expect(200);
+        let plan = page["explain"]["plan"].to_string();
+        assert!(plan.contains("filestore_nodes_namespace"), "{plan}");
+        assert!(!plan.contains("SCAN n"), "{plan}");
+        let records = page["records"].as_array().unwrap().iter();
+        keys.extend(records.map(|it| it["key"].as_str().unwrap().to_owned()));
+        search["cursor"] = page["pagination"]["nextCursor"].clone();
+        if search["cursor"].is_null() {
+            break;
+        }
+    }
+    assert_eq!(keys, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn an_untouched_record_moves_with_its_audit_and_meets_what_a_person_made_there() {
     let dir = tempfile::tempdir().unwrap();
     let rules = json!({"rules": [{"match": {"pathGlob": "a/**"}, "namespace": "a"}]});
