@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/008_names_anew.sql"),
     include_str!("sql/009_attributes.sql"),
     include_str!("sql/010_people_only.sql"),
+    include_str!("sql/011_more_facts.sql"),
 ];
 
 /// What does not fit is in the system's cache: two and four times as much saved no time over a

@@ -22,6 +22,8 @@ pub(crate) fn content(connection: &Connection) -> rusqlite::Result<String> {
             gid: node.inode.gid,
             mode: node.inode.mode,
             allocated_bytes: node.inode.allocated_bytes,
+            accessed_at: node.inode.accessed_at,
+            link_target: node.inode.link_target.take(),
             ..SnapshotInode::default()
         };
         let line = serde_json::to_vec(&node)

@@ -74,6 +74,14 @@ pub struct Node {
     /// has them asked for and there are any.
     #[schema(value_type = Option<Object>)]
     pub attributes: Option<Box<RawValue>>,
+    /// When the file was last read (atime), where the mount has that asked for.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub accessed_at: Option<Time>,
+    /// What a symlink points to, as it is written in it.
+    pub link_target: Option<String>,
+    /// The tags of an object, where the mount has them asked for and there are any.
+    #[schema(value_type = Option<Object>)]
+    pub object_tags: Option<Box<RawValue>>,
     /// Why a namespace rule quarantines the node, if one does.
     pub quarantine_reason: Option<String>,
     /// The sync's part of the soft deletion.
@@ -89,6 +97,10 @@ impl Node {
         }
         let time = |name| {
             Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(Time::from_millis))
+        };
+        let json = |name| {
+            let text: Option<String> = row.get(name)?;
+            text.map(|text| raw(0, text)).transpose()
         };
         let path: String = row.get("path")?;
         let kind = word(row, "kind", NodeKind::from_word)?;
@@ -111,10 +123,10 @@ impl Node {
             changed_at: time("changed_at")?,
             extension,
             storage_class: row.get("storage_class")?,
-            attributes: row
-                .get::<_, Option<String>>("attributes")?
-                .map(|text| raw(0, text))
-                .transpose()?,
+            attributes: json("attributes")?,
+            accessed_at: time("accessed_at")?,
+            link_target: row.get("link_target")?,
+            object_tags: json("object_tags")?,
             state: word(row, "state", NodeState::from_word)?,
             parent_id: row.get("parent_id")?,
             version: row.get("node_version")?,
@@ -144,8 +156,13 @@ pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
     let metadata = serde_json::from_str(row.get_ref(11)?.as_str()?).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(11, Type::Text, Box::new(error))
     })?;
-    let attributes = row.get_ref(24)?.as_str_or_null()?;
-    let attributes = attributes.map(serde_json::from_str).transpose();
+    let json = |index| -> rusqlite::Result<Option<serde_json::Value>> {
+        let text = row.get_ref(index)?.as_str_or_null()?;
+        let value = text.map(serde_json::from_str).transpose();
+        value.map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
+        })
+    };
     Ok(SnapshotNode {
         node_id: row.get(0)?,
         backend_mount_id: row.get(1)?,
@@ -162,9 +179,7 @@ pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
         consistency_state: Some(word(row, 12, ConsistencyState::from_word)?),
         last_modified_at: row.get::<_, Option<i64>>(13)?.map(Time::from_millis),
         observed_at: Some(Time::from_millis(row.get(14)?)),
-        attributes: attributes.map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(24, Type::Text, Box::new(error))
-        })?,
+        attributes: json(24)?,
         inode: SnapshotInode {
             file_type: row
                 .get_ref(15)?
@@ -179,9 +194,10 @@ pub(crate) fn snapshot_node(row: &Row<'_>) -> rusqlite::Result<SnapshotNode> {
             allocated_bytes: row.get(22)?,
             changed_at: row.get::<_, Option<i64>>(23)?.map(Time::from_millis),
             storage_class: row.get(25)?,
-            ..SnapshotInode::default()
+            accessed_at: row.get::<_, Option<i64>>(26)?.map(Time::from_millis),
+            link_target: row.get(27)?,
         },
-        object_tags: None,
+        object_tags: json(28)?,
     })
 }
 

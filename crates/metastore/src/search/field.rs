@@ -113,6 +113,8 @@ pub(crate) const NODE: &[Column] = &[
     column("links", "n.links", Kind::Integer),
     column("allocatedBytes", "n.allocated_bytes", Kind::Integer),
     column("changedAt", "n.changed_at", Kind::Time),
+    column("accessedAt", "n.accessed_at", Kind::Time),
+    column("linkTarget", "n.link_target", Kind::Text),
     column("observedAt", "n.observed_at", Kind::Time),
     column("lastModifiedAt", "n.last_modified_at", Kind::Time),
     column("journalId", "n.journal_id", Kind::Integer),
@@ -215,13 +217,14 @@ fn node_field(name: &str) -> Result<Field, String> {
         Some(json(sql, (!inner.is_empty()).then_some(inner)))
     };
     let found = below("nodeMetadata", "n.node_metadata");
-    match found.or_else(|| below("attributes", "n.attributes")) {
+    let found = found.or_else(|| below("attributes", "n.attributes"));
+    match found.or_else(|| below("objectTags", "n.object_tags")) {
         Some(field) => field,
         None => {
             let known: Vec<_> = NODE.iter().map(|column| column.name).collect();
             Err(format!(
-                "metadata.filestore has no field {name:?}; it has {}, nodeMetadata.<path> and \
-                 attributes.<path>",
+                "metadata.filestore has no field {name:?}; it has {}, nodeMetadata.<path>, \
+                 attributes.<path> and objectTags.<path>",
                 known.join(", ")
             ))
         }

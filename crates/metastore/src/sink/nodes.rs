@@ -42,7 +42,7 @@ pub(super) fn state_columns<'a>(
 }
 
 /// What is bound for the columns of what the disk says of a file beside its contents.
-pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 11] {
+pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 14] {
     let inode = node.inode;
     let small = |value: Option<u32>| number(value.map(i64::from));
     [
@@ -57,6 +57,9 @@ pub(super) fn inode_columns<'a>(node: &NodeView<'a>) -> [ToSqlOutput<'a>; 11] {
         number(inode.changed_at.map(Time::as_millis)),
         text(node.attributes.map(RawValue::get)),
         text(inode.storage_class),
+        number(inode.accessed_at.map(Time::as_millis)),
+        text(inode.link_target),
+        text(node.object_tags.map(RawValue::get)),
     ]
 }
 

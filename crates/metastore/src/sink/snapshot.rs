@@ -77,8 +77,11 @@ fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Resu
             let SnapshotNode { state, .. } = node;
             let metadata = node.metadata.as_ref().map(serde_json::to_string);
             let metadata = metadata.transpose().map_err(unusable)?;
-            let attributes = node.attributes.as_ref().map(serde_json::to_string);
-            let attributes = attributes.transpose().map_err(unusable)?;
+            let json = |value: &Option<serde_json::Value>| {
+                let text = value.as_ref().map(serde_json::to_string);
+                text.transpose().map_err(unusable)
+            };
+            let (attributes, object_tags) = (json(&node.attributes)?, json(&node.object_tags)?);
             let inode = node.inode.view();
             let consistency = node.consistency_state.unwrap_or(state.consistency());
             insert
@@ -109,6 +112,9 @@ fn stage(connection: &mut Connection, snapshot: Snapshot<'_>, now: Time) -> Resu
                     inode.changed_at.map(Time::as_millis),
                     attributes,
                     inode.storage_class,
+                    inode.accessed_at.map(Time::as_millis),
+                    inode.link_target,
+                    object_tags,
                 ])
                 .map_err(store_fault)?;
         }
@@ -136,10 +142,12 @@ fn staged_node<'a>(row: &'a Row<'_>) -> rusqlite::Result<(NodeView<'a>, JournalI
     let metadata = metadata.map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(11, Type::Text, Box::new(error))
     })?;
-    let attributes = text(24)?.map(serde_json::from_str::<&RawValue>).transpose();
-    let attributes = attributes.map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(24, Type::Text, Box::new(error))
-    })?;
+    let json = |index: usize| {
+        let value = text(index)?.map(serde_json::from_str::<&RawValue>);
+        value.transpose().map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
+        })
+    };
     let node = NodeView {
         node_id: row.get(0)?,
         backend_mount_id: row.get(1)?,
@@ -158,8 +166,8 @@ fn staged_node<'a>(row: &'a Row<'_>) -> rusqlite::Result<(NodeView<'a>, JournalI
         previous_size_bytes: None,
         consistency_state: word(row, 12, ConsistencyState::from_word)?,
         inode: inode(row)?,
-        attributes,
-        object_tags: None,
+        attributes: json(24)?,
+        object_tags: json(28)?,
         changed: ChangedFacts::default(),
         previous_owner: PreviousOwner::default(),
         by: ToldBy::Snapshot,
@@ -179,8 +187,8 @@ fn inode<'a>(row: &'a Row<'_>) -> rusqlite::Result<Inode<'a>> {
         links: row.get(21)?,
         allocated_bytes: row.get(22)?,
         changed_at: row.get::<_, Option<i64>>(23)?.map(Time::from_millis),
-        accessed_at: None,
-        link_target: None,
+        accessed_at: row.get::<_, Option<i64>>(26)?.map(Time::from_millis),
+        link_target: text(27)?,
         storage_class: text(25)?,
     })
 }

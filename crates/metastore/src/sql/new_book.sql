@@ -35,6 +35,9 @@ CREATE TEMP TABLE IF NOT EXISTS new_nodes (
     changed_at             INTEGER,
     attributes             TEXT,
     storage_class          TEXT,
+    accessed_at            INTEGER,
+    link_target            TEXT,
+    object_tags            TEXT,
     made_at                INTEGER NOT NULL
 ) STRICT;
 

@@ -4,11 +4,12 @@ INSERT INTO temp.new_nodes (
     content_hash, node_metadata, observed_at, last_modified_at, journal_id, command, principal,
     consistency_state, consistency_checked_at, last_reconciled_at, reconciliation_reason,
     previous_state, previous_path, deleted_at, file_type, uid, gid, user_name, group_name, mode, links,
-    allocated_bytes, changed_at, attributes, storage_class, made_at
+    allocated_bytes, changed_at, attributes, storage_class,
+    accessed_at, link_target, object_tags, made_at
 )
 VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?12
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?12
 )
 ON CONFLICT (node_id) DO UPDATE SET
     backend_mount_id = excluded.backend_mount_id,
@@ -49,5 +50,8 @@ ON CONFLICT (node_id) DO UPDATE SET
     allocated_bytes = coalesce(excluded.allocated_bytes, allocated_bytes),
     changed_at = coalesce(excluded.changed_at, changed_at),
     attributes = excluded.attributes,
-    storage_class = coalesce(excluded.storage_class, storage_class)
+    storage_class = coalesce(excluded.storage_class, storage_class),
+    accessed_at = excluded.accessed_at,
+    link_target = excluded.link_target,
+    object_tags = excluded.object_tags
 WHERE excluded.journal_id > new_nodes.journal_id

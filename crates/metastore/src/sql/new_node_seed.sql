@@ -7,6 +7,7 @@ SELECT node_id, backend_mount_id, path, kind, state, parent_id, version, size_by
        consistency_state, consistency_checked_at, last_reconciled_at, reconciliation_reason,
        previous_state, previous_path, CASE WHEN state = 'deleted' THEN deleted_at END,
        file_type, uid, gid, user_name, group_name, mode, links, allocated_bytes, changed_at,
-       attributes, storage_class, coalesce(made_at, observed_at)
+       attributes, storage_class, accessed_at, link_target, object_tags,
+       coalesce(made_at, observed_at)
 FROM filestore_nodes
 WHERE node_id = ?1

@@ -35,7 +35,10 @@ UPDATE filestore_nodes SET
     changed_at = coalesce(?34, changed_at),
     attributes = ?35,
     storage_class = coalesce(?36, storage_class),
-    namespace = ?37,
+    accessed_at = ?37,
+    link_target = ?38,
+    object_tags = ?39,
+    namespace = ?40,
     made_at = CASE
         WHEN ?2 IS NULL AND namespace IS NOT NULL
         THEN nullif(coalesce(made_at, observed_at), ?13)

@@ -15,4 +15,5 @@ SELECT r.id,
        n.consistency_state, n.consistency_checked_at, n.last_reconciled_at,
        n.reconciliation_reason, n.previous_state, n.previous_path, n.quarantine_reason,
        n.deleted_at AS node_deleted_at, n.file_type, n.uid, n.gid, n.user_name, n.group_name,
-       n.mode, n.links, n.allocated_bytes, n.changed_at, n.attributes, n.storage_class
+       n.mode, n.links, n.allocated_bytes, n.changed_at, n.attributes, n.storage_class,
+       n.accessed_at, n.link_target, n.object_tags

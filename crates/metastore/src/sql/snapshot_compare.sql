@@ -35,5 +35,8 @@ WHERE EXISTS (
         AND n.changed_at IS coalesce(snapshot_nodes.changed_at, n.changed_at)
         AND n.storage_class IS coalesce(snapshot_nodes.storage_class, n.storage_class)
         AND n.attributes IS snapshot_nodes.attributes
+        AND n.accessed_at IS snapshot_nodes.accessed_at
+        AND n.link_target IS snapshot_nodes.link_target
+        AND n.object_tags IS snapshot_nodes.object_tags
         AND n.node_metadata = snapshot_nodes.node_metadata
 );

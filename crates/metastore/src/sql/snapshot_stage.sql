@@ -26,7 +26,10 @@ CREATE TEMP TABLE IF NOT EXISTS snapshot_nodes (
     allocated_bytes   INTEGER,
     changed_at        INTEGER,
     attributes        TEXT,
-    storage_class     TEXT
+    storage_class     TEXT,
+    accessed_at       INTEGER,
+    link_target       TEXT,
+    object_tags       TEXT
 ) STRICT;
 
 CREATE TEMP TABLE IF NOT EXISTS snapshot_gone (node_id INTEGER PRIMARY KEY) STRICT;

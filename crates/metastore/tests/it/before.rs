@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("../../src/sql/008_names_anew.sql"),
     include_str!("../../src/sql/009_attributes.sql"),
     include_str!("../../src/sql/010_people_only.sql"),
+    include_str!("../../src/sql/011_more_facts.sql"),
 ];
 
 /// As that version told it (`GET /filestore/digest`).

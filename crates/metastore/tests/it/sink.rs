@@ -26,6 +26,8 @@ async fn a_node_shows_all_that_its_entry_says() {
             "changedAt": "2025-05-31T23:59:59.500Z", "changed": ["mode", "attributes"],
             "storageClass": "STANDARD_IA",
             "attributes": {"acl": "user::rw-,user:7:r--,group::r--,mask::r--,other::r--"},
+            "accessedAt": "2025-05-20T00:00:00.000Z", "linkTarget": "../b c",
+            "objectTags": {"project": "apollo"},
         }),
     );
     journal.apply();
@@ -54,6 +56,8 @@ async fn a_node_shows_all_that_its_entry_says() {
             "mode": 420, "links": 2, "allocatedBytes": 4096, "extension": "txt",
             "changedAt": "2025-05-31T23:59:59.500Z", "storageClass": "STANDARD_IA",
             "attributes": {"acl": "user::rw-,user:7:r--,group::r--,mask::r--,other::r--"},
+            "accessedAt": "2025-05-20T00:00:00.000Z", "linkTarget": "../b c",
+            "objectTags": {"project": "apollo"},
         }})
     );
     for (q, expected) in [
@@ -65,6 +69,11 @@ async fn a_node_shows_all_that_its_entry_says() {
         ("storageClass:STANDARD_IA", 1),
         ("filestore.attributes.acl:*user:7:*", 1),
         ("filestore.attributes.acl:*user:8:*", 0),
+        ("accessed:2025-05", 1),
+        ("accessed:>2025-05-21", 0),
+        ("linktarget:\"../b c\"", 1),
+        ("filestore.linkTarget:elsewhere", 0),
+        ("filestore.objectTags.project:apollo", 1),
     ] {
         let search = json!({"namespace": "*", "q": q});
         assert_eq!(served.keys(search).await.len(), expected, "{q}");

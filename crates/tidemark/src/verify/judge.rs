@@ -131,6 +131,9 @@ fn fields(book: Book, node: &SnapshotNode, found: &BookNode) -> Vec<Difference> 
             ("checksum", json!(node.checksum)),
             ("contentHash", json!(node.content_hash)),
             ("attributes", json!(node.attributes)),
+            ("accessedAt", json!(node.inode.accessed_at)),
+            ("linkTarget", json!(node.inode.link_target)),
+            ("objectTags", json!(node.object_tags)),
             (
                 "metadata",
                 node.metadata.clone().unwrap_or_else(|| json!({})),

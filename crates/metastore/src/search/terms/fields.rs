@@ -12,8 +12,28 @@ use serde_json::{Number, Value};
 
 /// The names of fields that people are told of, for what they may have meant.
 pub(crate) const NAMES: &[&str] = &[
-    "name", "path", "ext", "kind", "size", "modified", "created", "updated", "tag", "tags",
-    "owner", "ns", "mount", "key", "has", "state", "user", "group", "mode", "changed",
+    "name",
+    "path",
+    "ext",
+    "kind",
+    "size",
+    "modified",
+    "created",
+    "updated",
+    "tag",
+    "tags",
+    "owner",
+    "ns",
+    "mount",
+    "key",
+    "has",
+    "state",
+    "user",
+    "group",
+    "mode",
+    "changed",
+    "accessed",
+    "linktarget",
 ];
 
 /// A term, and the field of the metadata that it asks for.
@@ -51,6 +71,8 @@ pub(crate) fn name_of_field(name: &str) -> Option<&'static str> {
         "links" => "metadata.filestore.links",
         "allocated" => "metadata.filestore.allocatedBytes",
         "changed" | "ctime" => "metadata.filestore.changedAt",
+        "accessed" | "atime" => "metadata.filestore.accessedAt",
+        "linktarget" | "linkTarget" => "metadata.filestore.linkTarget",
         "filetype" | "fileType" => "metadata.filestore.fileType",
         "storageclass" | "storageClass" => "metadata.filestore.storageClass",
         _ => return None,
