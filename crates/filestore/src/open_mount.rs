@@ -4,7 +4,7 @@ use ::node::name::{os_path, spelled};
 use ::node::{NodePath, Root};
 use backend::{Backend, Buckets, Disk, Location, Settings};
 use catalogue::mounts::{self, BackendKind, Mount, MountState};
-use catalogue::{Catalogue, Node, StoreError, nodes};
+use catalogue::{Catalogue, StoreError, nodes};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,31 +62,30 @@ impl Opener {
 
     /// Opens the mount, if it is there, in use, and what the nodes were found in.
     pub(crate) fn by_id(&self, mount_id: i64) -> Result<OpenMount, OpenError> {
-        let (mount, root) = self.catalogue.read(|tx| {
+        let (mount, root_id, known) = self.catalogue.read(|tx| {
             let Some(mount) = mounts::by_id(tx, mount_id)? else {
                 return Err(OpenError::NoMount(mount_id));
             };
-            Ok((mount, nodes::root(tx, mount_id)?))
+            let root = nodes::root(tx, mount_id)?;
+            let known = Root {
+                identity: root.facts.identity,
+                volume: mounts::volume(tx, mount_id)?,
+            };
+            Ok((mount, root.id, known))
         })?;
         let open = self.open(mount)?;
-        self.check_root(&open, &root)?;
+        self.check_root(&open, root_id, &known)?;
         Ok(open)
     }
 
     /// The root is the directory that the nodes were found in. Another one there is most likely
     /// an empty mount point whose disk is not mounted. Where nothing but the root is known, any
     /// will do.
-    fn check_root(&self, open: &OpenMount, known: &Node) -> Result<(), OpenError> {
-        let known_as = Root {
-            identity: known.facts.identity,
-            volume: self
-                .catalogue
-                .read(|tx| mounts::volume(tx, open.mount.id))?,
-        };
-        let is_other = open.backend.root()?.is_another_than(&known_as);
+    fn check_root(&self, open: &OpenMount, root_id: i64, known: &Root) -> Result<(), OpenError> {
+        let is_other = open.backend.root()?.is_another_than(known);
         let has_nodes = || {
             self.catalogue
-                .read(|tx| nodes::children(tx, known.id, None, 1))
+                .read(|tx| nodes::children(tx, root_id, None, 1))
         };
         if is_other && !has_nodes()?.is_empty() {
             let root = open.mount.root_path.clone().unwrap_or_default();
