@@ -1,14 +1,13 @@
-//! A bare loop of prepared upserts into the metastore's tables: for each new node a record and the
-//! node's row, for each change of it the node's row.
+//! A bare loop of prepared upserts into the metastore's table of nodes: each entry writes its node's row.
 
 use super::{BATCH, sqlite};
 use crate::books;
 use crate::outcome::Outcome;
 use crate::source::Source;
 use crate::watch::{Stopwatch, Watched};
-use journal::{Event, EventType, FileType, JournalId, JournalReader, NodeEvent, NodeState};
+use journal::{Event, FileType, JournalId, JournalReader, NodeEvent, NodeState};
 use metastore::Metastore;
-use rusqlite::{Connection, ToSql, TransactionBehavior, params};
+use rusqlite::{Connection, ToSql, TransactionBehavior};
 use std::path::Path;
 
 /// Entries in memory at a time.
@@ -16,9 +15,7 @@ const CHUNK: usize = 10 * BATCH;
 
 /// What the statements bind.
 struct Row {
-    is_new: bool,
     node_id: i64,
-    key: String,
     backend_mount_id: i64,
     path: String,
     kind: &'static str,
@@ -78,7 +75,7 @@ fn load(reader: &dyn JournalReader, after: &mut JournalId) -> anyhow::Result<Vec
         *after = last.id;
         for entry in &page.entries {
             if let Event::Node(event) = entry.event()? {
-                rows.push(Row::of(&entry.event_type, &event));
+                rows.push(Row::of(&event));
             }
         }
     }
@@ -86,11 +83,9 @@ fn load(reader: &dyn JournalReader, after: &mut JournalId) -> anyhow::Result<Vec
 }
 
 impl Row {
-    fn of(event_type: &EventType, event: &NodeEvent<'_>) -> Self {
+    fn of(event: &NodeEvent<'_>) -> Self {
         Self {
-            is_new: *event_type == EventType::NodeCreated,
             node_id: event.node_id,
-            key: event.node_id.to_string(),
             backend_mount_id: event.backend_mount_id,
             path: event.path.to_string(),
             kind: event.kind.as_str(),
@@ -121,15 +116,10 @@ impl Row {
 fn write(connection: &mut Connection, rows: &[Row]) -> anyhow::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
-        let mut record = transaction.prepare_cached(include_str!("../sql/raw_record.sql"))?;
         let mut node = transaction.prepare_cached(include_str!("../sql/raw_node.sql"))?;
         for row in rows {
-            if row.is_new {
-                record.execute(params![row.node_id, row.key, row.observed_at])?;
-            }
             let is_deleted = row.state == NodeState::Deleted.as_str();
-            let values: [&dyn ToSql; 34] = [
-                &row.node_id,
+            let values: [&dyn ToSql; 33] = [
                 &row.node_id,
                 &row.backend_mount_id,
                 &row.path,
