@@ -1,14 +1,17 @@
 //! The journal read over HTTP, for consumers that run apart from filestore.
 //!
 //! Answers are read a line at a time, so that what is in memory is the entries and not their JSON
-//! as well. Filestore bounds the bytes of a page; this reader does not rely on it.
+//! as well. Filestore bounds the bytes of a page; this reader does not rely on it. They come compressed
+//! where the server can (`Accept-Encoding: zstd`).
 
-use bytes::{Buf, Bytes, BytesMut};
+mod frames;
+mod lines;
+
 use journal::{
     Digest, Entry, Envelope, Epoch, JournalId, JournalReader, Page, Position, ReadError, Snapshot,
-    SnapshotNode,
 };
-use reqwest::header::HeaderMap;
+use lines::Lines;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap};
 use reqwest::{Response, StatusCode};
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,8 +24,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Lines of one page, in bytes: what comes after them is asked for again.
 const PAGE_BYTES: usize = 32 << 20;
-/// The longest line.
-const LINE_BYTES: usize = 64 << 20;
 
 /// Reads `GET /v1/journal` and `GET /v1/snapshot` of a filestore. Its blocking methods run the
 /// requests on the runtime it was made with, so they must not be called from that runtime's own
@@ -87,7 +88,11 @@ impl HttpJournalReader {
         query: &[(&str, u64)],
         timeout: Option<Duration>,
     ) -> Result<Response, ReadError> {
-        let mut request = self.client.get(format!("{}{path}", self.base)).query(query);
+        let mut request = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .query(query)
+            .header(ACCEPT_ENCODING, frames::ENCODING);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -139,13 +144,8 @@ impl HttpJournalReader {
         ))
     }
 
-    fn lines(&self, response: Response) -> Lines {
-        Lines {
-            response,
-            runtime: self.runtime.clone(),
-            buffer: BytesMut::new(),
-            has_ended: false,
-        }
+    fn lines(&self, response: Response) -> Result<Lines, ReadError> {
+        Lines::of(response, self.runtime.clone())
     }
 
     fn position_of(headers: &HeaderMap) -> Result<Position, ReadError> {
@@ -174,7 +174,7 @@ impl JournalReader for HttpJournalReader {
             false => None,
         };
         let (mut entries, mut bytes) = (Vec::new(), 0);
-        let mut lines = self.lines(response);
+        let mut lines = self.lines(response)?;
         while bytes < PAGE_BYTES
             && let Some(line) = lines.next_line()?
         {
@@ -207,71 +207,8 @@ impl JournalReader for HttpJournalReader {
             epoch: header::<Epoch>(headers, "tidemark-epoch")?,
             journal_id: header(headers, "tidemark-journal-id")?,
             digest: header(headers, "tidemark-digest")?,
-            nodes: Box::new(self.lines(response)),
+            nodes: Box::new(self.lines(response)?),
         })
-    }
-}
-
-/// The lines of an answer; its body is never in memory as a whole.
-struct Lines {
-    response: Response,
-    runtime: Handle,
-    buffer: BytesMut,
-    has_ended: bool,
-}
-
-impl Lines {
-    fn next_line(&mut self) -> Result<Option<Bytes>, ReadError> {
-        loop {
-            if let Some(at) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line = self.buffer.split_to(at).freeze();
-                self.buffer.advance(1);
-                if !line.is_empty() {
-                    return Ok(Some(line));
-                }
-                continue;
-            }
-            if self.has_ended {
-                // A body that was cut short has no newline at its end.
-                return if self.buffer.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(ReadError::Unavailable(
-                        "the answer ended within a line".into(),
-                    ))
-                };
-            }
-            if self.buffer.len() > LINE_BYTES {
-                return Err(ReadError::Damaged(format!(
-                    "a line of the answer is longer than {LINE_BYTES} bytes"
-                )));
-            }
-            match self
-                .runtime
-                .block_on(self.response.chunk())
-                .map_err(unavailable)?
-            {
-                Some(chunk) => self.buffer.extend_from_slice(&chunk),
-                None => self.has_ended = true,
-            }
-        }
-    }
-}
-
-impl Iterator for Lines {
-    type Item = Result<SnapshotNode, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let line = match self.next_line() {
-            Ok(line) => line?,
-            Err(error) => {
-                (self.has_ended, self.buffer) = (true, BytesMut::new());
-                return Some(Err(error));
-            }
-        };
-        Some(serde_json::from_slice(&line).map_err(|error| {
-            ReadError::Damaged(format!("a line of the snapshot is not a node: {error}"))
-        }))
     }
 }
 

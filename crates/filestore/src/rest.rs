@@ -4,6 +4,7 @@
 //! many at once; a command whose client goes away still runs to its end.
 
 mod changes;
+mod compact;
 mod consumers;
 mod content;
 mod directories;

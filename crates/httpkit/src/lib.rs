@@ -55,7 +55,7 @@ pub use edge::RequestId;
 pub use extract::{Json, Path, Query};
 pub use header::{header, header_list};
 pub use integrity::{Finding, Integrity};
-pub use media::{accepted, content_type};
+pub use media::{accepted, content_type, takes_encoding};
 pub use problem::{FieldError, Problem, Result};
 pub use respond::ndjson;
 pub use serve::{BindError, Shutdown, bind, serve, serve_within};

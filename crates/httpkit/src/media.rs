@@ -1,6 +1,6 @@
 //! Media types: what a body is, and what an answer may be (RFC 9110, sections 8.3 and 12.5.1).
 
-use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use mime::Mime;
 
@@ -71,6 +71,21 @@ pub fn accepted(headers: &HeaderMap, offered: &[&'static str]) -> Result<&'stati
         let detail = format!("accept {}", list(offered));
         Problem::new(StatusCode::NOT_ACCEPTABLE, Code::NotAcceptable, detail)
     })
+}
+
+/// Whether the client names `encoding` as one that it takes (RFC 9110, section 12.5.3). `*` names none.
+///
+/// # Errors
+/// 400, if `Accept-Encoding` is not UTF-8.
+pub fn takes_encoding(headers: &HeaderMap, encoding: &str) -> Result<bool> {
+    let taken = header_list(headers, ACCEPT_ENCODING.as_str())?.unwrap_or_default();
+    Ok(taken.into_iter().any(|element| {
+        let (name, parameter) = element.split_once(';').unwrap_or((element, "q=1"));
+        let weight = parameter.trim().split_once('=');
+        let is_refused =
+            weight.is_none_or(|(_, weight)| thousandths(weight.trim()).is_none_or(|it| it == 0));
+        name.trim().eq_ignore_ascii_case(encoding) && !is_refused
+    }))
 }
 
 /// Refuses a body that is compressed.
@@ -210,6 +225,25 @@ mod tests {
         }
         check_encoding(&with(CONTENT_ENCODING, "Identity")).unwrap();
         check_encoding(&HeaderMap::new()).unwrap();
+    }
+
+    #[test]
+    fn an_encoding_is_taken_if_it_is_named() {
+        for (text, is_taken) in [
+            ("zstd", true),
+            ("gzip, ZSTD;q=0.1", true),
+            ("br;q=1, zstd ; q=1.000", true),
+            ("zstd;q=0", false),
+            ("zstd;q=0.000, *", false),
+            ("zstd;q=often", false),
+            ("*", false),
+            ("gzip", false),
+            ("", false),
+        ] {
+            let taken = takes_encoding(&with(ACCEPT_ENCODING, text), "zstd").unwrap();
+            assert_eq!(taken, is_taken, "{text}");
+        }
+        assert!(!takes_encoding(&HeaderMap::new(), "zstd").unwrap());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `GET /v1/journal`
 
 use super::consumers::see;
-use super::{AFTER_DIGEST, EPOCH, HEAD, State, TRIMMED, problem};
+use super::{AFTER_DIGEST, EPOCH, HEAD, State, TRIMMED, compact, problem};
 use ::journal::{Entry, Envelope, Epoch, JournalId, JournalReader, Page, ReadError};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -36,6 +36,8 @@ pub(super) struct Params {
 }
 
 /// The journal after an id: one envelope a line, dense and ascending, each with its chained digest.
+///
+/// `Accept-Encoding: zstd` gives the same lines compressed, about a tenth of the bytes.
 #[utoipa::path(
     get,
     path = "/v1/journal",
@@ -55,6 +57,7 @@ pub(super) struct Params {
 pub(super) async fn read(
     state: State,
     Query(params): Query<Params>,
+    asked: HeaderMap,
     shutdown: Shutdown,
 ) -> Result<Response, Problem> {
     let after = JournalId::new(params.after.unwrap_or(0));
@@ -97,7 +100,8 @@ pub(super) async fn read(
     };
     let headers = headers(&page)?;
     let epoch = page.position.epoch;
-    Ok((headers, httpkit::ndjson(lines(epoch, page.entries))).into_response())
+    let lines = compact::ndjson(&asked, lines(epoch, page.entries))?;
+    Ok((headers, lines).into_response())
 }
 
 fn headers(page: &Page) -> Result<HeaderMap, Problem> {

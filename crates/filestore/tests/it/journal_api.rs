@@ -261,3 +261,27 @@ async fn a_snapshot_does_not_move_while_it_is_read() {
     assert_eq!(paths, ["", "a"]);
     assert!(server.head() > at);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn journal_and_snapshot_come_compressed_to_whoever_takes_zstd() {
+    let server = Server::start().await;
+    for name in 0..1_500 {
+        std::fs::write(server.root.join(name.to_string()), "x").unwrap();
+    }
+    server.scan().await;
+    for path in ["/v1/journal?limit=10000", "/v1/snapshot"] {
+        let plain = server.get(path).await;
+        assert_eq!(plain.header("vary"), "accept-encoding");
+        assert!(plain.headers.get("content-encoding").is_none());
+        let asked = server
+            .request(Method::GET, path)
+            .header("accept-encoding", "gzip, zstd;q=0.5");
+        let answer = asked.send().await.unwrap().error_for_status().unwrap();
+        assert_eq!(answer.headers()["content-encoding"], "zstd");
+        assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+        let body = answer.bytes().await.unwrap();
+        assert!(body.len() * 5 < plain.text.len(), "{}", body.len());
+        let text = zstd::decode_all(&*body).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), plain.text);
+    }
+}
