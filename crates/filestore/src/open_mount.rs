@@ -17,7 +17,7 @@ pub(crate) enum OpenError {
     Inactive(String),
     #[error(
         "the mount's root {0:?} is another directory than before; is a disk not mounted there? If \
-         the new one is meant, scan it once with acceptRoot"
+         the new one is meant, scan the mount once with --accept-root (acceptRoot=true over REST)"
     )]
     OtherRoot(String),
     #[error(transparent)]

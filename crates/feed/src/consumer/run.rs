@@ -36,7 +36,7 @@ impl Default for ConsumerOptions {
             dead_letters_max: 10_000,
             poll_interval: Duration::from_secs(1),
             idle_interval: Duration::from_secs(5),
-            gathers_for: Duration::from_millis(5),
+            gathers_for: Duration::from_millis(4),
             retry_first: Duration::from_millis(100),
             retry_longest: Duration::from_secs(5),
         }

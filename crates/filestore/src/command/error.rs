@@ -18,7 +18,7 @@ pub(crate) enum CommandError {
     ReadOnly(String),
     #[error(
         "the mount's root {0:?} is another directory than before; is a disk not mounted there? If \
-         the new one is meant, scan it once with acceptRoot"
+         the new one is meant, scan the mount once with --accept-root (acceptRoot=true over REST)"
     )]
     OtherRoot(String),
     #[error("{field}: the path {path:?} is refused: {reason}")]

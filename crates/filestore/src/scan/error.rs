@@ -35,7 +35,7 @@ pub enum ScanError {
     /// The mount's root is not the directory that the nodes were found in.
     #[error(
         "the mount's root {} is another directory than before; is a disk not mounted there? If \
-         the new one is meant, scan it once with acceptRoot", .0.display()
+         the new one is meant, scan the mount once with --accept-root (acceptRoot=true over REST)", .0.display()
     )]
     OtherRoot(PathBuf),
     /// The catalogue cannot be read or written.

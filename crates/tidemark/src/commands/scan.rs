@@ -22,6 +22,9 @@ pub struct ScanArgs {
     /// A mount's key or id, or a path in it; without one, every mount
     #[arg(value_name = "MOUNT|PATH")]
     pub target: Option<OsString>,
+    /// The directory that is now at the mount's root is meant, though it is another one than before
+    #[arg(long, requires = "target")]
+    pub accept_root: bool,
     /// Do not wait for the scan to end
     #[arg(long)]
     pub no_wait: bool,
@@ -57,13 +60,13 @@ pub(crate) fn run(services: &Services, args: &ScanArgs) -> anyhow::Result<Outcom
     let mut out = Rows::stdout(args.reading.output, columns);
     let mut outcome = Outcome::Good;
     for mount in &chosen {
-        let mut job = start(services, mount)?;
+        let mut job = start(services, mount, args.accept_root)?;
         if !args.no_wait {
             job = follow(services, mount, job)?;
         }
         out.push(&row(mount, &job))?;
         out.flush()?;
-        if let Some(reason) = job.get("error").and_then(Value::as_str) {
+        if let Some(reason) = failure(&job) {
             say(format_args!(
                 "the scan of {} failed: {reason}",
                 mount.mount_key
@@ -80,18 +83,24 @@ pub(crate) fn run(services: &Services, args: &ScanArgs) -> anyhow::Result<Outcom
 
 /// Scans a mount and waits for the end; the job as it then is.
 pub(crate) fn catalogue(services: &Services, mount: &Mount) -> anyhow::Result<Value> {
-    let job = follow(services, mount, start(services, mount)?)?;
+    let job = follow(services, mount, start(services, mount, false)?)?;
     problems(mount, &job);
     Ok(job)
 }
 
-fn start(services: &Services, mount: &Mount) -> Result<Value, Error> {
+fn start(services: &Services, mount: &Mount, accept_root: bool) -> Result<Value, Error> {
     let filestore = &services.filestore;
     let path = format!("/v1/backend-mounts/{}/scan", mount.id);
     let request = filestore
         .request(reqwest::Method::POST, &path)
+        .query(&accept_root.then_some([("acceptRoot", true)]))
         .json(&json!({}));
     filestore.data(request)
+}
+
+/// Why the scan failed, if it did.
+pub(crate) fn failure(job: &Value) -> Option<&str> {
+    job.get("error").and_then(Value::as_str)
 }
 
 fn status(job: &Value) -> &str {

@@ -196,7 +196,10 @@ impl First<'_> {
                 .and_then(|millis| u64::try_from(millis).ok())
                 .unwrap_or_default(),
         );
-        writeln!(out, "scanned in {millis:.1?}, {changed} changes journalled")?;
+        match scan::failure(job) {
+            Some(reason) => writeln!(out, "the scan failed: {}", escape(reason))?,
+            None => writeln!(out, "scanned in {millis:.1?}, {changed} changes journalled")?,
+        }
         for row in self.biggest(&mount_id)? {
             let path = row.get("path").and_then(Value::as_str).unwrap_or_default();
             writeln!(
