@@ -21,6 +21,7 @@ pub mod consumers;
 pub mod doubt;
 mod entries;
 mod error;
+mod facts;
 pub mod formers;
 mod functions;
 mod head;

@@ -1,11 +1,11 @@
 //! What a scan asks the catalogue.
 
-use crate::inode::{COLUMNS, inode, object};
+use crate::facts::facts;
 use crate::listings::{self, Listing};
-use crate::moment::{Column, moment};
+use crate::moment::Column;
 use crate::scratch::Found;
 use crate::{Catalogue, Node, ReadTx, StoreError, nodes};
-use journal::{JournalId, NodeKind};
+use journal::JournalId;
 use node::{Facts, Identity};
 use rusqlite::{Connection, Row, params};
 
@@ -259,28 +259,5 @@ fn known<'r>(row: &'r Row<'_>) -> Result<Known<'r>, StoreError> {
         version: row.get(2)?,
         is_active: row.get(3)?,
         facts: facts(row, 4)?,
-    })
-}
-
-/// The facts in the columns of a row from `first` on.
-pub(crate) fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
-    let is_directory = row.get(first)?;
-    Ok(Facts {
-        kind: if is_directory {
-            NodeKind::Directory
-        } else {
-            NodeKind::File
-        },
-        is_symlink: row.get(first + 1)?,
-        size_bytes: row.get(first + 2)?,
-        modified_ns: moment(row, first + 3)?,
-        changed_ns: moment(row, first + 7)?,
-        identity: Identity {
-            dev: row.get(first + 4)?,
-            ino: row.get(first + 5)?,
-            born_ns: moment(row, first + 6)?,
-        },
-        inode: inode(row, first + 8)?,
-        object: object(row, first + 8 + COLUMNS)?,
     })
 }

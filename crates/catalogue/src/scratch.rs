@@ -3,9 +3,9 @@
 //! It lies in a private temporary SQLite database: a scan's memory does not grow with the tree,
 //! nor with the number of differences. The file has no name, and goes with the scan.
 
+use crate::facts::facts;
 use crate::inode::{COLUMNS, columns, words};
 use crate::listings::Listing;
-use crate::lookup::facts;
 use crate::moment::Column;
 use journal::JournalId;
 use node::Facts;
