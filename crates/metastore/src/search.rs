@@ -29,6 +29,7 @@ mod preset;
 mod project;
 mod query;
 mod rows;
+mod run;
 mod terms;
 mod walk;
 
@@ -42,5 +43,6 @@ pub(crate) use order::{Direction, Order, sort_field};
 pub(crate) use parse::parse;
 pub use preset::SearchPreset;
 pub(crate) use project::project;
-pub(crate) use query::{Found, Query, Way};
+pub(crate) use query::Query;
+pub(crate) use run::{Found, Way};
 pub(crate) use terms::{Terms, name_of_field, terms};
