@@ -355,22 +355,10 @@ fn filter() -> impl Strategy<Value = Value> {
 async fn all_pages(served: &Served, mut search: Value, limit: u32) -> Vec<String> {
     search["limit"] = json!(limit);
     let mut keys = Vec::new();
-    loop {
-        let page = served
-            .post("/records/search", search.clone())
-            .await
-            .expect(200);
-        let records = page["records"].as_array().unwrap();
-        keys.extend(
-            records
-                .iter()
-                .map(|it| it["key"].as_str().unwrap().to_owned()),
-        );
-        search["cursor"] = page["pagination"]["nextCursor"].clone();
-        if search["cursor"].is_null() {
-            return keys;
-        }
+    while let Some(page) = served.next_keys(&mut search).await {
+        keys.extend(page);
     }
+    keys
 }
 
 #[test]

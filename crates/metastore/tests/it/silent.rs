@@ -1,7 +1,7 @@
 //! Nodes that nobody has said anything about: they have no row in `records`, and are shown, found,
 //! counted and written to as if they had one.
 
-use crate::support::{Served, options};
+use crate::support::{Served, keys, options};
 use metastore::{Options, RuleSet, Rules, RulesConfig};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -172,8 +172,7 @@ async fn pages_neither_lose_nor_repeat_what_gets_a_row_meanwhile() {
     for offset in [0_u64, 3, 5, 6, 20, 41, 42, 43, 44, 1 << 40] {
         let page = json!({"namespace": "*", "limit": 3, "offset": offset});
         let page = served.post("/records/search", page).await.expect(200);
-        let keys = page["records"].as_array().unwrap().iter();
-        let keys: Vec<_> = keys.map(|it| it["key"].as_str().unwrap()).collect();
+        let keys = keys(&page);
         let from = usize::try_from(offset).unwrap().min(latest.len());
         let to = (from + 3).min(latest.len());
         assert_eq!(keys, latest[from..to], "{offset}");
@@ -194,21 +193,8 @@ async fn pages_neither_lose_nor_repeat_what_gets_a_row_meanwhile() {
         let all = served.keys(search.clone()).await;
         search["limit"] = json!(4);
         let (mut seen, mut written) = (Vec::<String>::new(), Vec::new());
-        loop {
-            let page = served
-                .post("/records/search", search.clone())
-                .await
-                .expect(200);
-            let records = page["records"].as_array().unwrap();
-            seen.extend(
-                records
-                    .iter()
-                    .map(|it| it["key"].as_str().unwrap().to_owned()),
-            );
-            search["cursor"] = page["pagination"]["nextCursor"].clone();
-            if search["cursor"].is_null() {
-                break;
-            }
+        while let Some(page) = served.next_keys(&mut search).await {
+            seen.extend(page);
             // Nobody writes to one that moves: it gets a row, and stays in its place.
             next = next % 40 + 1;
             journal.node(

@@ -169,17 +169,30 @@ impl Served {
 
     /// The keys that a search finds, in its order.
     pub(crate) async fn keys(&self, search: Value) -> Vec<String> {
-        let page = self.post("/records/search", search).await.expect(200);
-        let records = page["records"].as_array().unwrap();
-        records
-            .iter()
-            .map(|record| record["key"].as_str().unwrap().to_owned())
-            .collect()
+        keys(&self.post("/records/search", search).await.expect(200))
+    }
+
+    /// The keys of a page, of which `search` then asks for the next one. `None` behind the last.
+    pub(crate) async fn next_keys(&self, search: &mut Value) -> Option<Vec<String>> {
+        if search.get("cursor").is_some_and(Value::is_null) {
+            return None;
+        }
+        let page = self.post("/records/search", search.clone()).await;
+        let page = page.expect(200);
+        search["cursor"] = page["pagination"]["nextCursor"].clone();
+        Some(keys(&page))
     }
 
     pub(crate) fn journal(&self) -> Journal {
         Journal::new(self.metastore.sink().unwrap())
     }
+}
+
+/// The keys of the records on a page.
+pub(crate) fn keys(page: &Value) -> Vec<String> {
+    let records = page["records"].as_array().unwrap();
+    let key = |record: &Value| record["key"].as_str().unwrap().to_owned();
+    records.iter().map(key).collect()
 }
 
 /// A journal written by hand, followed by a sink.
