@@ -28,9 +28,9 @@ use journal::{
     chain,
 };
 use parking_lot::{Condvar, Mutex};
+use process::Task;
 use self_cell::self_cell;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use window::{Place, Wanted, Window};
 
@@ -172,7 +172,7 @@ impl Pages {
         };
         Self(Arc::new(Handle {
             shared: Arc::new(shared),
-            thread: Mutex::new(None),
+            ahead: Mutex::new(None),
         }))
     }
 
@@ -183,11 +183,10 @@ impl Pages {
     /// # Errors
     /// The thread cannot be started.
     pub fn read_ahead(&self) -> std::io::Result<()> {
-        let mut thread = self.0.thread.lock();
-        if thread.is_none() {
+        let mut ahead = self.0.ahead.lock();
+        if ahead.is_none() {
             let shared = Arc::clone(&self.0.shared);
-            let builder = std::thread::Builder::new().name("read-journal".to_owned());
-            *thread = Some(builder.spawn(move || shared.run())?);
+            *ahead = Some(Task::spawn("read-journal", move |_| shared.run())?);
             self.0.shared.window.lock().reads_ahead = true;
         }
         Ok(())
@@ -231,18 +230,14 @@ impl<R: JournalReader + 'static> From<Arc<R>> for Pages {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Waited for when it is dropped.
+    ahead: Mutex<Option<Task>>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.window.lock().is_closing = true;
         self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.get_mut().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that reads the journal ahead had panicked");
-        }
     }
 }
 
